@@ -1,0 +1,1 @@
+# admin/local.mk, included from the top Makefile.am

@@ -1,0 +1,1 @@
+# authd/local.mk, included from the top Makefile.am

@@ -1,0 +1,1 @@
+# delivery/local.mk, included from the top Makefile.am

@@ -1,0 +1,1 @@
+# doc/local.mk, included from the top Makefile.am

@@ -1,0 +1,1 @@
+# imapd/local.mk, included from the top Makefile.am

@@ -1,0 +1,70 @@
+/*
+ * Every durable file operation of Postern. Nothing else in the tree calls
+ * open for writing, pwrite, rename, link, unlink, fsync and friends on spool
+ * or store files, so that tests can record what was done, replay every state
+ * a power cut allows, and inject ENOSPC and EIO into any call.
+ *
+ * Functions return as their system call does (-1 and errno), so callers turn
+ * failures into errors with err_errno(). Any error from disk_fdatasync,
+ * disk_fsync or disk_syncfs is FINAL: asking again proves nothing, the data
+ * may be gone (DESIGN J5).
+ *
+ * Thread-safe with the real back end. Directories are descriptors; paths are
+ * relative to one and are opened beneath it without following links.
+ */
+#ifndef BASE_DISK_H
+#define BASE_DISK_H
+
+#include <fcntl.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+struct disk_ops {
+	int (*openat)(int dirfd, const char *path, int flags, mode_t mode);
+	int (*close)(int fd);
+	ssize_t (*pwrite)(int fd, const void *p, size_t n, off_t off);
+	ssize_t (*pwritev)(int fd, const struct iovec *iov, int cnt,
+	    off_t off);
+	int (*fallocate)(int fd, int mode, off_t off, off_t len);
+	int (*ftruncate)(int fd, off_t len);
+	int (*fdatasync)(int fd);
+	int (*fsync)(int fd);
+	int (*syncfs)(int fd);
+	int (*renameat)(int ofd, const char *o, int nfd, const char *n,
+	    unsigned flags);		/* renameat2 */
+	int (*linkat)(int ofd, const char *o, int nfd, const char *n,
+	    int flags);
+	int (*unlinkat)(int dirfd, const char *path, int flags);
+	int (*mkdirat)(int dirfd, const char *path, mode_t mode);
+	int (*utimens)(int fd, const struct timespec ts[2]);
+};
+
+/* Puts another back end in place (tests); NULL restores the real one. */
+void disk_ops_set(const struct disk_ops *ops);
+extern const struct disk_ops disk_real;
+
+/* O_CLOEXEC and O_NOFOLLOW are always added. Kept beneath dirfd
+ * (openat2 RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS) where the kernel has it. */
+int disk_openat(int dirfd, const char *path, int flags, mode_t mode);
+int disk_close(int fd);
+/* Full-length: retry short writes and EINTR; n or -1. */
+ssize_t disk_pwrite(int fd, const void *p, size_t n, off_t off);
+ssize_t disk_pwritev(int fd, struct iovec *iov, int cnt, off_t off);
+int disk_fallocate(int fd, int mode, off_t off, off_t len);
+int disk_ftruncate(int fd, off_t len);
+int disk_fdatasync(int fd);
+int disk_fsync(int fd);
+int disk_syncfs(int fd);
+int disk_renameat(int ofd, const char *o, int nfd, const char *n,
+    unsigned flags);
+int disk_linkat(int ofd, const char *o, int nfd, const char *n, int flags);
+int disk_unlinkat(int dirfd, const char *path, int flags);
+int disk_mkdirat(int dirfd, const char *path, mode_t mode);
+int disk_utimens(int fd, const struct timespec ts[2]);
+
+/* Reading is not recorded. Full-length unless end of file: bytes or -1. */
+ssize_t disk_pread(int fd, void *p, size_t n, off_t off);
+
+#endif

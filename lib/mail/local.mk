@@ -1,0 +1,1 @@
+# lib/mail/local.mk, included from the top Makefile.am

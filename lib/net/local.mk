@@ -1,0 +1,1 @@
+# lib/net/local.mk, included from the top Makefile.am

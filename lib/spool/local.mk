@@ -1,0 +1,1 @@
+# lib/spool/local.mk, included from the top Makefile.am

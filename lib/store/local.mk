@@ -1,0 +1,1 @@
+# lib/store/local.mk, included from the top Makefile.am

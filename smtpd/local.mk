@@ -1,0 +1,1 @@
+# smtpd/local.mk, included from the top Makefile.am

@@ -1,0 +1,1 @@
+# tests/local.mk, included from the top Makefile.am
