@@ -63,8 +63,13 @@ struct service {
 	/* Finish what runs, then call service_stopped(). posternd kills after
 	 * a grace period. */
 	void (*stop)(void *arg);
-	/* A file posternd hands over by name (certificate, key, password
-	 * file): contents, wiped after the call. May be NULL. */
+	/* A secret posternd hands over by name, at start and again whenever
+	 * the file behind it changes; contents are wiped after the call:
+	 *   "tls/default"	PEM: certificate chain, then the private key
+	 *   "tls/DOMAIN"	the same, for clients that name DOMAIN by SNI
+	 *			(lower case; empty contents: no longer there)
+	 *   "database_password" of this program's database role
+	 * A program gets only what its role may know. May be NULL. */
 	void (*file)(void *arg, const char *name, struct span contents);
 	/* Adds `"name": value` JSON members (no braces) for `postern status`
 	 * and zeroes take-counters. May be NULL. */
