@@ -1,0 +1,26 @@
+# Fuzz targets. A target NAME is tests/fuzz/fuzz_NAME.c, which has
+# LLVMFuzzerTestOneInput, and the directory tests/fuzz/corpus/NAME/ of inputs
+# (also the ones that once broke something). To add one, append two lines:
+#
+#	fuzz_targets += tests/fuzz/fuzz_NAME
+#	tests_fuzz_fuzz_NAME_LDADD = $(FUZZ_MAIN) what it needs $(BASE_LIBS)
+#
+# `make check` runs each target with standalone.c: its corpus and a bounded
+# number of mutations that are the same every time. With --enable-fuzzers the
+# targets are linked with libFuzzer instead; tests/fuzz/run starts those.
+fuzz_targets =
+if FUZZERS
+FUZZ_MAIN = $(FUZZ_ENGINE)
+noinst_PROGRAMS += $(fuzz_targets)
+else
+FUZZ_MAIN = tests/fuzz/libfuzzmain.a
+check_LIBRARIES += tests/fuzz/libfuzzmain.a
+check_PROGRAMS += $(fuzz_targets)
+endif
+tests_fuzz_libfuzzmain_a_SOURCES = tests/fuzz/standalone.c tests/fuzz/fuzz.h
+EXTRA_DIST += tests/fuzz/corpus tests/fuzz/run tests/fuzz/README.md
+
+fuzz_targets += tests/fuzz/fuzz_conf
+tests_fuzz_fuzz_conf_LDADD = $(FUZZ_MAIN) $(BASE_LIBS)
+fuzz_targets += tests/fuzz/fuzz_ipc
+tests_fuzz_fuzz_ipc_LDADD = $(FUZZ_MAIN) $(BASE_LIBS)
