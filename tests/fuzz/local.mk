@@ -24,3 +24,5 @@ fuzz_targets += tests/fuzz/fuzz_conf
 tests_fuzz_fuzz_conf_LDADD = $(FUZZ_MAIN) $(BASE_LIBS)
 fuzz_targets += tests/fuzz/fuzz_ipc
 tests_fuzz_fuzz_ipc_LDADD = $(FUZZ_MAIN) $(BASE_LIBS)
+fuzz_targets += tests/fuzz/fuzz_address
+tests_fuzz_fuzz_address_LDADD = $(FUZZ_MAIN) $(MAIL_LIBS) $(BASE_LIBS)
