@@ -2,7 +2,7 @@
 noinst_LIBRARIES += lib/libbase.a
 lib_libbase_a_SOURCES = \
 	lib/base/buf.c lib/base/buf.h lib/base/clock.c lib/base/clock.h \
-	lib/base/conf.c lib/base/conf.h lib/base/conf_man.c \
+	lib/base/conf.h \
 	lib/base/params.def lib/base/disk.c lib/base/disk.h \
 	lib/base/err.c lib/base/err.h lib/base/hash.c lib/base/hash.h \
 	lib/base/ipc.c lib/base/ipc.h lib/base/log.c lib/base/log.h \
@@ -14,9 +14,7 @@ lib_libbase_a_SOURCES = \
 lib_libbase_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 BASE_LIBS = lib/libproto.a lib/libbase.a $(EVENT_LIBS)
 
-base_tests = lib/base/t_span lib/base/t_buf lib/base/t_pack \
-	lib/base/t_map lib/base/t_conf lib/base/t_ipc lib/base/t_loop \
-	lib/base/t_log lib/base/t_disk
+base_tests =
 if HAVE_CMOCKA
 check_PROGRAMS += $(base_tests)
 endif

@@ -41,6 +41,7 @@ struct defer {
 	struct loop *loop;
 	loop_cb *cb;
 	void *arg;
+	uint32_t turn;
 	bool pending;
 };
 void defer_init(struct defer *d, struct loop *l, loop_cb *cb, void *arg);
@@ -53,6 +54,7 @@ void loop_post(struct loop *l, loop_cb *cb, void *arg);
 /* A one-shot timer, embedded in its owner. Setting again moves it. */
 struct timer {
 	struct event ev;		/* private */
+	struct loop *loop;
 	loop_cb *cb;
 	void *arg;
 	bool set;

@@ -1,0 +1,221 @@
+#include "base/disk.h"
+
+#include <sys/syscall.h>
+#include <errno.h>
+#include <linux/openat2.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* --- the real back end --- */
+
+static int
+real_openat(int dirfd, const char *path, int flags, mode_t mode)
+{
+	static bool no_openat2;
+	struct open_how how = {
+		.flags = (unsigned)flags | O_CLOEXEC,
+		.mode = flags & (O_CREAT | O_TMPFILE) & ~O_DIRECTORY ?
+		    mode : 0,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
+	};
+	long fd;
+
+	if (dirfd != AT_FDCWD && !no_openat2) {
+		fd = syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+		if (fd != -1 || (errno != ENOSYS && errno != EPERM))
+			return (int)fd;
+		no_openat2 = errno == ENOSYS;
+	}
+	return openat(dirfd, path, flags | O_CLOEXEC | O_NOFOLLOW, mode);
+}
+
+static int
+real_renameat(int ofd, const char *o, int nfd, const char *n, unsigned flags)
+{
+	return renameat2(ofd, o, nfd, n, flags);
+}
+
+static int
+real_fallocate(int fd, int mode, off_t off, off_t len)
+{
+	return fallocate(fd, mode, off, len);
+}
+
+static int
+real_utimens(int fd, const struct timespec ts[2])
+{
+	return futimens(fd, ts);
+}
+
+const struct disk_ops disk_real = {
+	.openat = real_openat,
+	.close = close,
+	.pwrite = pwrite,
+	.pwritev = pwritev,
+	.fallocate = real_fallocate,
+	.ftruncate = ftruncate,
+	.fdatasync = fdatasync,
+	.fsync = fsync,
+	.syncfs = syncfs,
+	.renameat = real_renameat,
+	.linkat = linkat,
+	.unlinkat = unlinkat,
+	.mkdirat = mkdirat,
+	.utimens = real_utimens,
+};
+
+static const struct disk_ops *ops = &disk_real;
+
+void
+disk_ops_set(const struct disk_ops *o)
+{
+	ops = o == NULL ? &disk_real : o;
+}
+
+/* --- what the tree calls --- */
+
+int
+disk_openat(int dirfd, const char *path, int flags, mode_t mode)
+{
+	int fd;
+
+	do
+		fd = ops->openat(dirfd, path, flags, mode);
+	while (fd == -1 && (errno == EINTR || errno == EAGAIN));
+	return fd;
+}
+
+int
+disk_close(int fd)
+{
+	return ops->close(fd);
+}
+
+ssize_t
+disk_pwrite(int fd, const void *p, size_t n, off_t off)
+{
+	size_t done = 0;
+	ssize_t got;
+
+	while (done < n) {
+		got = ops->pwrite(fd, (const char *)p + done, n - done,
+		    off + (off_t)done);
+		if (got == -1 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return -1;
+		done += (size_t)got;
+	}
+	return (ssize_t)n;
+}
+
+ssize_t
+disk_pwritev(int fd, struct iovec *iov, int cnt, off_t off)
+{
+	size_t total = 0;
+	ssize_t got;
+
+	while (cnt > 0) {
+		got = ops->pwritev(fd, iov, cnt > 1024 ? 1024 : cnt,
+		    off + (off_t)total);
+		if (got == -1 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -1;
+		if (got == 0 && iov->iov_len > 0)
+			return -1;
+		total += (size_t)got;
+		while (cnt > 0 && (size_t)got >= iov->iov_len) {
+			got -= (ssize_t)iov->iov_len;
+			iov++;
+			cnt--;
+		}
+		if (cnt > 0 && got > 0) {
+			iov->iov_base = (char *)iov->iov_base + got;
+			iov->iov_len -= (size_t)got;
+		}
+	}
+	return (ssize_t)total;
+}
+
+int
+disk_fallocate(int fd, int mode, off_t off, off_t len)
+{
+	return ops->fallocate(fd, mode, off, len);
+}
+
+int
+disk_ftruncate(int fd, off_t len)
+{
+	return ops->ftruncate(fd, len);
+}
+
+int
+disk_fdatasync(int fd)
+{
+	return ops->fdatasync(fd);
+}
+
+int
+disk_fsync(int fd)
+{
+	return ops->fsync(fd);
+}
+
+int
+disk_syncfs(int fd)
+{
+	return ops->syncfs(fd);
+}
+
+int
+disk_renameat(int ofd, const char *o, int nfd, const char *n, unsigned flags)
+{
+	return ops->renameat(ofd, o, nfd, n, flags);
+}
+
+int
+disk_linkat(int ofd, const char *o, int nfd, const char *n, int flags)
+{
+	return ops->linkat(ofd, o, nfd, n, flags);
+}
+
+int
+disk_unlinkat(int dirfd, const char *path, int flags)
+{
+	return ops->unlinkat(dirfd, path, flags);
+}
+
+int
+disk_mkdirat(int dirfd, const char *path, mode_t mode)
+{
+	return ops->mkdirat(dirfd, path, mode);
+}
+
+int
+disk_utimens(int fd, const struct timespec ts[2])
+{
+	return ops->utimens(fd, ts);
+}
+
+ssize_t
+disk_pread(int fd, void *p, size_t n, off_t off)
+{
+	size_t done = 0;
+	ssize_t got;
+
+	while (done < n) {
+		got = pread(fd, (char *)p + done, n - done,
+		    off + (off_t)done);
+		if (got == -1 && errno == EINTR)
+			continue;
+		if (got == -1)
+			return -1;
+		if (got == 0)
+			break;
+		done += (size_t)got;
+	}
+	return (ssize_t)done;
+}
