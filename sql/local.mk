@@ -1,1 +1,2 @@
-# sql/local.mk, included from the top Makefile.am
+# The schema as numbered migrations, and the private server its tests use.
+EXTRA_DIST += tests/pgcluster
