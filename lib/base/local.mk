@@ -2,7 +2,8 @@
 noinst_LIBRARIES += lib/libbase.a
 lib_libbase_a_SOURCES = \
 	lib/base/buf.c lib/base/buf.h lib/base/clock.c lib/base/clock.h \
-	lib/base/conf.h \
+	lib/base/conf.c lib/base/conf.h lib/base/conf_man.c \
+	lib/base/params.def \
 	lib/base/params.def lib/base/disk.c lib/base/disk.h \
 	lib/base/err.c lib/base/err.h lib/base/hash.c lib/base/hash.h \
 	lib/base/ipc.c lib/base/ipc.h lib/base/log.c lib/base/log.h \
