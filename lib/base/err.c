@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void
+static void PRINTF(4, 0)
 err_fill(struct err *err, enum err_kind kind, int code, const char *fmt,
     va_list ap)
 {

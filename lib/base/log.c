@@ -196,7 +196,7 @@ line_to_fd(enum log_level level, const char *line)
 		flush_locked();
 }
 
-static void
+static void PRINTF(2, 0)
 log_v(enum log_level level, const char *fmt, va_list ap)
 {
 	char line[LINE_MAX_BYTES];
