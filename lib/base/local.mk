@@ -19,3 +19,15 @@ base_tests =
 if HAVE_CMOCKA
 check_PROGRAMS += $(base_tests)
 endif
+
+# the recording back end of disk.h, for tests of the spool and the store
+check_LIBRARIES += lib/libdiskrecord.a
+lib_libdiskrecord_a_SOURCES = lib/base/disk_record.c lib/base/disk_record.h
+lib_libdiskrecord_a_CFLAGS = $(AM_CFLAGS)
+if HAVE_CMOCKA
+check_PROGRAMS += lib/base/t_disk_record
+endif
+lib_base_t_disk_record_SOURCES = lib/base/t_disk_record.c
+lib_base_t_disk_record_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+lib_base_t_disk_record_LDADD = lib/libdiskrecord.a $(BASE_LIBS) \
+	$(CMOCKA_LIBS)
