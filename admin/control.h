@@ -1,0 +1,38 @@
+/*
+ * The control socket `control` in the run directory, where `postern` asks.
+ * Only root and the user posternd runs as are let in; whatever they send,
+ * the worst that follows is the end of their connection (S18).
+ *
+ * CTL_REQUEST verbs (answers are CTL_ROWs and one CTL_END):
+ *   status		one row for posternd, one for each process
+ *   reload		as SIGHUP; complaints in CTL_END's error
+ *   stop		CTL_END comes when all processes have ended
+ *   connect ROLE	CTL_END, then the connection belongs to process 0 of
+ *			ROLE ("qmgr"): ask it again there
+ */
+#ifndef ADMIN_CONTROL_H
+#define ADMIN_CONTROL_H
+
+#include "admin/supervisor.h"
+
+struct control;
+
+struct control_events {
+	/* As for SIGHUP; complaints and notes as supervisor_reload(). */
+	bool (*reload)(struct buf *complaints, struct buf *notes, void *arg);
+	void (*stop)(void *arg);
+	void *arg;
+};
+
+/* run_dir: descriptor and path of the run directory. */
+struct control *control_new(struct loop *l, struct supervisor *s,
+    int run_dir, const char *run_path, const struct control_events *events,
+    struct err *err);
+/* Answers those who wait for the end, takes the socket away. */
+void control_free(struct control **c);
+
+/* A child's answer to supervisor_ask_status(). */
+void control_status(struct control *c, const struct child *child,
+    uint64_t id, struct span json);
+
+#endif
