@@ -1,2 +1,4 @@
 # The schema as numbered migrations, and the private server its tests use.
-EXTRA_DIST += tests/pgcluster
+dist_pkgdata_sql_DATA += sql/0001_tables.sql sql/0002_lookup.sql \
+	sql/0003_admin.sql
+EXTRA_DIST += sql/README.md tests/pgcluster
