@@ -1,0 +1,57 @@
+/*
+ * Any bytes as a message. Parts must lie inside the message and inside their
+ * parents, and the texts made of them must be well-formed.
+ */
+#include "mail/imap_text.h"
+#include "tests/fuzz/fuzz.h"
+
+static void
+check_part(const struct mime *m, size_t size, uint32_t i)
+{
+	const struct mime_part *p = &m->part[i];
+	uint32_t k;
+
+	if (p->head_off + p->head_len != p->body_off ||
+	    p->body_off > size || p->body_len > size - p->body_off ||
+	    p->bare > p->lines || p->lines > p->body_len)
+		__builtin_trap();
+	if ((p->kind == MIME_MESSAGE) !=
+	    (p->child != MIME_NONE && m->part[p->child].next == MIME_NONE &&
+	    m->part[p->child].head_off == p->body_off &&
+	    p->kind != MIME_MULTIPART))
+		__builtin_trap();
+	for (k = p->child; k != MIME_NONE; k = m->part[k].next)
+		if (m->part[k].parent != i || k <= i)
+			__builtin_trap();
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct span msg = span_of(data, size);
+	struct buf env, structure, body;
+	struct mime m;
+	uint32_t i;
+
+	if (size > 65536)
+		return 0;
+	mime_init(&m);
+	buf_init(&env, BUF_NO_CAP);
+	buf_init(&structure, BUF_NO_CAP);
+	buf_init(&body, BUF_NO_CAP);
+	imap_text_message(&env, &structure, &m, msg);
+	if (m.n == 0 || m.n > MIME_PARTS_MAX)
+		__builtin_trap();
+	for (i = 0; i < m.n; i++)
+		check_part(&m, size, i);
+	if (!imap_text_body(&body, buf_span(&structure)))
+		__builtin_trap();
+	buf_clear(&body);
+	if (imap_text_body(&body, msg) && buf_len(&body) > size)
+		__builtin_trap();
+	buf_fini(&env);
+	buf_fini(&structure);
+	buf_fini(&body);
+	mime_fini(&m);
+	return 0;
+}
