@@ -298,13 +298,15 @@ field_set(struct conf *c, const struct conf_param *p, struct span v,
 
 static void expand(struct parse *ps, const struct conf *c, struct span in,
     int depth, struct buf *out, const struct conf_line *at);
+static void expand_param(struct parse *ps, const struct conf *c,
+    const struct conf_param *p, int depth, struct buf *out,
+    const struct conf_line *at);
 
 static void
 expand_name(struct parse *ps, const struct conf *c, struct span name,
     int depth, struct buf *out, const struct conf_line *at)
 {
 	const struct conf_param *p = conf_param_find(name);
-	const struct conf_line *l;
 
 	if (p == NULL) {
 		/* deeper down it is told where it stands, not here again */
@@ -320,9 +322,39 @@ expand_name(struct parse *ps, const struct conf *c, struct span name,
 		    "$%.*s: refers to itself", SPAN_ARG(name));
 		return;
 	}
-	l = &c->lines[p - params];
-	expand(ps, c, span_str(l->raw != NULL ? l->raw : p->def), depth + 1,
-	    out, at);
+	expand_param(ps, c, p, depth + 1, out, at);
+}
+
+/* The parent of myhostname, when it has one with a dot. */
+static void
+mydomain_derive(struct parse *ps, const struct conf *c, int depth,
+    struct buf *out, const struct conf_line *at)
+{
+	struct span name, parent;
+	struct buf host;
+	ptrdiff_t dot;
+
+	buf_init(&host, VALUE_MAX);
+	expand(ps, c, SPAN_LIT("$myhostname"), depth, &host, at);
+	name = span_trim(buf_span(&host));
+	dot = span_chr(name, '.');
+	parent = dot < 0 ? SPAN_NONE : span_sub(name, (size_t)dot + 1, name.n);
+	buf_span_add(out, span_chr(parent, '.') < 0 ? name : parent);
+	buf_fini(&host);
+}
+
+static void
+expand_param(struct parse *ps, const struct conf *c,
+    const struct conf_param *p, int depth, struct buf *out,
+    const struct conf_line *at)
+{
+	const struct conf_line *l = &c->lines[p - params];
+	struct span raw = span_str(l->raw != NULL ? l->raw : p->def);
+
+	if (raw.n == 0 && p->offset == offsetof(struct conf, mydomain))
+		mydomain_derive(ps, c, depth, out, at);
+	else
+		expand(ps, c, raw, depth, out, at);
 }
 
 static void
@@ -426,19 +458,6 @@ section_inherit(struct conf *c, const struct conf *main)
 }
 
 static void
-derive_mydomain(struct conf *c)
-{
-	const char *dot;
-
-	if (c->mydomain[0] != '\0')
-		return;
-	dot = strchr(c->myhostname, '.');
-	free(c->mydomain);
-	c->mydomain = xstrdup(dot != NULL && strchr(dot + 1, '.') != NULL ?
-	    dot + 1 : c->myhostname);
-}
-
-static void
 values_fill(struct parse *ps, struct conf *c)
 {
 	struct buf out;
@@ -453,10 +472,9 @@ values_fill(struct parse *ps, struct conf *c)
 
 		buf_clear(&out);
 		ps->bad = false;
-		expand(ps, c, span_str(l->raw != NULL ? l->raw :
-		    params[i].def), 0, &out, l);
+		expand_param(ps, c, &params[i], 0, &out, l);
 		wrong = buf_failed(&out) ? "value is too long" :
-		    field_set(c, &params[i], buf_span(&out), why);
+		    field_set(c, &params[i], span_trim(buf_span(&out)), why);
 		/* inherited mistakes are told once, for the main part */
 		if (wrong != NULL && (c == ps->main || l->own))
 			complain(ps, l->line, l->column, "%s = %.80s: %s",
@@ -464,8 +482,6 @@ values_fill(struct parse *ps, struct conf *c)
 		ps->bad = ps->bad || was_bad;
 	}
 	buf_fini(&out);
-	if (!ps->bad)
-		derive_mydomain(c);
 }
 
 /* --- the file --- */
@@ -723,6 +739,16 @@ size_text(int64_t n, struct buf *out)
 	    size_units[best].suffix);
 }
 
+static void
+string_text(const char *s, struct buf *out)
+{
+	for (; *s != '\0'; s++) {
+		if (*s == '$')
+			buf_char(out, '$');
+		buf_char(out, *s);
+	}
+}
+
 void
 conf_value(const struct conf *c, const struct conf_param *p, struct buf *out)
 {
@@ -732,7 +758,7 @@ conf_value(const struct conf *c, const struct conf_param *p, struct buf *out)
 	case CONF_STRING:
 	case CONF_LIST:
 	case CONF_ENUM:
-		buf_str(out, *(char *const *)field);
+		string_text(*(char *const *)field, out);
 		break;
 	case CONF_BOOL:
 		buf_str(out, *(const bool *)field ? "yes" : "no");

@@ -15,10 +15,23 @@ lib_libbase_a_SOURCES = \
 lib_libbase_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 BASE_LIBS = lib/libproto.a lib/libbase.a $(EVENT_LIBS)
 
-base_tests =
+base_tests = lib/base/t_span lib/base/t_buf lib/base/t_pack lib/base/t_map lib/base/t_conf \
+	lib/base/t_ipc \
+	lib/base/t_loop lib/base/t_log lib/base/t_disk lib/base/t_work lib/base/t_proc
 if HAVE_CMOCKA
 check_PROGRAMS += $(base_tests)
 endif
+lib_base_t_span_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+lib_base_t_buf_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+lib_base_t_pack_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+lib_base_t_map_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+lib_base_t_conf_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+lib_base_t_ipc_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+lib_base_t_loop_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+lib_base_t_log_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+lib_base_t_disk_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+lib_base_t_work_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+lib_base_t_proc_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
 
 # the recording back end of disk.h, for tests of the spool and the store
 check_LIBRARIES += lib/libdiskrecord.a

@@ -145,7 +145,23 @@ log_tap(void (*cb)(enum log_level, const char *, void *), void *arg)
 	lg.tap_arg = arg;
 }
 
-/* Control bytes, and all of a line that is not UTF-8, never reach the log. */
+/* Length of the line without a UTF-8 character that vsnprintf cut through. */
+static size_t
+line_whole(const char *line, size_t n)
+{
+	size_t at = n;
+
+	while (at > 0 && n - at < 3 && ((unsigned char)line[at - 1] & 0xc0) ==
+	    0x80)
+		at--;
+	if (at == 0 || (unsigned char)line[at - 1] < 0xc0 ||
+	    span_is_utf8(span_of(line + at - 1, n - at + 1)))
+		return n;
+	return at - 1;
+}
+
+/* Control bytes (C1 ones in UTF-8 too: terminals obey them), and all of a
+ * line that is not UTF-8, never reach the log. */
 static void
 line_clean(char *line, size_t n)
 {
@@ -157,6 +173,10 @@ line_clean(char *line, size_t n)
 
 		if (c < 0x20 || c == 0x7f || (c > 0x7f && !utf8))
 			line[i] = '?';
+		else if (c == 0xc2 && (unsigned char)line[i + 1] < 0xa0) {
+			line[i] = '?';
+			line[++i] = '?';
+		}
 	}
 }
 
@@ -204,7 +224,12 @@ log_v(enum log_level level, const char *fmt, va_list ap)
 
 	n = (size_t)snprintf(line, sizeof(line), "%s", levels[level].prefix);
 	(void)vsnprintf(line + n, sizeof(line) - n, fmt, ap);
-	line_clean(line, strlen(line));
+	n = strlen(line);
+	if (n == sizeof(line) - 1) {
+		n = line_whole(line, n);
+		line[n] = '\0';
+	}
+	line_clean(line, n);
 	pthread_mutex_lock(&lg.lock);
 	if (lg.tap != NULL)
 		lg.tap(level, line, lg.tap_arg);

@@ -35,7 +35,8 @@ void certs_alpn(struct certs *c, const char *protocol);
  * chain (leaf first) and its private key. Empty contents remove a domain's
  * pair. Other names are not ours: returns 0 and does nothing. Returns a
  * negative PS_E* with err set ("tls/a.example: ...") when the new pair was
- * refused; the old one then stays.
+ * refused; the old one then stays. Returns 1 with err set when the pair is
+ * expired but taken since there was none: better than no TLS, but log it.
  */
 int certs_file(struct certs *c, const char *name, struct span contents,
     struct err *err) MUST_CHECK;
@@ -47,6 +48,8 @@ size_t certs_load(struct certs *c, const struct conf *conf,
 /* Is there a default certificate (may TLS be offered)? */
 bool certs_usable(const struct certs *c);
 size_t certs_count(const struct certs *c);
+/* For stream.c: lent, lives as long as c. */
+struct ssl_ctx_st *certs_ctx(const struct certs *c);
 
 /*
  * Keys for session tickets, shared by all workers so that a client may resume

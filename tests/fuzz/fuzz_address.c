@@ -48,7 +48,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    !span_eq(in, buf_span(&dec)))
 		__builtin_trap();
 	buf_clear(&dec);
-	(void)xtext_decode(in, &dec);
+	if (xtext_decode(in, &dec) != 0)
+		buf_clear(&dec);
 	buf_fini(&enc);
 	buf_fini(&dec);
 	return 0;

@@ -1,0 +1,303 @@
+/*
+ * From configuration to lists of rules, with every mistake named: where it
+ * is, which word, what was probably meant.
+ */
+#include "gate/gate.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/xmalloc.h"
+#include "gate/checks.h"
+
+struct gate {
+	unsigned refs;
+	struct conf *conf;
+	struct netlist *mynetworks;
+	struct gate_list list[GATE_STAGES];
+};
+
+static const struct {
+	const char *param;
+	size_t offset;
+} stages[GATE_STAGES] = {
+#define ROW(s, p)	[s] = { #p, offsetof(struct conf, p) }
+	ROW(GATE_CLIENT, smtpd_client_restrictions),
+	ROW(GATE_HELO, smtpd_helo_restrictions),
+	ROW(GATE_SENDER, smtpd_sender_restrictions),
+	ROW(GATE_RELAY, smtpd_relay_restrictions),
+	ROW(GATE_RECIPIENT, smtpd_recipient_restrictions),
+	ROW(GATE_DATA, smtpd_data_restrictions),
+	ROW(GATE_END_OF_DATA, smtpd_end_of_data_restrictions),
+#undef ROW
+};
+
+static void complain(struct buf *out, const char *where, const char *fmt, ...)
+    PRINTF(3, 4);
+
+static void
+complain(struct buf *out, const char *where, const char *fmt, ...)
+{
+	va_list ap;
+
+	buf_fmt(out, "%s%s", where, where[0] == '\0' ? "" : ": ");
+	va_start(ap, fmt);
+	buf_vfmt(out, fmt, ap);
+	va_end(ap);
+	buf_char(out, '\n');
+}
+
+/* Edits that lead from a to b, for "did you mean". Both are short. */
+static size_t
+distance(struct span a, struct span b)
+{
+	size_t row[64], i, j, diag, next;
+
+	if (a.n >= ARRAY_LEN(row) || b.n >= ARRAY_LEN(row))
+		return SIZE_MAX;
+	for (j = 0; j <= b.n; j++)
+		row[j] = j;
+	for (i = 1; i <= a.n; i++) {
+		diag = row[0];
+		row[0] = i;
+		for (j = 1; j <= b.n; j++) {
+			next = diag + (ascii_lower(a.p[i - 1]) !=
+			    ascii_lower(b.p[j - 1]));
+			diag = row[j];
+			row[j] = MIN(next, MIN(row[j], row[j - 1]) + 1);
+		}
+	}
+	return row[b.n];
+}
+
+static const struct gate_restriction *
+find(struct span word, const struct gate_restriction **nearest)
+{
+	size_t n, i, d, best = SIZE_MAX;
+	const struct gate_restriction *t = gate_restrictions(&n);
+
+	*nearest = NULL;
+	for (i = 0; i < n; i++) {
+		if (span_is(word, t[i].name))
+			return &t[i];
+		d = distance(word, span_str(t[i].name));
+		if (d < best) {
+			best = d;
+			*nearest = &t[i];
+		}
+	}
+	if (best > word.n / 2)
+		*nearest = NULL;
+	return NULL;
+}
+
+/* Lists that run before RCPT when smtpd_delay_reject is off can't look at
+ * the recipient. */
+static bool
+may_stand(const struct gate_restriction *r, enum gate_stage s,
+    const struct conf *conf)
+{
+	if (!(r->stages & 1u << s))
+		return false;
+	return conf->smtpd_delay_reject || s > GATE_SENDER ||
+	    (r->stages & 1u << GATE_DATA);
+}
+
+static void
+parse_word(struct gate *g, enum gate_stage s, struct span word,
+    struct span *rest, struct buf *complaints)
+{
+	struct gate_list *l = &g->list[s];
+	const struct gate_restriction *r, *nearest;
+	struct span arg = SPAN_NONE;
+
+	r = find(word, &nearest);
+	if (r == NULL) {
+		if (nearest != NULL)
+			complain(complaints, l->where, "%s: unknown "
+			    "restriction \"%.*s\"; did you mean \"%s\"?",
+			    l->param, SPAN_ARG(word), nearest->name);
+		else
+			complain(complaints, l->where, "%s: unknown "
+			    "restriction \"%.*s\"", l->param, SPAN_ARG(word));
+		return;
+	}
+	if (r->arg == GATE_ARG_TEXT && !conf_list_next(rest, &arg))
+		complain(complaints, l->where, "%s: \"%s\" needs an argument",
+		    l->param, r->name);
+	if (!may_stand(r, s, g->conf))
+		complain(complaints, l->where, "%s: \"%s\" can't be used "
+		    "here: its input is not known yet", l->param, r->name);
+	if (l->n > 0 && (l->rules[l->n - 1].is->flags & GATE_ENDS))
+		complain(complaints, l->where, "%s: \"%s\" is never reached: "
+		    "it stands behind \"%s\"", l->param, r->name,
+		    l->rules[l->n - 1].is->name);
+	l->rules = xreallocarray(l->rules, l->n + 1, sizeof(*l->rules));
+	l->rules[l->n].is = r;
+	l->rules[l->n].arg = arg.p == NULL ? NULL : xmemdup0(arg.p, arg.n);
+	l->n++;
+}
+
+static void
+parse_list(struct gate *g, enum gate_stage s, struct buf *complaints)
+{
+	struct gate_list *l = &g->list[s];
+	char *const *text;
+	struct span rest, word;
+
+	text = (char *const *)(const void *)((const char *)g->conf +
+	    stages[s].offset);
+	l->param = stages[s].param;
+	l->where = conf_where(g->conf, l->param);
+	rest = span_str(*text);
+	while (conf_list_next(&rest, &word))
+		parse_word(g, s, word, &rest, complaints);
+}
+
+/* Does some rule of the list stop strangers from relaying? The rules behind
+ * an unconditional permit were complained about already. */
+static bool
+guards(const struct gate_list *l)
+{
+	size_t i;
+
+	for (i = 0; i < l->n; i++) {
+		if (l->rules[i].is->flags & GATE_GUARDS)
+			return true;
+		if (l->rules[i].is->flags & GATE_ENDS)
+			return false;
+	}
+	return false;
+}
+
+static void
+check_relay(const struct gate *g, struct buf *complaints)
+{
+	const struct gate_list *relay = &g->list[GATE_RELAY];
+
+	if (guards(relay) || guards(&g->list[GATE_RECIPIENT]))
+		return;
+	complain(complaints, relay->where, "open relay: neither "
+	    "smtpd_relay_restrictions nor smtpd_recipient_restrictions has "
+	    "reject_unauth_destination, defer_unauth_destination, reject or "
+	    "defer before everyone is permitted");
+}
+
+/* A network that holds everybody makes permit_mynetworks an open relay. */
+static void
+check_mynetworks(const struct gate *g, struct buf *complaints)
+{
+	static const char *const strangers[] = { "192.0.2.1", "2001:db8::1",
+		"198.51.100.200" };
+	struct net_addr a;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(strangers); i++)
+		if (net_addr_parse(span_str(strangers[i]), &a) &&
+		    netlist_match(g->mynetworks, &a)) {
+			complain(complaints, conf_where(g->conf,
+			    "mynetworks"), "open relay: mynetworks holds "
+			    "the whole internet");
+			return;
+		}
+}
+
+struct gate *
+gate_new(struct conf *conf, struct buf *complaints)
+{
+	struct gate *g = xcalloc(1, sizeof(*g));
+	size_t before = buf_len(complaints);
+	struct span bad = SPAN_NONE;
+	int s;
+
+	g->refs = 1;
+	g->conf = conf_ref(conf);
+	for (s = 0; s < GATE_STAGES; s++)
+		parse_list(g, (enum gate_stage)s, complaints);
+	check_relay(g, complaints);
+	g->mynetworks = netlist_parse(conf->mynetworks, &bad);
+	if (g->mynetworks == NULL)
+		complain(complaints, conf_where(conf, "mynetworks"),
+		    "mynetworks: \"%.*s\" is no network", SPAN_ARG(bad));
+	else
+		check_mynetworks(g, complaints);
+	if (buf_len(complaints) != before)
+		gate_unref(&g);
+	return g;
+}
+
+struct gate *
+gate_ref(struct gate *g)
+{
+	g->refs++;
+	return g;
+}
+
+void
+gate_unref(struct gate **gp)
+{
+	struct gate *g = *gp;
+	size_t i, j;
+
+	*gp = NULL;
+	if (g == NULL || --g->refs > 0)
+		return;
+	for (i = 0; i < GATE_STAGES; i++) {
+		for (j = 0; j < g->list[i].n; j++)
+			free(g->list[i].rules[j].arg);
+		free(g->list[i].rules);
+	}
+	netlist_free(&g->mynetworks);
+	conf_unref(&g->conf);
+	free(g);
+}
+
+const struct gate_list *
+gate_list(const struct gate *g, enum gate_stage s)
+{
+	return &g->list[s];
+}
+
+bool
+gate_is_mynetworks(const struct gate *g, const struct net_addr *a)
+{
+	return netlist_match(g->mynetworks, a);
+}
+
+bool
+gate_wants_unlisted(const struct gate *g)
+{
+	return g->conf->smtpd_reject_unlisted_recipient;
+}
+
+int
+gate_relay_code(const struct gate *g)
+{
+	return (int)g->conf->relay_domains_reject_code;
+}
+
+int
+gate_unknown_code(const struct gate *g)
+{
+	return (int)g->conf->virtual_mailbox_reject_code;
+}
+
+bool
+gate_conf_check(struct conf *conf, struct buf *complaints)
+{
+	const struct conf *section;
+	struct gate *g = gate_new(conf, complaints);
+	bool ok = g != NULL;
+	size_t i;
+
+	gate_unref(&g);
+	for (i = 0; (section = conf_section_at(conf, i)) != NULL; i++) {
+		if (strcmp(section->kind, "service") != 0 ||
+		    strcmp(section->protocol, "imap") == 0)
+			continue;
+		g = gate_new((struct conf *)(uintptr_t)section, complaints);
+		ok = g != NULL && ok;
+		gate_unref(&g);
+	}
+	return ok;
+}

@@ -1,0 +1,147 @@
+/*
+ * The restriction chain as data (DESIGN §7). Lists are parsed once per
+ * configuration snapshot into arrays of rules; a rule is a row of the table
+ * in checks.c and its argument. smtpd, `postern config check` and (later)
+ * `postern explain` use this one table and this one evaluator.
+ *
+ * Semantics are Postfix's: a PERMIT ends its own list only, a REJECT ends
+ * all; DEFER_IF_PERMIT turns a final permit, DEFER_IF_REJECT a reject, into
+ * "try again later". A rule that can't be decided never becomes a permit or
+ * a 5xx.
+ */
+#ifndef GATE_GATE_H
+#define GATE_GATE_H
+
+#include "base/buf.h"
+#include "base/conf.h"
+#include "base/span.h"
+#include "db/directory.h"
+#include "gate/netlist.h"
+
+enum gate_stage {
+	GATE_CLIENT, GATE_HELO, GATE_SENDER, GATE_RELAY, GATE_RECIPIENT,
+	GATE_DATA, GATE_END_OF_DATA, GATE_STAGES
+};
+
+enum gate_result {
+	GATE_DUNNO,		/* go on with the next rule */
+	GATE_PERMIT,		/* this list is done */
+	GATE_REJECT,		/* reply is set, 5xx */
+	GATE_DEFER,		/* reply is set, 4xx, final like REJECT */
+	GATE_DEFER_IF_PERMIT,	/* reply is set, go on */
+	GATE_DEFER_IF_REJECT,	/* reply is set, go on */
+	GATE_PARKED		/* a fact was asked for; ask me again then */
+};
+
+enum gate_arg { GATE_ARG_NONE, GATE_ARG_TEXT };
+
+struct gate_eval;
+struct gate_rule;
+typedef enum gate_result gate_check_fn(struct gate_eval *e,
+    const struct gate_rule *rule);
+
+enum gate_flags {
+	GATE_GUARDS = 1,	/* no stranger relays past it */
+	GATE_ENDS = 2		/* nothing behind it is ever looked at */
+};
+
+/* One row of the table. */
+struct gate_restriction {
+	const char *name;
+	unsigned stages;	/* bits 1 << enum gate_stage */
+	enum gate_arg arg;
+	unsigned flags;
+	gate_check_fn *fn;
+	const char *help;
+};
+const struct gate_restriction *gate_restrictions(size_t *n);
+
+struct gate_rule {
+	const struct gate_restriction *is;
+	char *arg;		/* NULL without */
+};
+
+struct gate_list {
+	const char *param;	/* "smtpd_relay_restrictions" */
+	const char *where;	/* "file:line" or "" (lent from conf) */
+	struct gate_rule *rules;
+	size_t n;
+};
+
+/* The lists of one conf or section, immutable. Keeps a reference to conf. */
+struct gate;
+
+/*
+ * NULL when something is wrong; each mistake, an open-relay shape among
+ * them, is then a line "file:line: message" in complaints.
+ */
+struct gate *gate_new(struct conf *conf, struct buf *complaints) MUST_CHECK;
+struct gate *gate_ref(struct gate *g);
+void gate_unref(struct gate **g);
+const struct gate_list *gate_list(const struct gate *g, enum gate_stage s);
+bool gate_is_mynetworks(const struct gate *g, const struct net_addr *a);
+/* For `postern config check`: the main part and every SMTP service section.
+ * True when all is well. */
+bool gate_conf_check(struct conf *conf, struct buf *complaints) MUST_CHECK;
+
+/* --- evaluation --- */
+
+/* What a check may look at. Everything is lent and may grow between runs:
+ * what is not known yet is NULL or empty. */
+struct gate_facts {
+	const char *client_name, *client_ip;
+	struct net_addr client;
+	const char *helo;		/* "" before HELO */
+	struct span sender;		/* as given, without <> */
+	struct span recipient;		/* as given, without <> */
+	bool authenticated, tls;
+	/* Answered by gate_ops.need. */
+	const struct resolution *rcpt_domain;
+	const struct resolution *rcpt;
+};
+
+enum gate_need { GATE_NEED_RCPT_DOMAIN, GATE_NEED_RCPT };
+
+struct gate_ops {
+	/* Fill the fact now and return true, or start asking and return
+	 * false: gate_run is then called again when it has come. */
+	bool (*need)(enum gate_need what, struct gate_facts *f, void *arg);
+};
+
+#define GATE_REPLY_MAX	512
+
+struct gate_eval {
+	const struct gate *gate;
+	const struct gate_ops *ops;
+	void *arg;
+	struct gate_facts *facts;
+	unsigned stages;	/* still to be evaluated, in order */
+	enum gate_stage stage;	/* the present one */
+	size_t rule;
+	bool list_done;		/* only the implicit check is left of it */
+	/* The reply of the deciding rule, "554 5.7.1 <x>: ..." */
+	char reply[GATE_REPLY_MAX];
+	/* Rule that decided, for the log and explain; NULL: none. */
+	const struct gate_rule *by;
+	/* private: first reply of each DEFER_IF_ */
+	char *if_permit, *if_reject;
+};
+
+/* Begins the lists named by the bits of `stages`. */
+void gate_begin(struct gate_eval *e, const struct gate *g, unsigned stages,
+    struct gate_facts *facts, const struct gate_ops *ops, void *arg);
+/*
+ * Goes on until the verdict: GATE_PERMIT, GATE_REJECT or GATE_DEFER (reply
+ * is set for these two), or GATE_PARKED.
+ */
+enum gate_result gate_run(struct gate_eval *e) MUST_CHECK;
+/* Forgets what gate_begin and gate_run hold; fine at any time, twice too. */
+void gate_end(struct gate_eval *e);
+
+/* For checks: fills e->reply. Control bytes become '?'. */
+enum gate_result gate_reply(struct gate_eval *e, enum gate_result r,
+    int code, const char *dsn, const char *fmt, ...) PRINTF(5, 6);
+/* "<kim@a.example>: Recipient address" for the present stage, lent. */
+void gate_subject(const struct gate_eval *e, struct buf *out);
+
+#endif

@@ -1,0 +1,16 @@
+# lib/gate: the restriction chain as data, and its evaluator
+noinst_LIBRARIES += lib/libgate.a
+lib_libgate_a_SOURCES = lib/gate/checks.c lib/gate/checks.h \
+	lib/gate/eval.c lib/gate/gate.c lib/gate/gate.h \
+	lib/gate/netlist.c lib/gate/netlist.h
+lib_libgate_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
+# of lib/db only directory.h's types are used
+GATE_LIBS = lib/libgate.a $(BASE_LIBS)
+EXTRA_DIST += lib/gate/README.md
+
+if HAVE_CMOCKA
+check_PROGRAMS += lib/gate/t_gate
+endif
+lib_gate_t_gate_SOURCES = lib/gate/t_gate.c
+lib_gate_t_gate_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CMOCKA_CFLAGS)
+lib_gate_t_gate_LDADD = $(GATE_LIBS) $(CMOCKA_LIBS)

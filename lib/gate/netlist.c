@@ -1,0 +1,126 @@
+#include "gate/netlist.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+
+#include "base/conf.h"
+#include "base/xmalloc.h"
+
+struct net {
+	struct net_addr addr;
+	unsigned bits;			/* of 128 */
+	bool not;
+};
+
+struct netlist {
+	size_t n;
+	struct net *nets;
+};
+
+static const uint8_t v4_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255,
+	255 };
+
+bool
+net_addr_parse(struct span text, struct net_addr *a)
+{
+	char mem[INET6_ADDRSTRLEN];
+
+	if (text.n == 0 || text.n >= sizeof(mem) ||
+	    memchr(text.p, '\0', text.n) != NULL)
+		return false;
+	memcpy(mem, text.p, text.n);
+	mem[text.n] = '\0';
+	if (inet_pton(AF_INET6, mem, a->b) == 1)
+		return true;
+	memcpy(a->b, v4_prefix, sizeof(v4_prefix));
+	return inet_pton(AF_INET, mem, a->b + 12) == 1;
+}
+
+static bool
+is_v4(const struct net_addr *a)
+{
+	return memcmp(a->b, v4_prefix, sizeof(v4_prefix)) == 0;
+}
+
+static bool
+bits_match(const struct net *n, const struct net_addr *a)
+{
+	unsigned whole = n->bits / 8, rest = n->bits % 8;
+	uint8_t mask = (uint8_t)(0xff << (8 - rest));
+
+	if (memcmp(n->addr.b, a->b, whole) != 0)
+		return false;
+	return rest == 0 || ((n->addr.b[whole] ^ a->b[whole]) & mask) == 0;
+}
+
+static bool
+net_parse(struct span word, struct net *n)
+{
+	struct span addr = word;
+	ptrdiff_t slash;
+	uint32_t bits = 128;
+	bool v4;
+
+	n->not = addr.n > 0 && addr.p[0] == '!';
+	if (n->not)
+		addr = span_sub(addr, 1, addr.n);
+	slash = span_rchr(addr, '/');
+	if (slash != -1) {
+		if (!span_u32(span_sub(addr, (size_t)slash + 1, addr.n), 0,
+		    128, &bits))
+			return false;
+		addr = span_sub(addr, 0, (size_t)slash);
+	}
+	if (addr.n > 2 && addr.p[0] == '[' && addr.p[addr.n - 1] == ']')
+		addr = span_sub(addr, 1, addr.n - 2);
+	if (!net_addr_parse(addr, &n->addr))
+		return false;
+	v4 = is_v4(&n->addr) && span_chr(addr, ':') == -1;
+	if (v4 && slash != -1) {
+		if (bits > 32)
+			return false;
+		bits += 96;
+	}
+	n->bits = bits;
+	return true;
+}
+
+struct netlist *
+netlist_parse(const char *text, struct span *bad)
+{
+	struct netlist *l = xcalloc(1, sizeof(*l));
+	struct span rest = span_str(text), word;
+
+	while (conf_list_next(&rest, &word)) {
+		l->nets = xreallocarray(l->nets, l->n + 1, sizeof(*l->nets));
+		if (!net_parse(word, &l->nets[l->n])) {
+			*bad = word;
+			netlist_free(&l);
+			return NULL;
+		}
+		l->n++;
+	}
+	return l;
+}
+
+void
+netlist_free(struct netlist **l)
+{
+	if (*l == NULL)
+		return;
+	free((*l)->nets);
+	free(*l);
+	*l = NULL;
+}
+
+bool
+netlist_match(const struct netlist *l, const struct net_addr *a)
+{
+	size_t i;
+
+	for (i = 0; i < l->n; i++)
+		if (bits_match(&l->nets[i], a))
+			return !l->nets[i].not;
+	return false;
+}

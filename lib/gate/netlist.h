@@ -1,0 +1,28 @@
+/*
+ * A list of networks, as in mynetworks: words ADDRESS, ADDRESS/BITS,
+ * [IPV6]/BITS, each optionally with "!" in front to take it out again. The
+ * first word that matches decides, as in Postfix. An IPv4 address mapped into
+ * IPv6 is that IPv4 address.
+ */
+#ifndef GATE_NETLIST_H
+#define GATE_NETLIST_H
+
+#include "base/buf.h"
+#include "base/span.h"
+
+/* An address in 16 bytes; IPv4 as ::ffff:a.b.c.d. */
+struct net_addr {
+	uint8_t b[16];
+};
+
+struct netlist;
+
+/* Text without brackets. False when it is no address. */
+bool net_addr_parse(struct span text, struct net_addr *a) MUST_CHECK;
+
+/* NULL when a word is malformed; then `bad` is that word (lent from text). */
+struct netlist *netlist_parse(const char *text, struct span *bad) MUST_CHECK;
+void netlist_free(struct netlist **n);
+bool netlist_match(const struct netlist *n, const struct net_addr *a);
+
+#endif

@@ -1,0 +1,295 @@
+/*
+ * The chain against a table of lists: whole, and with every fact asked for
+ * answered late, the verdict must be the same. Then mistakes in lists.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "gate/gate.h"
+
+#define OURS	"smtpd_relay_restrictions = reject_unauth_destination\n"
+#define ALL	((1u << GATE_STAGES) - 1)
+
+/* a.example is ours and knows kim; off.example's mailbox is disabled;
+ * temp.example does not answer; the rest is not ours. */
+static struct resolution
+answer(struct span recipient, bool domain)
+{
+	struct resolution r = { .class = RESOLVE_NOT_LOCAL };
+
+	if (span_ends(recipient, "@temp.example"))
+		r.class = RESOLVE_TEMP;
+	else if (span_ends(recipient, "@off.example"))
+		r.class = domain ? RESOLVE_MAILBOX : RESOLVE_DISABLED;
+	else if (span_is(recipient, "kim@a.example"))
+		r.class = RESOLVE_MAILBOX;
+	else if (span_ends(recipient, "@a.example"))
+		r.class = domain ? RESOLVE_MAILBOX : RESOLVE_UNKNOWN;
+	return r;
+}
+
+struct asker {
+	bool late;
+	unsigned asked;
+	struct resolution domain, rcpt;
+};
+
+static bool
+need(enum gate_need what, struct gate_facts *f, void *arg)
+{
+	struct asker *a = arg;
+
+	a->asked |= 1u << what;
+	if (a->late)
+		return false;
+	a->domain = answer(f->recipient, true);
+	a->rcpt = answer(f->recipient, false);
+	if (what == GATE_NEED_RCPT_DOMAIN)
+		f->rcpt_domain = &a->domain;
+	else
+		f->rcpt = &a->rcpt;
+	return true;
+}
+
+static const struct gate_ops ops = { need };
+
+static const struct {
+	const char *name, *conf, *ip, *rcpt;
+	bool auth;
+	enum gate_result want;
+	const char *reply;
+} cases[] = {
+	{ "our user", OURS, "192.0.2.1", "kim@a.example", false,
+	  GATE_PERMIT, "" },
+	{ "unknown user", OURS, "192.0.2.1", "lee@a.example", false,
+	  GATE_REJECT, "550 5.1.1 <lee@a.example>: Recipient address rejected:"
+	  " User unknown in virtual mailbox table" },
+	{ "disabled user", OURS, "192.0.2.1", "x@off.example", false,
+	  GATE_REJECT, "550 5.2.1 <x@off.example>: Recipient address rejected:"
+	  " Mailbox disabled" },
+	{ "relay", OURS, "192.0.2.1", "x@b.example", false, GATE_REJECT,
+	  "554 5.7.1 <x@b.example>: Relay access denied" },
+	{ "relay, default lists", "", "192.0.2.1", "x@b.example", false,
+	  GATE_DEFER, "454 4.7.1 <x@b.example>: Relay access denied" },
+	{ "relay from my network", "", "127.0.0.1", "x@b.example", false,
+	  GATE_PERMIT, "" },
+	{ "relay from mapped my network", "", "::ffff:127.0.0.1",
+	  "x@b.example", false, GATE_PERMIT, "" },
+	{ "relay after login", "", "192.0.2.1", "x@b.example", true,
+	  GATE_PERMIT, "" },
+	{ "directory away", OURS, "192.0.2.1", "x@temp.example", false,
+	  GATE_DEFER, "451 4.3.0 <x@temp.example>: Temporary lookup failure" },
+	{ "login does not make users", "", "192.0.2.1", "lee@a.example", true,
+	  GATE_REJECT, "550 5.1.1 <lee@a.example>: Recipient address rejected:"
+	  " User unknown in virtual mailbox table" },
+	{ "permit in one list does not end the others",
+	  OURS "smtpd_client_restrictions = permit\n", "127.0.0.1",
+	  "x@b.example", false, GATE_REJECT,
+	  "554 5.7.1 <x@b.example>: Relay access denied" },
+	{ "client list", OURS "smtpd_client_restrictions = permit_mynetworks"
+	  " reject\n", "192.0.2.1", "kim@a.example", false, GATE_REJECT,
+	  "554 5.7.1 <unknown[192.0.2.1]>: Client host rejected: "
+	  "Access denied" },
+	{ "helo list", OURS "smtpd_helo_restrictions = defer\n", "192.0.2.1",
+	  "kim@a.example", false, GATE_DEFER,
+	  "450 4.3.2 <h.example>: Helo command rejected: Try again later" },
+	{ "sender list", OURS "smtpd_sender_restrictions = reject\n",
+	  "192.0.2.1", "kim@a.example", false, GATE_REJECT,
+	  "554 5.7.1 <s@s.example>: Sender address rejected: Access denied" },
+	{ "defer_if_permit", OURS "smtpd_sender_restrictions ="
+	  " defer_if_permit\n", "192.0.2.1", "kim@a.example", false,
+	  GATE_DEFER, "450 4.7.0 <s@s.example>: Sender address rejected: "
+	  "defer_if_permit requested" },
+	{ "defer_if_permit, then a reject", OURS "smtpd_sender_restrictions ="
+	  " defer_if_permit\n", "192.0.2.1", "x@b.example", false,
+	  GATE_REJECT, "554 5.7.1 <x@b.example>: Relay access denied" },
+	{ "defer_if_reject", OURS "smtpd_sender_restrictions ="
+	  " defer_if_reject\n", "192.0.2.1", "x@b.example", false,
+	  GATE_DEFER, "450 4.7.0 <s@s.example>: Sender address rejected: "
+	  "defer_if_reject requested" },
+	{ "defer_if_reject, then permit", OURS "smtpd_sender_restrictions ="
+	  " defer_if_reject\n", "192.0.2.1", "kim@a.example", false,
+	  GATE_PERMIT, "" },
+	{ "permit_auth_destination, reject",
+	  "smtpd_relay_restrictions = permit_auth_destination reject\n",
+	  "192.0.2.1", "kim@a.example", false, GATE_PERMIT, "" },
+	{ "permit_auth_destination, reject: relay",
+	  "smtpd_relay_restrictions = permit_auth_destination reject\n",
+	  "192.0.2.1", "x@b.example", false, GATE_REJECT,
+	  "554 5.7.1 <x@b.example>: Recipient address rejected: "
+	  "Access denied" },
+	{ "unlisted check off", OURS "smtpd_reject_unlisted_recipient = no\n",
+	  "192.0.2.1", "lee@a.example", false, GATE_PERMIT, "" },
+	{ "unlisted named", OURS "smtpd_reject_unlisted_recipient = no\n"
+	  "smtpd_recipient_restrictions = reject_unlisted_recipient\n",
+	  "192.0.2.1", "lee@a.example", false, GATE_REJECT,
+	  "550 5.1.1 <lee@a.example>: Recipient address rejected: "
+	  "User unknown in virtual mailbox table" },
+	{ "soft codes", OURS "relay_domains_reject_code = 454\n", "192.0.2.1",
+	  "x@b.example", false, GATE_DEFER,
+	  "454 4.7.1 <x@b.example>: Relay access denied" },
+};
+
+static struct gate *
+gate_of(const char *text)
+{
+	struct buf complaints;
+	struct conf *conf;
+	struct gate *g;
+
+	buf_init(&complaints, 65536);
+	conf = conf_parse("t.conf", span_str(text), &complaints);
+	if (conf == NULL)
+		fail_msg("%s", buf_cstr(&complaints));
+	g = gate_new(conf, &complaints);
+	if (g == NULL)
+		fail_msg("%s", buf_cstr(&complaints));
+	conf_unref(&conf);
+	buf_fini(&complaints);
+	return g;
+}
+
+static void
+judge(size_t i, bool late)
+{
+	struct gate *g = gate_of(cases[i].conf);
+	struct asker a = { .late = late };
+	struct gate_eval e;
+	struct gate_facts f = { .client_name = "unknown",
+		.client_ip = cases[i].ip, .helo = "h.example",
+		.sender = SPAN_LIT("s@s.example"),
+		.recipient = span_str(cases[i].rcpt),
+		.authenticated = cases[i].auth };
+	enum gate_result r;
+
+	assert_true(net_addr_parse(span_str(cases[i].ip), &f.client));
+	gate_begin(&e, g, ALL, &f, &ops, &a);
+	while ((r = gate_run(&e)) == GATE_PARKED) {
+		assert_true(a.late);
+		a.late = false;
+		if (a.asked & 1u << GATE_NEED_RCPT_DOMAIN)
+			(void)need(GATE_NEED_RCPT_DOMAIN, &f, &a);
+		if (a.asked & 1u << GATE_NEED_RCPT)
+			(void)need(GATE_NEED_RCPT, &f, &a);
+		a.late = true;
+		a.asked = 0;
+	}
+	assert_int_equal(r, cases[i].want);
+	if (r != GATE_PERMIT)
+		assert_string_equal(e.reply, cases[i].reply);
+	gate_end(&e);
+	gate_unref(&g);
+}
+
+static void
+lists_are_evaluated_as_postfix_does(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		print_message("%s\n", cases[i].name);
+		judge(i, false);
+		judge(i, true);
+	}
+}
+
+static const struct {
+	const char *conf, *says;
+} mistakes[] = {
+	{ "smtpd_relay_restrictions = reject_unauth_destinaton\n",
+	  "did you mean \"reject_unauth_destination\"?" },
+	{ "smtpd_relay_restrictions = reject_unauth_destinaton\n",
+	  "t.conf:1" },
+	{ OURS "smtpd_client_restrictions = frobnicate_everything_now\n",
+	  "unknown restriction \"frobnicate_everything_now\"" },
+	{ "smtpd_relay_restrictions = permit\n", "open relay" },
+	{ "smtpd_relay_restrictions = permit_mynetworks\n", "open relay" },
+	{ "smtpd_relay_restrictions =\n", "open relay" },
+	{ "smtpd_relay_restrictions = permit, reject_unauth_destination\n",
+	  "never reached" },
+	{ "mynetworks = 0.0.0.0/0\n", "open relay" },
+	{ "mynetworks = [::]/0\n", "open relay" },
+	{ "mynetworks = 127.0.0.0/8 10.0.0.0/33\n",
+	  "\"10.0.0.0/33\" is no network" },
+	{ "mynetworks = localhost\n", "\"localhost\" is no network" },
+	{ OURS "smtpd_delay_reject = no\nsmtpd_client_restrictions ="
+	  " reject_unauth_destination\n", "not known yet" },
+	{ OURS "smtpd_data_restrictions = reject_unlisted_recipient\n",
+	  "not known yet" },
+	{ OURS "[service mx]\nlisten = 127.0.0.1:25\n"
+	  "smtpd_relay_restrictions = permit\n", "open relay" },
+};
+
+static void
+mistakes_are_named(void **state)
+{
+	struct buf complaints;
+	struct conf *conf;
+	size_t i;
+
+	(void)state;
+	buf_init(&complaints, 65536);
+	for (i = 0; i < ARRAY_LEN(mistakes); i++) {
+		print_message("%s", mistakes[i].conf);
+		conf = conf_parse("t.conf", span_str(mistakes[i].conf),
+		    &complaints);
+		assert_non_null(conf);
+		assert_false(gate_conf_check(conf, &complaints));
+		if (strstr(buf_cstr(&complaints), mistakes[i].says) == NULL)
+			fail_msg("%s", buf_cstr(&complaints));
+		buf_clear(&complaints);
+		conf_unref(&conf);
+	}
+	conf = conf_parse("t.conf", SPAN_NONE, &complaints);
+	assert_true(gate_conf_check(conf, &complaints));
+	conf_unref(&conf);
+	buf_fini(&complaints);
+}
+
+static void
+networks_match_by_prefix(void **state)
+{
+	static const struct { const char *net, *ip; bool want; } t[] = {
+		{ "10.0.0.0/8", "10.255.0.1", true },
+		{ "10.0.0.0/8", "11.0.0.1", false },
+		{ "10.1.2.3", "10.1.2.3", true },
+		{ "10.1.2.3", "10.1.2.4", false },
+		{ "10.0.0.0/9", "10.127.0.1", true },
+		{ "10.0.0.0/9", "10.128.0.1", false },
+		{ "!10.0.0.1, 10.0.0.0/8", "10.0.0.1", false },
+		{ "!10.0.0.1, 10.0.0.0/8", "10.0.0.2", true },
+		{ "[2001:db8::]/32", "2001:db8:1::1", true },
+		{ "2001:db8::/33", "2001:db8:8000::1", false },
+		{ "0.0.0.0/0", "2001:db8::1", false },
+	};
+	struct net_addr a;
+	struct netlist *l;
+	struct span bad;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(t); i++) {
+		print_message("%s %s\n", t[i].net, t[i].ip);
+		l = netlist_parse(t[i].net, &bad);
+		assert_non_null(l);
+		assert_true(net_addr_parse(span_str(t[i].ip), &a));
+		assert_int_equal(netlist_match(l, &a), t[i].want);
+		netlist_free(&l);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lists_are_evaluated_as_postfix_does),
+		cmocka_unit_test(mistakes_are_named),
+		cmocka_unit_test(networks_match_by_prefix),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
