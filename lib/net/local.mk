@@ -17,7 +17,8 @@ lib_libtestcert_a_SOURCES = lib/net/testcert.c lib/net/testcert.h
 lib_libtestcert_a_CFLAGS = $(AM_CFLAGS) $(SSL_CFLAGS)
 
 if HAVE_CMOCKA
-check_PROGRAMS += lib/net/t_dns lib/net/t_line lib/net/t_stream
+check_PROGRAMS += lib/net/t_dns lib/net/t_line lib/net/t_stream \
+	lib/net/t_certs
 endif
 lib_net_t_dns_SOURCES = lib/net/t_dns.c
 lib_net_t_dns_CFLAGS = $(AM_CFLAGS) $(NET_CFLAGS) $(CMOCKA_CFLAGS)
@@ -28,3 +29,6 @@ lib_net_t_line_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)
 lib_net_t_stream_SOURCES = lib/net/t_stream.c
 lib_net_t_stream_CFLAGS = $(AM_CFLAGS) $(NET_CFLAGS) $(CMOCKA_CFLAGS)
 lib_net_t_stream_LDADD = lib/libtestcert.a $(NET_LIBS) $(CMOCKA_LIBS)
+lib_net_t_certs_SOURCES = lib/net/t_certs.c
+lib_net_t_certs_CFLAGS = $(lib_net_t_stream_CFLAGS)
+lib_net_t_certs_LDADD = $(lib_net_t_stream_LDADD)
