@@ -6,4 +6,18 @@ AM_TESTS_ENVIRONMENT = \
 	top_srcdir='$(abs_top_srcdir)'; export top_srcdir; \
 	top_builddir='$(abs_top_builddir)'; export top_builddir;
 
+EXTRA_DIST += tests/__init__.py tests/harness tests/server
+
+# Whole-server tests: pytest with clients of its standard library and raw
+# sockets against a real posternd and a real PostgreSQL.
+PYTEST_FLAGS = -q
+check-server: all
+	$(AM_TESTS_ENVIRONMENT) PYTHONDONTWRITEBYTECODE=1 \
+	$(PYTHON3) -m pytest -p no:cacheprovider $(PYTEST_FLAGS) \
+	    $(srcdir)/tests/server
+.PHONY: check-server
+
+dist-hook:
+	find '$(distdir)/tests' -name __pycache__ -prune -exec rm -rf {} +
+
 include tests/fuzz/local.mk

@@ -1,0 +1,1 @@
+"""What whole-server tests, the crash storm and the benchmarks share."""

@@ -1,0 +1,74 @@
+"""A killed process costs its own sessions; what got 250 arrives once."""
+import re
+
+import pytest
+
+
+def bodies(instance, who):
+    return sorted(re.search(rb"(?m)^Subject: (\S+)", path.read_bytes())
+                  .group(1).decode() for path in instance.messages(who))
+
+
+@pytest.fixture
+def instance(fresh_postern):
+    made = fresh_postern()
+    made.add_domain("kill.example")
+    made.add_mailbox("kim@kill.example", "secret")
+    return made
+
+
+@pytest.mark.parametrize("program", ["smtpd", "qmgr", "deliver", "authd",
+                                     "imapd"])
+def test_a_killed_process_comes_back(instance, program):
+    old = instance.kill(program)
+    from tests.harness.wait import until
+    until(lambda: old not in instance.pids(program) and
+          instance.pids(program), f"another {program}")
+    instance.send("a@sender.example", "kim@kill.example", subject="after")
+    instance.wait_for_messages("kim@kill.example", 1)
+    with instance.imap("kim@kill.example", "secret") as wire:
+        assert any("1 EXISTS" in line for line in wire.ok("SELECT INBOX"))
+
+
+@pytest.mark.parametrize("program", ["smtpd", "qmgr", "deliver"])
+def test_mail_accepted_before_a_kill_arrives_once(instance, program):
+    want = []
+    for i in range(20):
+        instance.send("a@sender.example", "kim@kill.example",
+                      subject=f"s{i:02}")
+        want.append(f"s{i:02}")
+        if i == 10:
+            instance.kill(program)
+            instance.wait_for_log(r"ready|start|exit|signal")
+    instance.wait_for_messages("kim@kill.example", 20)
+    assert instance.restart()
+    assert bodies(instance, "kim@kill.example") == want
+
+
+def test_mail_accepted_before_the_whole_tree_dies_arrives_once(instance):
+    want = []
+    for cycle in range(3):
+        for i in range(10):
+            instance.send("a@sender.example", "kim@kill.example",
+                          subject=f"c{cycle}s{i}")
+            want.append(f"c{cycle}s{i}")
+        instance.kill_all()
+        instance.start()
+    instance.wait_for_messages("kim@kill.example", 30)
+    instance.restart()
+    assert bodies(instance, "kim@kill.example") == sorted(want)
+
+
+def test_mail_waits_while_deliver_cannot_run(instance):
+    """Accepted while the database is away: a warm address still works."""
+    instance.send("a@sender.example", "kim@kill.example", subject="warm")
+    instance.wait_for_messages("kim@kill.example", 1)
+    mark = instance.log_mark()
+    instance.cluster.stop("immediate")
+    try:
+        instance.send("a@sender.example", "kim@kill.example",
+                      subject="without")
+        instance.wait_for_messages("kim@kill.example", 2)
+    finally:
+        instance.cluster.start()
+    instance.check_log(mark)
