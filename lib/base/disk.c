@@ -10,6 +10,48 @@
 
 /* --- the real back end --- */
 
+/* openat2's RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS by hand, for kernels (and
+ * seccomp filters, and valgrind) without it: step by step, no "..". */
+static int
+walk_openat(int dirfd, const char *path, int flags, mode_t mode)
+{
+	int at = dirfd, next;
+	const char *slash;
+	char part[256];
+	size_t n;
+
+	for (;; at = next, path = slash + 1) {
+		slash = strchr(path, '/');
+		n = slash == NULL ? strlen(path) : (size_t)(slash - path);
+		if ((n == 0 && slash != NULL) || n >= sizeof(part) ||
+		    (n == 2 && memcmp(path, "..", 2) == 0)) {
+			errno = n >= sizeof(part) ? ENAMETOOLONG : EXDEV;
+			next = -1;
+			break;
+		}
+		memcpy(part, path, n);
+		part[n] = '\0';
+		if (slash == NULL) {
+			next = openat(at, part, flags | O_CLOEXEC | O_NOFOLLOW,
+			    mode);
+			break;
+		}
+		next = openat(at, part, O_PATH | O_DIRECTORY | O_NOFOLLOW |
+		    O_CLOEXEC);
+		if (next == -1)
+			break;
+		if (at != dirfd)
+			(void)close(at);
+	}
+	if (at != dirfd) {
+		int saved = errno;
+
+		(void)close(at);
+		errno = saved;
+	}
+	return next;
+}
+
 static int
 real_openat(int dirfd, const char *path, int flags, mode_t mode)
 {
@@ -28,6 +70,8 @@ real_openat(int dirfd, const char *path, int flags, mode_t mode)
 			return (int)fd;
 		no_openat2 = errno == ENOSYS;
 	}
+	if (dirfd != AT_FDCWD)
+		return walk_openat(dirfd, path, flags, mode);
 	return openat(dirfd, path, flags | O_CLOEXEC | O_NOFOLLOW, mode);
 }
 

@@ -119,7 +119,6 @@ loop_free(struct loop **lp)
 {
 	struct loop *l = *lp;
 	struct loop_sig *s;
-	struct post *p;
 
 	if (l == NULL)
 		return;
@@ -128,10 +127,9 @@ loop_free(struct loop **lp)
 		event_free(s->ev);
 		free(s);
 	}
-	while ((p = STAILQ_FIRST(&l->posts)) != NULL) {
-		STAILQ_REMOVE_HEAD(&l->posts, link);
-		free(p);
-	}
+	/* never dropped: who posted may have handed memory over with it */
+	while (!STAILQ_EMPTY(&l->posts))
+		posts_run(l);
 	(void)event_del(&l->poke_ev);
 	(void)close(l->poke_fd);
 	event_base_free(l->base);

@@ -20,8 +20,10 @@ static void
 ask_finish(struct client_name_ask *a, enum client_name_state state)
 {
 	a->found.name_state = state;
-	memcpy(a->found.name, state == CLIENT_NAME_OK ?
-	    a->found.reverse_name : "unknown", DNS_NAME_MAX);
+	if (state == CLIENT_NAME_OK)
+		memcpy(a->found.name, a->found.reverse_name, DNS_NAME_MAX);
+	else
+		memcpy(a->found.name, "unknown", sizeof("unknown"));
 	a->cb(&a->found, a->arg);
 	free(a);
 }
