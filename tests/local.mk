@@ -6,7 +6,8 @@ AM_TESTS_ENVIRONMENT = \
 	top_srcdir='$(abs_top_srcdir)'; export top_srcdir; \
 	top_builddir='$(abs_top_builddir)'; export top_builddir;
 
-EXTRA_DIST += tests/__init__.py tests/harness tests/server
+EXTRA_DIST += tests/__init__.py tests/harness tests/server tests/run \
+	tests/valgrind.supp
 
 # Whole-server tests: pytest with clients of its standard library and raw
 # sockets against a real posternd and a real PostgreSQL.
@@ -16,6 +17,13 @@ check-server: all
 	$(PYTHON3) -m pytest -p no:cacheprovider $(PYTEST_FLAGS) \
 	    $(srcdir)/tests/server
 .PHONY: check-server
+
+# For tests/run, which counts them apart.
+list-fuzz:
+	@echo $(fuzz_targets)
+list-unit:
+	@echo $(filter-out $(fuzz_targets),$(TESTS))
+.PHONY: list-fuzz list-unit
 
 dist-hook:
 	find '$(distdir)/tests' -name __pycache__ -prune -exec rm -rf {} +
