@@ -37,3 +37,5 @@ tests_fuzz_fuzz_mime_LDADD = $(FUZZ_MAIN) $(MAIL_LIBS) $(BASE_LIBS)
 fuzz_targets += tests/fuzz/fuzz_dns
 tests_fuzz_fuzz_dns_CFLAGS = $(AM_CFLAGS) $(NET_CFLAGS)
 tests_fuzz_fuzz_dns_LDADD = $(FUZZ_MAIN) $(NET_LIBS) $(BASE_LIBS)
+fuzz_targets += tests/fuzz/fuzz_table
+tests_fuzz_fuzz_table_LDADD = $(FUZZ_MAIN) $(TABLE_LIBS) $(BASE_LIBS)
