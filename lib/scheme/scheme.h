@@ -46,8 +46,9 @@ enum scheme_verdict scheme_verify(struct span stored, struct span password);
 int scheme_make(const char *name, struct span password, unsigned cost,
     struct buf *out, struct err *err) MUST_CHECK;
 
-/* Whether stored is what scheme_make(NULL, ..., iterations) would give, or
- * stronger; if not it wants rehashing at the next PLAIN login. */
+/* False when stored wants rehashing at the next PLAIN login: fewer than
+ * `iterations` of SCRAM, or a scheme that is weak today. bcrypt, yescrypt and
+ * crypt's SHA-2 schemes are left alone: they are slower to guess than ours. */
 bool scheme_is_current(struct span stored, unsigned iterations);
 
 /* For the CLI: the n-th scheme's name that scheme_make takes, or NULL. */
