@@ -39,3 +39,5 @@ tests_fuzz_fuzz_dns_CFLAGS = $(AM_CFLAGS) $(NET_CFLAGS)
 tests_fuzz_fuzz_dns_LDADD = $(FUZZ_MAIN) $(NET_LIBS) $(BASE_LIBS)
 fuzz_targets += tests/fuzz/fuzz_table
 tests_fuzz_fuzz_table_LDADD = $(FUZZ_MAIN) $(TABLE_LIBS) $(BASE_LIBS)
+fuzz_targets += tests/fuzz/fuzz_scheme
+tests_fuzz_fuzz_scheme_LDADD = $(FUZZ_MAIN) $(SCHEME_LIBS)
