@@ -96,13 +96,14 @@ int journal_append(struct journal_writer *w, struct journal_append *a,
 /* Largest record a segment takes: body plus packed envelope. 0 = no segment
  * was seen yet. */
 uint64_t journal_writer_record_max(const struct journal_writer *w);
-size_t journal_writer_pending(const struct journal_writer *w);
+/* Appends that wait (for a group or a segment). */
+size_t journal_writer_pending(struct journal_writer *w);
 
 /* Figures since the start, for status(). */
 struct journal_stats {
 	uint64_t appended, failed, groups, bytes;
 };
-void journal_writer_stats(const struct journal_writer *w,
+void journal_writer_stats(struct journal_writer *w,
     struct journal_stats *out);
 
 #endif

@@ -92,6 +92,7 @@ struct record_walk {
 	struct segment_ref ref;
 	uint64_t pos, end;
 	bool verify;		/* check bodies as well: recovery */
+	bool nowait;		/* only what the page cache has: for loops */
 	uint64_t bad;		/* records whose contents fail their checks */
 	uint64_t skipped;	/* boundaries without a record */
 	char *win;		/* private: read window */
@@ -101,8 +102,9 @@ struct record_walk {
 
 void record_walk_init(struct record_walk *w, const struct segment_ref *ref,
     uint64_t from, uint64_t end, bool verify);
-/* 1 with the next record in *r (lent: until the next call; no body in it),
- * 0 at the end, or PS_EIO. */
+/* 1 with the next record in *r, 0 at the end, PS_EAGAIN (nowait: the next
+ * bytes must be read in by a thread first; call again then) or PS_EIO. The
+ * record has no body and its spans last until the next call; close it. */
 int record_walk_next(struct record_walk *w, struct record *r,
     struct err *err) MUST_CHECK;
 void record_walk_fini(struct record_walk *w);

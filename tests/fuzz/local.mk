@@ -41,3 +41,7 @@ fuzz_targets += tests/fuzz/fuzz_table
 tests_fuzz_fuzz_table_LDADD = $(FUZZ_MAIN) $(TABLE_LIBS) $(BASE_LIBS)
 fuzz_targets += tests/fuzz/fuzz_scheme
 tests_fuzz_fuzz_scheme_LDADD = $(FUZZ_MAIN) $(SCHEME_LIBS)
+fuzz_targets += tests/fuzz/fuzz_envelope
+tests_fuzz_fuzz_envelope_LDADD = $(FUZZ_MAIN) $(SPOOL_LIBS) $(BASE_LIBS)
+fuzz_targets += tests/fuzz/fuzz_record
+tests_fuzz_fuzz_record_LDADD = $(FUZZ_MAIN) $(SPOOL_LIBS) $(BASE_LIBS)

@@ -1,0 +1,108 @@
+/* Envelopes survive packing, and nothing malformed unpacks. */
+#include "t_spool.h"
+
+static struct envelope_rcpt rcpts[2];
+
+static void
+sample(struct envelope *e)
+{
+	memset(e, 0, sizeof(*e));
+	memcpy(e->queue_id, "0123456789aZ", 13);
+	e->arrival_us = -5;
+	e->flags = ENVELOPE_8BITMIME | ENVELOPE_SMTPUTF8;
+	e->ret = ENVELOPE_RET_HDRS;
+	e->envid = SPAN_LIT("QQ314159");
+	e->sender = SPAN_LIT("");
+	e->client_name = SPAN_LIT("mx.example.net");
+	e->client_ip = SPAN_LIT("2001:db8::1");
+	e->helo = SPAN_LIT("mx");
+	e->proto = SPAN_LIT("ESMTPS");
+	e->sasl_user = SPAN_LIT("kim@a.example");
+	e->body_size = 12345678901ULL;
+	e->rcpt = rcpts;
+	e->n_rcpt = 2;
+	rcpts[0] = (struct envelope_rcpt){ ENVELOPE_MAILBOX, 77,
+	    SPAN_LIT("info@a.example"), SPAN_LIT("kim@a.example"), 3,
+	    SPAN_LIT("rfc822;info@a.example"), 1 << 30, 1000 };
+	rcpts[1] = (struct envelope_rcpt){ ENVELOPE_EXTERNAL, 0,
+	    SPAN_LIT("x@b.example"), SPAN_LIT("y@c.example"), 0,
+	    SPAN_LIT(""), 0, 0 };
+}
+
+static void
+what_is_packed_comes_back(void **state)
+{
+	struct envelope e, got;
+	struct buf a, b;
+
+	sample(&e);
+	buf_init(&a, 4096);
+	buf_init(&b, 4096);
+	assert_int_equal(envelope_pack(&e, &a, NULL), 0);
+	assert_int_equal(envelope_unpack(buf_span(&a), &got, NULL), 0);
+	assert_string_equal(got.queue_id, e.queue_id);
+	assert_int_equal(got.arrival_us, -5);
+	assert_int_equal(got.n_rcpt, 2);
+	assert_int_equal(got.rcpt[0].mailbox_id, 77);
+	assert_true(span_eq(got.rcpt[1].final, e.rcpt[1].final));
+	assert_true(span_eq(got.sasl_user, e.sasl_user));
+	assert_int_equal(got.body_size, e.body_size);
+	assert_int_equal(envelope_pack(&got, &b, NULL), 0);
+	assert_true(span_eq(buf_span(&a), buf_span(&b)));
+	envelope_fini(&got);
+	buf_fini(&a);
+	buf_fini(&b);
+}
+
+static void
+no_prefix_and_no_extension_unpacks(void **state)
+{
+	struct envelope e, got;
+	struct buf a;
+	size_t i;
+
+	sample(&e);
+	buf_init(&a, 4096);
+	assert_int_equal(envelope_pack(&e, &a, NULL), 0);
+	for (i = 0; i < buf_len(&a); i++)
+		assert_int_equal(envelope_unpack(
+		    span_of(buf_data(&a), i), &got, NULL), PS_ESYNTAX);
+	buf_char(&a, 'x');
+	assert_int_equal(envelope_unpack(buf_span(&a), &got, NULL),
+	    PS_ESYNTAX);
+	buf_fini(&a);
+}
+
+static void
+caps_hold_when_packing(void **state)
+{
+	static char big[ENVELOPE_TEXT_MAX + 1];
+	struct envelope e;
+	struct buf a;
+
+	buf_init(&a, 65536);
+	memset(big, 'x', sizeof(big));
+	sample(&e);
+	e.helo = span_of(big, sizeof(big));
+	assert_int_equal(envelope_pack(&e, &a, NULL), PS_ETOOBIG);
+	sample(&e);
+	e.rcpt[0].orig = span_of(big, sizeof(big));
+	assert_int_equal(envelope_pack(&e, &a, NULL), PS_ETOOBIG);
+	sample(&e);
+	e.queue_id[3] = '/';
+	assert_int_equal(envelope_pack(&e, &a, NULL), PS_ESYNTAX);
+	assert_int_equal(buf_len(&a), 0);
+	buf_fini(&a);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_packed_comes_back),
+		cmocka_unit_test(no_prefix_and_no_extension_unpacks),
+		cmocka_unit_test(caps_hold_when_packing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
