@@ -463,6 +463,8 @@ pending_fail(struct journal_writer *w, uint64_t before_ms, uint64_t longest,
 		w->n_pending--;
 		w->stats.failed++;
 	}
+	/* what stood behind them may fit now */
+	pthread_cond_signal(&w->more);
 	pthread_mutex_unlock(&w->lock);
 	(void)err_set(&err, ERR_TEMP, PS_EAGAIN, "%s", why);
 	while ((a = TAILQ_FIRST(&late)) != NULL) {
