@@ -29,3 +29,11 @@ dist-hook:
 	find '$(distdir)/tests' -name __pycache__ -prune -exec rm -rf {} +
 
 include tests/fuzz/local.mk
+
+# SPF against the RFC's suite
+noinst_PROGRAMS += tests/spf/spfprobe
+tests_spf_spfprobe_SOURCES = tests/spf/spfprobe.c
+tests_spf_spfprobe_CFLAGS = $(AM_CFLAGS) $(NET_CFLAGS)
+tests_spf_spfprobe_LDADD = $(MAIL_LIBS) $(NET_LIBS)
+EXTRA_DIST += tests/spf/suite.py
+TESTS += tests/spf/suite.py

@@ -8,8 +8,10 @@ lib_libmail_a_SOURCES = lib/mail/address.c lib/mail/address.h \
 	lib/mail/header.c lib/mail/header.h \
 	lib/mail/imap_body.c lib/mail/imap_text.c lib/mail/imap_text.h \
 	lib/mail/mime.c lib/mail/mime.h lib/mail/mime_value.c \
+	lib/mail/spf.c lib/mail/spf.h lib/mail/spf_eval.c \
+	lib/mail/spf_macro.c lib/mail/spf_record.c lib/mail/spf_record.h \
 	lib/mail/utf7.c lib/mail/utf7.h lib/mail/words.c
-lib_libmail_a_CFLAGS = $(AM_CFLAGS) $(IDN_CFLAGS)
+lib_libmail_a_CFLAGS = $(AM_CFLAGS) $(IDN_CFLAGS) $(NET_CFLAGS)
 MAIL_LIBS = lib/libmail.a $(IDN_LIBS)
 
 mail_tests = lib/mail/t_address lib/mail/t_addrlist lib/mail/t_codec \

@@ -45,3 +45,6 @@ fuzz_targets += tests/fuzz/fuzz_envelope
 tests_fuzz_fuzz_envelope_LDADD = $(FUZZ_MAIN) $(SPOOL_LIBS) $(BASE_LIBS)
 fuzz_targets += tests/fuzz/fuzz_record
 tests_fuzz_fuzz_record_LDADD = $(FUZZ_MAIN) $(SPOOL_LIBS) $(BASE_LIBS)
+fuzz_targets += tests/fuzz/fuzz_spf
+tests_fuzz_fuzz_spf_CFLAGS = $(AM_CFLAGS) $(NET_CFLAGS)
+tests_fuzz_fuzz_spf_LDADD = $(FUZZ_MAIN) $(MAIL_LIBS) $(NET_LIBS)
