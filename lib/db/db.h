@@ -128,6 +128,8 @@ bool db_is_null(const struct db_result *r, size_t row, int col);
 /* NULL and nonsense give `other`. */
 int64_t db_i64(const struct db_result *r, size_t row, int col, int64_t other);
 bool db_bool(const struct db_result *r, size_t row, int col);
+/* Overwrites a field that was a secret. */
+void db_wipe(const struct db_result *r, size_t row, int col);
 
 struct db_stats {
 	uint64_t asked, answered, failed, timed_out, refused;

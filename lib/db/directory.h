@@ -45,6 +45,10 @@ enum mailbox_state {
 	MAILBOX_DISABLED	/* neither; never in resolution.mailboxes */
 };
 
+/* 0, or PS_ESYNTAX for a word that is none. */
+int mailbox_state_parse(struct span word, enum mailbox_state *out)
+    MUST_CHECK;
+
 struct resolved_mailbox {
 	uint64_t id;
 	uint64_t host_id;

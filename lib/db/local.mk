@@ -1,1 +1,28 @@
-# lib/db/local.mk, included from the top Makefile.am
+# lib/db: PostgreSQL: the connection, the directory cache, migrations
+noinst_LIBRARIES += lib/libdb.a
+lib_libdb_a_SOURCES = \
+	lib/db/credentials.c lib/db/credentials.h lib/db/db.c lib/db/db.h \
+	lib/db/db_config.c lib/db/dircache.c lib/db/dircache.h \
+	lib/db/directory.c lib/db/directory.h lib/db/endpoint.c \
+	lib/db/endpoint.h lib/db/migrate.c lib/db/migrate.h \
+	lib/db/resolution.c lib/db/resolution.h lib/db/result.c \
+	lib/db/result.h lib/db/revision.c
+EXTRA_DIST += lib/db/README.md
+lib_libdb_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(PQ_CFLAGS)
+DB_LIBS = lib/libdb.a $(PQ_LIBS)
+
+# Tests; those with a database start one of their own (skipped without).
+db_tests = lib/db/t_dircache lib/db/t_db
+if HAVE_CMOCKA
+check_PROGRAMS += $(db_tests)
+check_LIBRARIES += lib/libtestpg.a
+endif
+lib_libtestpg_a_SOURCES = lib/db/testpg.c lib/db/testpg.h
+lib_libtestpg_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(PQ_CFLAGS)
+db_test_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(PQ_CFLAGS)
+db_test_libs = lib/libtestpg.a lib/libdb.a $(BASE_LIBS) $(CMOCKA_LIBS) \
+	$(PQ_LIBS)
+lib_db_t_dircache_CFLAGS = $(db_test_cflags)
+lib_db_t_dircache_LDADD = $(db_test_libs)
+lib_db_t_db_CFLAGS = $(db_test_cflags)
+lib_db_t_db_LDADD = $(db_test_libs)

@@ -1,0 +1,257 @@
+#include "db/credentials.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/map.h"
+#include "base/xmalloc.h"
+#include "db/db.h"
+
+#define CREDENTIALS_MAGIC	0x63726501u
+#define CREDENTIALS_MAX		100	/* of one mailbox */
+#define USED_MS			60000
+#define USED_MAX		100000	/* then the memory starts anew */
+
+/* Columns of login_lookup (sql/0002). */
+enum column {
+	COL_MAILBOX_ID, COL_MAILBOX, COL_HOST, COL_STATE, COL_BYTES,
+	COL_MESSAGES, COL_ID, COL_KIND, COL_SECRET, COL_SCOPE, COL_LABEL
+};
+
+struct credentials_ask {
+	uint32_t magic;
+	struct credentials *c;
+	struct db_query *query;
+	credentials_cb *cb;
+	void *arg;
+};
+
+struct credentials {
+	uint32_t magic;
+	struct loop *loop;
+	struct conf *conf;
+	struct db *db;
+	uint64_t host_id;
+	struct map *used;		/* credential id -> last write, ms */
+};
+
+static void
+host_cb(const struct db_result *r, void *arg)
+{
+	struct credentials *c = OBJ_CAST(arg, credentials,
+	    CREDENTIALS_MAGIC);
+
+	if (db_ok(r))
+		c->host_id = (uint64_t)db_i64(r, 0, 0, 0);
+}
+
+static void
+state_cb(enum db_state state, void *arg)
+{
+	struct credentials *c = OBJ_CAST(arg, credentials,
+	    CREDENTIALS_MAGIC);
+	struct db_param p =
+	    DB_TEXT(span_str(c->conf->host_name_in_database));
+
+	if (state == DB_UP)
+		(void)db_ask(c->db, "SELECT host_id_of($1)", &p, 1, DB_AGAIN,
+		    host_cb, c);
+}
+
+struct credentials *
+credentials_new(struct loop *l, struct conf *conf, const char *password)
+{
+	struct credentials *c = xcalloc(1, sizeof(*c));
+	struct db_config cfg = db_config_of(conf, conf->database_role_auth,
+	    password);
+
+	c->magic = CREDENTIALS_MAGIC;
+	c->loop = l;
+	c->conf = conf_ref(conf);
+	c->used = map_new();
+	c->db = db_new(l, &cfg);
+	db_on_state(c->db, state_cb, c);
+	return c;
+}
+
+void
+credentials_free(struct credentials **cp)
+{
+	struct credentials *c = *cp;
+	size_t pos = 0;
+	void *v;
+
+	if (c == NULL)
+		return;
+	c->magic = 0;
+	db_free(&c->db);
+	while (map_next(c->used, &pos, NULL, &v))
+		free(v);
+	map_free(&c->used);
+	conf_unref(&c->conf);
+	free(c);
+	*cp = NULL;
+}
+
+/* --- fetching --- */
+
+static int
+login_read(const struct credentials *c, const struct db_result *r,
+    struct login *login)
+{
+	int64_t host = db_i64(r, 0, COL_HOST, 0);
+
+	login->mailbox_id = (uint64_t)MAX(db_i64(r, 0, COL_MAILBOX_ID, 0), 0);
+	login->host_id = (uint64_t)MAX(host, 0);
+	login->local = host > 0 && login->host_id == c->host_id;
+	login->address = db_get(r, 0, COL_MAILBOX).p;
+	login->quota_bytes = MAX(db_i64(r, 0, COL_BYTES, 0), 0);
+	login->quota_messages = MAX(db_i64(r, 0, COL_MESSAGES, 0), 0);
+	if (login->mailbox_id == 0 || login->address == NULL)
+		return PS_ECORRUPT;
+	return mailbox_state_parse(db_get(r, 0, COL_STATE), &login->state);
+}
+
+static const char *
+text_or_empty(const struct db_result *r, size_t row, int col)
+{
+	struct span s = db_get(r, row, col);
+
+	return s.p == NULL ? "" : s.p;	/* libpq ends text with a NUL */
+}
+
+static size_t
+credentials_read(const struct db_result *r, struct credential *out)
+{
+	size_t row, n = 0;
+
+	for (row = 0; row < db_rows(r) && n < CREDENTIALS_MAX; row++) {
+		if (db_get(r, row, COL_SECRET).n == 0)
+			continue;
+		out[n].id = (uint64_t)db_i64(r, row, COL_ID, 0);
+		out[n].kind = span_eq(db_get(r, row, COL_KIND),
+		    SPAN_LIT("app")) ? CREDENTIAL_APP : CREDENTIAL_PASSWORD;
+		out[n].secret = db_get(r, row, COL_SECRET).p;
+		out[n].scope = text_or_empty(r, row, COL_SCOPE);
+		out[n].label = text_or_empty(r, row, COL_LABEL);
+		n++;
+	}
+	return n;
+}
+
+static void
+fetched_cb(const struct db_result *r, void *arg)
+{
+	struct credentials_ask *a = OBJ_CAST(arg, credentials_ask,
+	    CREDENTIALS_MAGIC);
+	struct credential list[CREDENTIALS_MAX];
+	struct login login = { .result = LOGIN_TEMP, .address = "",
+	    .why = "", .credentials = list };
+	struct credentials *c = a->c;
+	credentials_cb *cb = a->cb;
+	void *cb_arg = a->arg;
+	size_t row;
+
+	a->magic = 0;
+	free(a);
+	if (!db_ok(r)) {
+		login.why = db_err(r)->why;
+		/* A name that can't even be asked for is nobody's. */
+		if (db_err(r)->kind == ERR_PERM)
+			login.result = LOGIN_UNKNOWN;
+	} else if (db_rows(r) == 0)
+		login.result = LOGIN_UNKNOWN;
+	else if (login_read(c, r, &login) != 0)
+		login.why = "the database gave a row that makes no sense";
+	else {
+		login.result = LOGIN_FOUND;
+		login.n_credentials = credentials_read(r, list);
+	}
+	cb(&login, cb_arg);
+	for (row = 0; row < db_rows(r); row++)
+		db_wipe(r, row, COL_SECRET);
+}
+
+struct credentials_ask *
+credentials_fetch(struct credentials *c, struct span name,
+    credentials_cb *cb, void *arg)
+{
+	struct credentials_ask *a = xcalloc(1, sizeof(*a));
+	struct db_param p = DB_TEXT(name);
+
+	a->magic = CREDENTIALS_MAGIC;
+	a->c = c;
+	a->cb = cb;
+	a->arg = arg;
+	a->query = db_ask(c->db, "SELECT mailbox_id, mailbox, host_id, state, "
+	    "quota_bytes, quota_messages, credential_id, kind, secret, "
+	    "scope, label FROM login_lookup($1)", &p, 1, DB_AGAIN,
+	    fetched_cb, a);
+	return a;
+}
+
+void
+credentials_cancel(struct credentials_ask **ap)
+{
+	struct credentials_ask *a = *ap;
+
+	*ap = NULL;
+	if (a == NULL)
+		return;
+	db_cancel(&a->query);
+	a->magic = 0;
+	free(a);
+}
+
+/* --- writing back --- */
+
+static void
+written_cb(const struct db_result *r, void *arg)
+{
+	(void)arg;
+	if (!db_ok(r))
+		log_warning("credentials: not written: %s", db_err(r)->why);
+}
+
+void
+credentials_rehash(struct credentials *c, uint64_t id, struct span was,
+    struct span now)
+{
+	struct db_param p[] = { DB_I64((int64_t)id), DB_TEXT(was),
+	    DB_TEXT(now) };
+
+	(void)db_ask(c->db, "SELECT credential_rehash($1, $2, $3)", p,
+	    ARRAY_LEN(p), DB_ONCE, written_cb, NULL);
+}
+
+static void
+used_forget(struct credentials *c)
+{
+	size_t pos = 0;
+	void *v;
+
+	while (map_next(c->used, &pos, NULL, &v))
+		free(v);
+	map_free(&c->used);
+	c->used = map_new();
+}
+
+void
+credentials_used(struct credentials *c, uint64_t id)
+{
+	uint64_t *last = map_get_u64(c->used, id);
+	struct db_param p = DB_I64((int64_t)id);
+
+	if (last != NULL && loop_now_ms(c->loop) - *last < USED_MS)
+		return;
+	if (last == NULL) {
+		if (map_count(c->used) >= USED_MAX)
+			used_forget(c);
+		last = xmalloc(sizeof(*last));
+		(void)map_put_u64(c->used, id, last);
+	}
+	*last = loop_now_ms(c->loop);
+	(void)db_ask(c->db, "SELECT credential_used($1)", &p, 1, DB_ONCE,
+	    written_cb, NULL);
+}

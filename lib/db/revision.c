@@ -1,0 +1,47 @@
+#include "db/migrate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xmalloc.h"
+
+struct revision_ask {
+	db_revision_cb *cb;
+	void *arg;
+};
+
+static void
+revision_cb(const struct db_result *r, void *arg)
+{
+	struct revision_ask *a = arg;
+	struct err err = { .kind = ERR_NONE };
+	int rev = 0;
+
+	if (db_ok(r))
+		rev = (int)db_i64(r, 0, 0, 0);
+	/* 42883, 3F000: no such function or schema: an empty database */
+	else if (strcmp(db_sqlstate(r), "42883") != 0 &&
+	    strcmp(db_sqlstate(r), "3F000") != 0)
+		err = *db_err(r);
+	if (err.kind == ERR_NONE && rev < DB_REVISION)
+		err_set(&err, ERR_TEMP, PS_ESTATE, "the database has schema "
+		    "revision %d, this program needs %d: run `postern db "
+		    "migrate`", rev, DB_REVISION);
+	else if (err.kind == ERR_NONE && rev > DB_REVISION)
+		err_set(&err, ERR_PERM, PS_ESTATE, "the database has schema "
+		    "revision %d, this program knows %d: it is too old", rev,
+		    DB_REVISION);
+	a->cb(rev, err.kind == ERR_NONE ? NULL : &err, a->arg);
+	free(a);
+}
+
+void
+db_check_revision(struct db *db, db_revision_cb *cb, void *arg)
+{
+	struct revision_ask *a = xcalloc(1, sizeof(*a));
+
+	a->cb = cb;
+	a->arg = arg;
+	(void)db_ask(db, "SELECT schema_revision()", NULL, 0, DB_AGAIN,
+	    revision_cb, a);
+}
