@@ -1,1 +1,2 @@
 # doc/local.mk, included from the top Makefile.am
+EXTRA_DIST += doc/performance.md doc/testing.md

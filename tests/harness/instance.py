@@ -49,6 +49,7 @@ class Instance:
         self.conf = self.dir / "postern.conf"
         self.log_path = self.dir / "test.log"
         self.process = None
+        self.prefix = []        # words before the command line, as we are
         self.make()
         for name, value in (settings or {}).items():
             self.set(name, value)
@@ -161,7 +162,8 @@ imap_tls_wrappermode = yes
         mark = self.log_mark()
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                paths.as_plain_user([posternd, "-c", self.conf, *extra]),
+                self.prefix + paths.as_plain_user(
+                    [posternd, "-c", self.conf, *extra]),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True)
         if wait:
