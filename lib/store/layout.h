@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "base/span.h"
 
-#define FOLDER_NAME_MAX	220		/* bytes on disk, dot included */
+#define FOLDER_NAME_MAX	255		/* bytes on disk, dot included */
 #define STORE_HOME_MAX	32
 
 #define STORE_HEAD	"postern.head"

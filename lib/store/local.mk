@@ -1,2 +1,31 @@
-# lib/store/local.mk, included from the top Makefile.am
+# lib/store: maildir, index, quota
+noinst_LIBRARIES += lib/libstore.a
+lib_libstore_a_SOURCES = lib/store/account.c lib/store/account.h \
+	lib/store/boot.c lib/store/boot.h lib/store/box.c lib/store/box.h \
+	lib/store/box_file.c lib/store/cache.c lib/store/cache.h \
+	lib/store/deliver_one.c lib/store/deliver_one.h \
+	lib/store/find.c lib/store/find.h lib/store/fname.c \
+	lib/store/fname.h lib/store/folder.c lib/store/folder.h \
+	lib/store/folder_add.c lib/store/folder_change.c \
+	lib/store/folder_msg.c lib/store/folders.c lib/store/folders.h \
+	lib/store/head.c lib/store/head.h lib/store/host.h \
+	lib/store/index.c lib/store/index.h lib/store/keywords.c \
+	lib/store/keywords.h lib/store/layout.c lib/store/layout.h \
+	lib/store/mfile.c lib/store/mfile.h lib/store/reconcile.c \
+	lib/store/reconcile.h lib/store/scan.c lib/store/scan.h \
+	lib/store/texts.c lib/store/texts.h lib/store/view.h
+lib_libstore_a_CFLAGS = $(AM_CFLAGS)
+STORE_LIBS = lib/libstore.a $(MAIL_LIBS)
 EXTRA_DIST += doc/store-format.md lib/store/README.md
+
+store_tests = lib/store/t_folder
+if HAVE_CMOCKA
+check_PROGRAMS += $(store_tests)
+endif
+EXTRA_DIST += lib/store/t_util.h
+store_test_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+store_test_libs = $(STORE_LIBS) lib/libdiskrecord.a $(BASE_LIBS) \
+	$(CMOCKA_LIBS)
+lib_store_t_folder_SOURCES = lib/store/t_folder.c
+lib_store_t_folder_CFLAGS = $(store_test_cflags)
+lib_store_t_folder_LDADD = $(store_test_libs)

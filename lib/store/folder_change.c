@@ -1,0 +1,388 @@
+/*
+ * Flags, expunges, and the lazy work behind them.
+ */
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/disk.h"
+#include "store/folder.h"
+#include "store/view.h"
+
+/* --- changing records --- */
+
+int
+view_change(struct folder *f, const uint32_t *seqs, size_t n,
+    view_change_fn *fn, void *arg, bool silent, struct err *err)
+{
+	struct box *b = f->box;
+	struct index_group g;
+	struct index_rec was, *r;
+	struct view_msg *m;
+	size_t i = 0;
+	int rc;
+
+	while (i < n) {
+		uint32_t number;
+		bool touched = false;
+
+		m = view_live(f, seqs[i]);
+		if (m == NULL) {
+			i++;
+			continue;
+		}
+		number = m->slot / INDEX_PER_GROUP;
+		rc = box_group_read(b, number, &g, err);
+		if (rc < 0)
+			return rc;
+		for (; i < n; i++) {
+			m = view_live(f, seqs[i]);
+			if (m == NULL)
+				continue;
+			if (m->slot / INDEX_PER_GROUP != number)
+				break;
+			r = &g.rec[m->slot % INDEX_PER_GROUP];
+			was = *r;
+			if (r->uid != m->r.uid || !fn(f, m, r, arg))
+				continue;
+			touched = true;
+			box_count(&b->h, &was, r);
+			if (r->flags != was.flags || r->state != was.state)
+				r->modseq = box_modseq(b);
+			view_rec_set(f, m, r, silent);
+		}
+		if (touched && (rc = box_group_write(b, &g, err)) < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* One locked change of the messages at seqs. */
+static int
+change_run(struct folder *f, const uint32_t *seqs, size_t n,
+    view_change_fn *fn, void *arg, bool silent, struct err *err)
+{
+	int rc = view_lock(f, err);
+
+	if (rc < 0)
+		return rc;
+	rc = box_change_begin(f->box, 0, NULL, err);
+	if (rc == 0)
+		rc = view_change(f, seqs, n, fn, arg, silent, err);
+	if (rc == 0)
+		rc = box_change_end(f->box, err);
+	f->changes = f->box->h.changes;
+	f->modseq = f->box->h.modseq;
+	f->n_lazy = f->box->h.n_lazy;
+	/* Half a change: what the view says is read anew. */
+	if (rc < 0)
+		f->generation = 0;
+	box_unlock(f->box);
+	return rc;
+}
+
+/* --- flags --- */
+
+struct store_arg {
+	const struct flag_change *c;
+	uint32_t *failed;
+	size_t n_failed;
+};
+
+static uint32_t
+flags_apply(const struct flag_change *c, uint32_t old)
+{
+	switch (c->op) {
+	case FLAG_ADD:
+		return old | c->flags;
+	case FLAG_REMOVE:
+		return old & ~c->flags;
+	case FLAG_SET:
+	default:
+		return c->flags;
+	}
+}
+
+static bool
+store_one(struct folder *f, struct view_msg *m, struct index_rec *r,
+    void *arg)
+{
+	struct store_arg *a = arg;
+	uint32_t flags = flags_apply(a->c, r->flags);
+
+	if (r->modseq > a->c->unchanged_since) {
+		if (a->failed != NULL)
+			a->failed[a->n_failed] = (uint32_t)(m - f->msg) + 1;
+		a->n_failed++;
+		return false;
+	}
+	if (flags == r->flags)
+		return false;
+	r->flags = flags;
+	return true;
+}
+
+/* Nobody's flags would change: then nothing is written. */
+static bool
+store_is_idle(struct folder *f, const uint32_t *seqs, size_t n,
+    const struct flag_change *c)
+{
+	size_t i;
+
+	if (c->unchanged_since != UINT64_MAX)
+		return false;
+	for (i = 0; i < n; i++) {
+		struct view_msg *m = view_live(f, seqs[i]);
+		if (m != NULL && flags_apply(c, m->r.flags) != m->r.flags)
+			return false;
+	}
+	return true;
+}
+
+/* A client that asked gets its FETCH also for what was so before. */
+static void
+answer_mark(struct folder *f, const uint32_t *seqs, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		struct view_msg *m = view_live(f, seqs[i]);
+		if (m == NULL || m->changed)
+			continue;
+		m->changed = true;
+		f->n_changed++;
+		f->changed_at = MIN(f->changed_at, (size_t)seqs[i] - 1);
+	}
+}
+
+int
+folder_store(struct folder *f, const uint32_t *seqs, size_t n,
+    const struct flag_change *c, uint32_t *failed, size_t *n_failed,
+    struct err *err)
+{
+	struct store_arg a = { .c = c, .failed = failed };
+	int rc = 0;
+
+	if (!store_is_idle(f, seqs, n, c))
+		rc = change_run(f, seqs, n, store_one, &a, c->silent, err);
+	if (n_failed != NULL)
+		*n_failed = a.n_failed;
+	if (rc == 0 && !c->silent)
+		answer_mark(f, seqs, n);
+	return rc;
+}
+
+/* --- expunge --- */
+
+struct expunge_arg {
+	bool deleted_only;
+	int64_t now;
+};
+
+static bool
+expunge_one(struct folder *f, struct view_msg *m, struct index_rec *r,
+    void *arg)
+{
+	struct expunge_arg *a = arg;
+
+	if (a->deleted_only && !(r->flags & MSG_DELETED))
+		return false;
+	r->state |= REC_GONE;
+	r->date = a->now;
+	return true;
+}
+
+int
+folder_expunge(struct folder *f, const uint32_t *seqs, size_t n,
+    struct err *err)
+{
+	struct expunge_arg a = { .deleted_only = seqs == NULL,
+	    .now = clock_wall_us() / 1000000 };
+	struct buf all;
+	uint32_t i;
+	int rc;
+
+	if (seqs != NULL)
+		return change_run(f, seqs, n, expunge_one, &a, true, err);
+	rc = folder_refresh(f, err);
+	if (rc < 0)
+		return rc;
+	buf_init(&all, BUF_NO_CAP);
+	for (i = 1; i <= f->n; i++)
+		if (f->msg[i - 1].r.flags & MSG_DELETED)
+			buf_append(&all, &i, sizeof(i));
+	n = buf_len(&all) / sizeof(i);
+	if (n > 0) {
+		uint32_t *list = (void *)buf_data(&all);
+		rc = change_run(f, list, n, expunge_one, &a, true, err);
+	}
+	buf_fini(&all);
+	return rc;
+}
+
+/* --- lazy work --- */
+
+bool
+folder_needs_flush(const struct folder *f)
+{
+	return f->n_lazy > 0;
+}
+
+static bool
+file_rename(struct box *b, const char *base, struct index_rec *r)
+{
+	char from[FNAME_MAX + 8], to[FNAME_MAX + 8];
+
+	box_path(span_str(base), r->name_flags, (r->state & REC_IN_NEW) != 0,
+	    from);
+	box_path(span_str(base), r->flags, false, to);
+	if (disk_renameat(b->dir, from, b->dir, to, 0) == -1)
+		return false;
+	r->name_flags = r->flags;
+	r->state &= ~(uint32_t)REC_IN_NEW;
+	r->state |= REC_RENAMED;
+	return true;
+}
+
+static bool
+file_unlink(struct box *b, const char *base, struct index_rec *r)
+{
+	char path[FNAME_MAX + 8];
+
+	box_path(span_str(base), r->name_flags, (r->state & REC_IN_NEW) != 0,
+	    path);
+	if (disk_unlinkat(b->dir, path, 0) == -1 && (errno != ENOENT ||
+	    (box_find_uid(b, r->uid, r->key, path) &&
+	    disk_unlinkat(b->dir, path, 0) == -1)))
+		return false;
+	r->state |= REC_UNLINKED;
+	return true;
+}
+
+/* Does the lazy work of one group. Records whose files will not move are
+ * left; reconcile sorts them out. */
+static int
+group_flush(struct folder *f, uint32_t number, unsigned *left,
+    struct err *err)
+{
+	char base[FNAME_MAX + 1];
+	struct box *b = f->box;
+	struct index_group g;
+	struct index_rec was;
+	bool touched = false;
+	uint32_t i;
+	int rc;
+
+	rc = box_group_read(b, number, &g, err);
+	if (rc < 0)
+		return rc;
+	for (i = 0; i < g.count && *left > 0; i++) {
+		struct index_rec *r = &g.rec[i];
+		if (!rec_is_lazy(r))
+			continue;
+		(*left)--;
+		was = *r;
+		if (!box_base(b, &f->window, r, base)) {
+			if (r->state & REC_GONE)
+				r->state |= REC_UNLINKED;
+			else
+				continue;
+		} else if (!(r->state & REC_GONE ? file_unlink(b, base, r) :
+		    file_rename(b, base, r))) {
+			continue;
+		}
+		box_count(&b->h, &was, r);
+		touched = true;
+	}
+	return touched ? box_group_write(b, &g, err) : 0;
+}
+
+static int
+groups_flush(struct folder *f, unsigned max, bool *more, struct err *err)
+{
+	uint32_t i, groups = index_groups(f->box->h.n_recs);
+	unsigned left = max;
+	int rc;
+
+	if (f->lazy_group >= groups)
+		f->lazy_group = 0;
+	for (i = f->lazy_group; i < groups && f->box->h.n_lazy > 0; i++) {
+		rc = group_flush(f, i, &left, err);
+		if (rc < 0)
+			return rc;
+		if (left == 0)
+			break;
+	}
+	*more = i < groups && f->box->h.n_lazy > 0;
+	f->lazy_group = *more ? i : 0;
+	return 0;
+}
+
+int
+folder_flush(struct folder *f, unsigned max, bool *more, struct err *err)
+{
+	int rc;
+
+	*more = false;
+	/* The log is durable first, names follow (doc/store-format.md 5). */
+	if (disk_fdatasync(f->box->index) == -1)
+		return err_errno(err, "sync %s", STORE_INDEX);
+	rc = view_lock(f, err);
+	if (rc < 0)
+		return rc;
+	if (f->box->h.n_lazy > 0) {
+		rc = box_change_begin(f->box, 0, NULL, err);
+		if (rc == 0)
+			rc = groups_flush(f, max, more, err);
+		if (rc == 0)
+			rc = box_change_end(f->box, err);
+	}
+	if (rc == 0 && !*more && box_wants_compaction(f->box))
+		rc = box_compact(f->box, err);
+	if (rc == 0)
+		rc = view_merge(f, err);
+	f->n_lazy = f->box->h.n_lazy;
+	box_unlock(f->box);
+	return rc;
+}
+
+/* --- keywords --- */
+
+const char *
+folder_keyword(const struct folder *f, unsigned i)
+{
+	return i < f->keywords.n && f->keywords.name[i][0] != '\0' ?
+	    f->keywords.name[i] : NULL;
+}
+
+int
+view_keywords(struct folder *f, struct err *err)
+{
+	uint32_t letters = f->flags_seen >> MSG_KEYWORD_SHIFT;
+
+	if (f->keywords.n >= MSG_KEYWORDS || letters >> f->keywords.n == 0)
+		return 0;
+	f->flags_seen = 0;
+	return keywords_read(f->box->dir, &f->keywords, err);
+}
+
+int
+folder_keyword_bit(struct folder *f, struct span name, bool create,
+    uint32_t *bit, struct err *err)
+{
+	int i = keywords_find(&f->keywords, name);
+	int rc;
+
+	*bit = 0;
+	if (i < 0 && create) {
+		rc = box_lock(f->box, err);
+		if (rc < 0)
+			return rc;
+		i = keywords_add(f->box->dir, &f->keywords, name, err);
+		box_unlock(f->box);
+		if (i < 0 && i != PS_EFULL)
+			return i;
+	}
+	if (i >= 0)
+		*bit = MSG_KEYWORD(i);
+	return 0;
+}

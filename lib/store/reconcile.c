@@ -1,0 +1,741 @@
+#include "store/reconcile.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/disk.h"
+#include "base/log.h"
+#include "base/xmalloc.h"
+#include "store/boot.h"
+#include "store/box.h"
+#include "store/folder.h"
+#include "store/mfile.h"
+#include "store/scan.h"
+
+#define GONE_KEPT_S	(5 * 86400)	/* as maximal_queue_lifetime */
+#define BOOT_SKIP	1024		/* UIDs passed over after a power cut */
+#define LOOK_TWICE_MAX	16
+#define CACHE_BATCH	(1024 * 1024)
+
+struct job {
+	struct box *b;
+	struct scan scan;
+	struct index_rec *old, *out;
+	size_t n_old, n_out, out_size;
+	struct scan_ent **stray;	/* without a UID of ours */
+	size_t n_stray;
+	struct cache_window window;
+	bool index_ok;			/* the old index could be read */
+	bool boot_changed;
+	bool cache_ok;
+	bool changed;			/* differs from the old index */
+	size_t vanished;
+	int64_t now;
+};
+
+/* --- head file ------------------------------------------------------------ */
+
+int
+reconcile_head_new(struct box *b, struct err *err)
+{
+	uint32_t above = 0, v;
+	struct scan s;
+	size_t i;
+	int rc;
+
+	rc = scan_dirs(b->dir, &s, err);
+	if (rc < 0)
+		return rc;
+	for (i = 0; i < s.n; i++)
+		if (s.ent[i].f.has_uid)
+			above = MAX(above, s.ent[i].f.uidvalidity);
+	scan_fini(&s);
+	if (above == UINT32_MAX)
+		above = 0;		/* nonsense of somebody else */
+	rc = account_uidvalidity_next(b->account, above, b->name[0] != '\0',
+	    &v, err);
+	if (rc < 0)
+		return rc;
+	b->hd.uidvalidity = v;
+	b->hd.ceiling = 1 + HEAD_STEP;
+	b->head_fresh = true;
+	return head_write(b->head, HEAD_FOLDER, &b->hd, err);
+}
+
+/* --- the old index -------------------------------------------------------- */
+
+static void
+old_load(struct job *j)
+{
+	struct box *b = j->b;
+	struct index_group g;
+	struct err why;
+	uint32_t i, n, groups = index_groups(b->h.n_recs);
+
+	j->index_ok = b->index != -1 && b->h.uidvalidity != 0 &&
+	    b->h.uidvalidity == b->hd.uidvalidity;
+	if (!j->index_ok)
+		return;
+	j->old = xcalloc((size_t)groups * INDEX_PER_GROUP + 1,
+	    sizeof(*j->old));
+	for (i = 0; i < groups; i++) {
+		if (index_group_read(b->index, i, b->h.generation, &g,
+		    &why) < 0) {
+			j->changed = true;
+			continue;
+		}
+		/* Records of a change that did not end count: their files
+		 * decide. */
+		for (n = 0; n < g.count; n++)
+			if (j->n_old == 0 || g.rec[n].uid >
+			    j->old[j->n_old - 1].uid)
+				j->old[j->n_old++] = g.rec[n];
+	}
+	if (j->n_old != b->h.n_recs)
+		j->changed = true;
+}
+
+static void
+cache_check(struct job *j)
+{
+	struct box *b = j->b;
+	struct stat st;
+
+	j->cache_ok = j->index_ok && box_cache_open(b) &&
+	    fstat(b->cache, &st) == 0 &&
+	    (uint64_t)st.st_size >= b->h.cache_end;
+	if (!j->cache_ok)
+		b->h.cache_id = 0;	/* a new one is made at need */
+}
+
+/* --- files and records ---------------------------------------------------- */
+
+static int
+ent_cmp(const void *a, const void *b)
+{
+	const struct scan_ent *x = a, *y = b;
+
+	if (x->believed != y->believed)
+		return x->believed ? -1 : 1;
+	if (x->believed && x->f.uid != y->f.uid)
+		return x->f.uid < y->f.uid ? -1 : 1;
+	return x->at < y->at ? -1 : x->at > y->at;
+}
+
+static int
+stray_cmp(const void *a, const void *b)
+{
+	const struct scan_ent *const *x = a, *const *y = b;
+	size_t n = MIN((*x)->name.n, (*y)->name.n);
+	int c = memcmp((*x)->name.p, (*y)->name.p, n);
+
+	if ((*x)->f.sec != (*y)->f.sec)
+		return (*x)->f.sec < (*y)->f.sec ? -1 : 1;
+	return c != 0 ? c : ((*x)->name.n < (*y)->name.n ? -1 :
+	    (*x)->name.n > (*y)->name.n);
+}
+
+static struct index_rec *
+out_add(struct job *j, const struct index_rec *r)
+{
+	if (j->n_out == j->out_size) {
+		j->out_size = MAX(64, j->out_size * 2);
+		j->out = xreallocarray(j->out, j->out_size, sizeof(*j->out));
+	}
+	j->out[j->n_out] = *r;
+	return &j->out[j->n_out++];
+}
+
+static void
+stray_add(struct job *j, struct scan_ent *e)
+{
+	j->stray[j->n_stray++] = e;
+}
+
+/* A name entry for the cache; texts follow when they are asked for. */
+static int
+name_cache(struct job *j, struct index_rec *r, struct span base,
+    struct err *err)
+{
+	struct cache_entry e = { .uid = r->uid, .name = base };
+	struct buf out;
+	int rc;
+
+	buf_init(&out, CACHE_BATCH);
+	cache_entry_pack(&out, &e);
+	rc = box_cache_append(j->b, buf_span(&out), &r->cache, err);
+	buf_fini(&out);
+	j->changed = true;
+	return rc;
+}
+
+static bool
+cache_fits(struct job *j, const struct index_rec *r, struct span base)
+{
+	struct cache_entry e;
+
+	if (r->cache == 0 || !j->cache_ok)
+		return false;
+	if (!j->boot_changed)
+		return true;
+	return cache_read(j->b->cache, &j->window, r->cache, r->uid,
+	    64 * 1024, &e) && span_eq(e.name, base);
+}
+
+/* A live record and its file. The name wins when others changed it. */
+static int
+match_take(struct job *j, const struct index_rec *old, struct scan_ent *e,
+    struct err *err)
+{
+	struct index_rec r = *old;
+	bool in_new = (r.state & REC_IN_NEW) != 0;
+
+	e->taken = true;
+	if (e->f.flags != r.name_flags || e->in_new != in_new) {
+		if (!j->boot_changed || !(r.state & REC_RENAMED))
+			r.flags = e->f.flags;
+		r.name_flags = e->f.flags;
+		r.state &= ~(uint32_t)REC_IN_NEW;
+		r.state |= e->in_new ? REC_IN_NEW : 0;
+		r.modseq = box_modseq(j->b);
+		j->changed = true;
+	}
+	if (!cache_fits(j, &r, e->f.base)) {
+		int rc = name_cache(j, &r, e->f.base, err);
+		if (rc < 0)
+			return rc;
+	}
+	(void)out_add(j, &r);
+	return 0;
+}
+
+static void
+vanished_take(struct job *j, const struct index_rec *old)
+{
+	char path[FNAME_MAX + 8];
+	struct index_rec r = *old;
+
+	/* Somebody may have renamed it while we read the directory. */
+	if (!j->boot_changed && j->vanished < LOOK_TWICE_MAX &&
+	    box_find_uid(j->b, r.uid, r.key, path)) {
+		(void)out_add(j, &r);
+		return;
+	}
+	r.state |= REC_GONE | REC_UNLINKED;
+	r.date = j->now;
+	r.modseq = box_modseq(j->b);
+	/* After a power cut a missing file was lost, not expunged: nobody may
+	 * take it for delivered (J7). */
+	if (j->boot_changed)
+		r.key = 0;
+	j->changed = true;
+	j->vanished++;
+	(void)out_add(j, &r);
+}
+
+static void
+ent_unlink(struct job *j, const struct scan_ent *e)
+{
+	char path[FNAME_MAX + 8];
+
+	(void)snprintf(path, sizeof(path), "%s/%.*s", e->in_new ? "new" :
+	    "cur", SPAN_ARG(e->name));
+	if (disk_unlinkat(j->b->dir, path, 0) == -1 && errno != ENOENT)
+		log_warning("mailbox %llu: cannot remove expunged %s: %s",
+		    (unsigned long long)j->b->mailbox_id, path,
+		    strerror(errno));
+}
+
+static void
+gone_take(struct job *j, const struct index_rec *old, struct scan_ent *e)
+{
+	struct index_rec r = *old;
+
+	if (e != NULL && (!(r.state & REC_UNLINKED) || j->boot_changed)) {
+		ent_unlink(j, e);
+		e->taken = true;
+	}
+	if (!(r.state & REC_UNLINKED)) {
+		r.state |= REC_UNLINKED;
+		j->changed = true;
+	}
+	if (r.date + GONE_KEPT_S < j->now)
+		j->changed = true;
+	else
+		(void)out_add(j, &r);
+}
+
+/* A file whose UID we believe though the index does not know it. */
+static int
+believed_take(struct job *j, struct scan_ent *e, struct err *err)
+{
+	struct index_rec r = {
+		.uid = e->f.uid, .flags = e->f.flags,
+		.name_flags = e->f.flags, .modseq = box_modseq(j->b),
+		.size = e->f.size, .vsize = e->f.vsize,
+		.date = MAX(e->f.sec, 0), .key = e->key,
+		.state = e->in_new ? REC_IN_NEW : 0,
+	};
+
+	if (r.vsize != r.size)
+		r.state |= REC_LF;
+	/* In the same boot a name of ours is only given to whole files. */
+	if (!j->boot_changed && j->index_ok)
+		r.boot = store_boot_tag();
+	e->taken = true;
+	if (name_cache(j, &r, e->f.base, err) < 0)
+		return PS_EIO;
+	(void)out_add(j, &r);
+	return 0;
+}
+
+/* Sorts files into believed UIDs and strays; of two with one UID the one
+ * that the index knows, else the first, keeps it. */
+static void
+believe(struct job *j)
+{
+	struct box *b = j->b;
+	size_t i;
+
+	for (i = 0; i < j->scan.n; i++) {
+		struct scan_ent *e = &j->scan.ent[i];
+		e->believed = e->f.has_uid && e->f.has_size &&
+		    e->f.has_vsize && e->f.uidvalidity == b->hd.uidvalidity &&
+		    e->f.uid < b->hd.ceiling;
+	}
+	qsort(j->scan.ent, j->scan.n, sizeof(*j->scan.ent), ent_cmp);
+}
+
+/* Picks, among the run of files that claim `uid` from *at, the one with the
+ * right key (or any when key is 0); the others are strays. */
+static struct scan_ent *
+claim_pick(struct job *j, size_t *at, uint32_t uid, uint32_t key)
+{
+	struct scan_ent *best = NULL, *e;
+	size_t i;
+
+	for (i = *at; i < j->scan.n; i++) {
+		e = &j->scan.ent[i];
+		if (!e->believed || e->f.uid != uid)
+			break;
+		if (best == NULL && (key == 0 || e->key == key))
+			best = e;
+		else
+			stray_add(j, e);
+	}
+	*at = i;
+	return best;
+}
+
+static int
+old_take(struct job *j, const struct index_rec *old, struct scan_ent *e,
+    struct err *err)
+{
+	if (old->state & REC_GONE) {
+		gone_take(j, old, e);
+		if (e != NULL && !e->taken)
+			stray_add(j, e);
+		return 0;
+	}
+	if (e != NULL)
+		return match_take(j, old, e, err);
+	vanished_take(j, old);
+	return 0;
+}
+
+/* Both lists ascend by UID: one walk. */
+static int
+merge(struct job *j, struct err *err)
+{
+	struct scan_ent *e;
+	size_t at = 0, i = 0;
+	uint32_t uid;
+	int rc = 0;
+
+	while (rc == 0 && (i < j->n_old || (at < j->scan.n &&
+	    j->scan.ent[at].believed))) {
+		bool has_ent = at < j->scan.n && j->scan.ent[at].believed;
+		uid = has_ent ? j->scan.ent[at].f.uid : UINT32_MAX;
+		if (i < j->n_old && j->old[i].uid <= uid) {
+			e = has_ent && j->old[i].uid == uid ?
+			    claim_pick(j, &at, uid, j->old[i].key) : NULL;
+			rc = old_take(j, &j->old[i], e, err);
+			i++;
+		} else {
+			e = claim_pick(j, &at, uid, 0);
+			rc = believed_take(j, e, err);
+		}
+	}
+	for (; rc == 0 && at < j->scan.n; at++)
+		stray_add(j, &j->scan.ent[at]);
+	return rc;
+}
+
+/* --- strays: files of other programs -------------------------------------- */
+
+static int
+stray_measure(struct job *j, const char *path, struct index_rec *r,
+    struct err *err)
+{
+	struct stat st;
+	int fd, rc = 0;
+
+	fd = disk_openat(j->b->dir, path, O_RDONLY | O_NONBLOCK, 0);
+	if (fd == -1)
+		return err_errno(err, "open %s", path);
+	if (fstat(fd, &st) == -1)
+		rc = err_errno(err, "stat %s", path);
+	else if (!S_ISREG(st.st_mode))
+		rc = err_set(err, ERR_PERM, PS_ESTATE, "%s is no file", path);
+	if (rc == 0) {
+		r->size = (uint64_t)st.st_size;
+		r->date = st.st_mtim.tv_sec;
+		rc = mfile_vsize(fd, &r->vsize, err);
+	}
+	(void)disk_close(fd);
+	return rc;
+}
+
+/* Gives the file a name with S, W and U; keeps the old one when that cannot
+ * be. The base it has now is in `base`. */
+static void
+stray_rename(struct job *j, const struct scan_ent *e, const char *path,
+    struct index_rec *r, char base[FNAME_MAX + 1])
+{
+	char to[FNAME_MAX + 8];
+	size_t n = e->f.unique.n;
+
+	memcpy(base, e->f.unique.p, n);
+	n = fname_base_finish(base, n, r->size, r->vsize,
+	    j->b->hd.uidvalidity, r->uid);
+	base[n] = '\0';
+	if (n > 0) {
+		box_path(span_of(base, n), r->flags, e->in_new, to);
+		if (disk_renameat(j->b->dir, path, j->b->dir, to,
+		    RENAME_NOREPLACE) == 0)
+			return;
+	}
+	memcpy(base, e->f.base.p, e->f.base.n);
+	base[e->f.base.n] = '\0';
+}
+
+static int
+stray_take(struct job *j, struct scan_ent *e, uint32_t uid, struct err *err)
+{
+	char path[FNAME_MAX + 8], base[FNAME_MAX + 1];
+	struct index_rec r = {
+		.uid = uid, .modseq = box_modseq(j->b), .key = e->key,
+		.flags = e->in_new ? 0 : e->f.flags,
+		.state = e->in_new ? REC_IN_NEW : 0,
+	};
+	struct err why;
+
+	(void)snprintf(path, sizeof(path), "%s/%.*s", e->in_new ? "new" :
+	    "cur", SPAN_ARG(e->name));
+	if (stray_measure(j, path, &r, &why) < 0) {
+		if (!j->b->warned)
+			log_warning("mailbox %llu folder \"%s\": left out: %s "
+			    "(further ones are not logged)",
+			    (unsigned long long)j->b->mailbox_id, j->b->name,
+			    why.why);
+		j->b->warned = true;
+		return PS_ENOTFOUND;
+	}
+	r.name_flags = r.flags;
+	if (r.vsize != r.size)
+		r.state |= REC_LF;
+	stray_rename(j, e, path, &r, base);
+	if (name_cache(j, &r, span_str(base), err) < 0)
+		return PS_EIO;
+	(void)out_add(j, &r);
+	return 0;
+}
+
+static int
+uid_room(struct job *j, uint32_t next, size_t n, struct err *err)
+{
+	struct box *b = j->b;
+
+	if (n > INDEX_RECS_MAX || next > UINT32_MAX - HEAD_STEP - n)
+		return err_set(err, ERR_PERM, PS_EFULL, "UIDs are used up");
+	if (next + n < b->hd.ceiling)
+		return 0;
+	b->hd.ceiling = next + (uint32_t)n + HEAD_STEP;
+	if (head_write(b->head, HEAD_FOLDER, &b->hd, err) < 0)
+		return PS_EIO;
+	if (disk_fdatasync(b->head) == -1)
+		return err_errno(err, "sync %s", STORE_HEAD);
+	return 0;
+}
+
+static int
+strays_take(struct job *j, uint32_t *next, struct err *err)
+{
+	size_t i;
+	int rc;
+
+	rc = uid_room(j, *next, j->n_stray, err);
+	if (rc < 0)
+		return rc;
+	if (j->n_stray > 0)
+		qsort(j->stray, j->n_stray, sizeof(*j->stray), stray_cmp);
+	for (i = 0; i < j->n_stray; i++) {
+		rc = stray_take(j, j->stray[i], *next, err);
+		if (rc == 0)
+			(*next)++;
+		else if (rc != PS_ENOTFOUND)
+			return rc;
+	}
+	return 0;
+}
+
+/* --- the new index -------------------------------------------------------- */
+
+static void
+header_totals(struct index_header *h, const struct index_rec *recs, size_t n)
+{
+	size_t i;
+
+	h->n_recs = h->n_live = h->n_unseen = h->n_deleted = h->n_lazy = 0;
+	h->bytes = 0;
+	for (i = 0; i < n; i++)
+		box_count(h, NULL, &recs[i]);
+	h->n_recs = (uint32_t)n;
+}
+
+static int
+groups_write(int fd, uint64_t generation, uint64_t modseq,
+    const struct index_rec *recs, size_t n, struct err *err)
+{
+	struct index_group g;
+	size_t i;
+
+	for (i = 0; i < n; i += INDEX_PER_GROUP) {
+		memset(&g, 0, sizeof(g));
+		g.number = (uint32_t)(i / INDEX_PER_GROUP);
+		g.count = (uint32_t)MIN(n - i, INDEX_PER_GROUP);
+		g.generation = generation;
+		g.modseq = modseq;
+		memcpy(g.rec, recs + i, g.count * sizeof(*recs));
+		index_group_seal(&g);
+		if (disk_pwrite(fd, &g, sizeof(g),
+		    (off_t)index_group_offset(g.number)) == -1)
+			return err_errno(err, "write %s", STORE_INDEX);
+	}
+	return 0;
+}
+
+/* Tells those who hold the old file. */
+static void
+old_mark(struct box *b)
+{
+	struct index_header h;
+	struct err why;
+
+	if (b->index == -1 || index_header_read(b->index, &h, &why) < 0)
+		return;
+	h.state |= INDEX_REPLACED;
+	index_header_seal(&h);
+	(void)disk_pwrite(b->index, &h, sizeof(h), 0);
+}
+
+int
+reconcile_index_write(struct box *b, const struct index_rec *recs, size_t n,
+    struct err *err)
+{
+	struct index_header *h = &b->h;
+	int fd, rc;
+
+	h->generation++;
+	h->state = 0;
+	h->changes = 0;
+	store_boot_id(h->boot);
+	header_totals(h, recs, n);
+	h->pages = index_groups(h->n_recs) + 4;
+	b->tail_ok = false;
+	fd = disk_openat(b->dir, STORE_INDEX ".new",
+	    O_RDWR | O_CREAT | O_TRUNC, STORE_FILE_MODE);
+	if (fd == -1)
+		return err_errno(err, "make %s", STORE_INDEX);
+	rc = 0;
+	if (disk_fallocate(fd, 0, 0, (off_t)h->pages * INDEX_PAGE) == -1 &&
+	    errno != EOPNOTSUPP && errno != ENOSYS)
+		rc = err_errno(err, "allocate %s", STORE_INDEX);
+	if (rc == 0)
+		rc = groups_write(fd, h->generation, h->modseq, recs, n, err);
+	index_header_seal(h);
+	if (rc == 0 && disk_pwrite(fd, h, sizeof(*h), 0) == -1)
+		rc = err_errno(err, "write %s", STORE_INDEX);
+	if (rc == 0 && disk_renameat(b->dir, STORE_INDEX ".new", b->dir,
+	    STORE_INDEX, 0) == -1)
+		rc = err_errno(err, "put %s in place", STORE_INDEX);
+	if (rc < 0) {
+		(void)disk_close(fd);
+		return rc;
+	}
+	old_mark(b);
+	if (b->index != -1)
+		(void)disk_close(b->index);
+	b->index = fd;
+	return 0;
+}
+
+/* --- all of it ------------------------------------------------------------ */
+
+static void
+job_fini(struct job *j)
+{
+	scan_fini(&j->scan);
+	cache_window_fini(&j->window);
+	free(j->old);
+	free(j->out);
+	free(j->stray);
+}
+
+static void
+header_start(struct job *j)
+{
+	struct box *b = j->b;
+	uint64_t generation;
+
+	if (j->index_ok)
+		return;
+	generation = (uint64_t)clock_wall_us();
+	memset(&b->h, 0, sizeof(b->h));
+	b->h.uidvalidity = b->hd.uidvalidity;
+	b->h.generation = generation;
+	b->h.modseq = b->head_fresh ? 0 : generation;
+	b->h.uidnext = b->head_fresh ? 1 : b->hd.ceiling;
+	j->changed = true;
+}
+
+/* The first UID that may be given out now (doc/store-format.md, 4). */
+static uint32_t
+uid_first(const struct job *j)
+{
+	const struct box *b = j->b;
+	uint32_t next = b->h.uidnext;
+
+	if (j->n_out > 0)
+		next = MAX(next, j->out[j->n_out - 1].uid + 1);
+	if (j->boot_changed)
+		next = MAX(next, b->hd.ceiling) + BOOT_SKIP;
+	return next;
+}
+
+static void
+mtimes_read(struct box *b, struct stat *n, struct stat *c)
+{
+	memset(n, 0, sizeof(*n));
+	memset(c, 0, sizeof(*c));
+	(void)fstatat(b->dir, "new", n, AT_SYMLINK_NOFOLLOW);
+	(void)fstatat(b->dir, "cur", c, AT_SYMLINK_NOFOLLOW);
+}
+
+static int
+header_finish(struct job *j, uint32_t next, struct err *err)
+{
+	struct box *b = j->b;
+	struct stat n, c;
+
+	mtimes_read(b, &n, &c);
+	b->h.new_sec = n.st_mtim.tv_sec;
+	b->h.new_nsec = (uint32_t)n.st_mtim.tv_nsec;
+	b->h.cur_sec = c.st_mtim.tv_sec;
+	b->h.cur_nsec = (uint32_t)c.st_mtim.tv_nsec;
+	b->h.scanned = j->now;
+	b->h.uidnext = next;
+	if (b->h.recent_uid == 0)
+		b->h.recent_uid = b->head_fresh ? 1 : next;
+	if (j->changed) {
+		b->h.modseq++;
+		return reconcile_index_write(b, j->out, j->n_out, err);
+	}
+	b->h.state &= ~(uint32_t)INDEX_DIRTY;
+	header_totals(&b->h, j->out, j->n_out);
+	store_boot_id(b->h.boot);
+	index_header_seal(&b->h);
+	if (disk_pwrite(b->index, &b->h, sizeof(b->h), 0) == -1)
+		return err_errno(err, "write %s", STORE_INDEX);
+	return 0;
+}
+
+static int
+job_run(struct job *j, struct err *err)
+{
+	struct box *b = j->b;
+	uint32_t next;
+	int rc;
+
+	old_load(j);
+	cache_check(j);
+	j->boot_changed = !b->head_fresh && (!store_boot_is_now(b->hd.boot) ||
+	    (j->index_ok && !store_boot_is_now(b->h.boot)));
+	header_start(j);
+	rc = scan_dirs(b->dir, &j->scan, err);
+	if (rc < 0)
+		return rc;
+	j->stray = xcalloc(j->scan.n + 1, sizeof(struct scan_ent *));
+	believe(j);
+	rc = merge(j, err);
+	if (rc < 0)
+		return rc;
+	next = uid_first(j);
+	rc = strays_take(j, &next, err);
+	if (rc == 0 && j->boot_changed) {
+		rc = uid_room(j, next, 1, err);
+		if (rc == 0)
+			rc = head_write(b->head, HEAD_FOLDER, &b->hd, err);
+	}
+	return rc == 0 ? header_finish(j, next, err) : rc;
+}
+
+int
+box_reconcile(struct box *b, struct err *err)
+{
+	struct job j;
+	int rc;
+
+	ps_assert(b->locked);
+	memset(&j, 0, sizeof(j));
+	j.b = b;
+	j.now = clock_wall_us() / 1000000;
+	rc = job_run(&j, err);
+	if (rc == 0) {
+		b->head_fresh = false;
+		log_debug("mailbox %llu folder \"%s\": reconciled, %zu "
+		    "records, %zu vanished, %zu taken over",
+		    (unsigned long long)b->mailbox_id, b->name, j.n_out,
+		    j.vanished, j.n_stray);
+	}
+	b->tail_ok = false;
+	job_fini(&j);
+	return rc;
+}
+
+/* Leaves out GONE records that nobody needs any more. The cache starts anew
+ * with the entries of the living. */
+int
+box_compact(struct box *b, struct err *err)
+{
+	struct job j;
+	size_t i;
+	int rc;
+
+	ps_assert(b->locked);
+	memset(&j, 0, sizeof(j));
+	j.b = b;
+	j.now = clock_wall_us() / 1000000;
+	old_load(&j);
+	for (i = 0; i < j.n_old; i++)
+		if (!(j.old[i].state & REC_UNLINKED) ||
+		    j.old[i].date + GONE_KEPT_S >= j.now)
+			(void)out_add(&j, &j.old[i]);
+	rc = j.n_out < j.n_old && j.n_old == b->h.n_recs ?
+	    reconcile_index_write(b, j.out, j.n_out, err) : 0;
+	job_fini(&j);
+	return rc;
+}

@@ -1,0 +1,22 @@
+/*
+ * The ready-made ENVELOPE and BODYSTRUCTURE of a message, made once when it
+ * is stored. Scratch memory is kept between messages. Pure.
+ */
+#ifndef STORE_TEXTS_H
+#define STORE_TEXTS_H
+
+#include "base/buf.h"
+#include "mail/mime.h"
+
+struct texts {
+	struct buf envelope, bodystructure;
+	uint32_t header_bytes;
+	struct mime mime;		/* private */
+};
+
+void texts_init(struct texts *t);
+void texts_fini(struct texts *t);
+/* Empty texts when they would be too long to keep. */
+void texts_make(struct texts *t, struct span message);
+
+#endif

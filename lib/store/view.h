@@ -1,0 +1,63 @@
+/*
+ * Inside of folder.h: the view of one session. Shared by the folder*.c files
+ * only.
+ */
+#ifndef STORE_VIEW_H
+#define STORE_VIEW_H
+
+#include "store/box.h"
+#include "store/folder.h"
+#include "store/keywords.h"
+#include "store/texts.h"
+
+struct view_msg {
+	struct index_rec r;
+	uint32_t slot;			/* its number in the index */
+	bool recent, gone, changed, seen;
+};
+
+struct folder {
+	struct account *account;
+	struct box *box;
+	struct cache_window window;
+	struct view_msg *msg;
+	size_t n, size;
+	uint32_t n_recent, n_unseen, n_gone, n_changed;
+	size_t changed_at;		/* where to look for changed ones */
+	uint32_t flags_seen;		/* all bits met so far */
+	bool claim_recent;
+	bool loaded;
+	uint64_t generation, changes;	/* of the index, as last merged */
+	uint32_t uidvalidity, uidnext;
+	uint64_t modseq;
+	uint32_t n_lazy;
+	uint32_t lazy_group;		/* where folder_flush goes on */
+	struct keywords keywords;
+	struct texts texts;
+	bool texts_ready;
+};
+
+/* Brings the view up to what the index holds; box locked or not. */
+int view_merge(struct folder *f, struct err *err) MUST_CHECK;
+/* Locks the box and merges, so that slots are right. */
+int view_lock(struct folder *f, struct err *err) MUST_CHECK;
+/* Takes over a record as it is now. */
+void view_rec_set(struct folder *f, struct view_msg *m,
+    const struct index_rec *r, bool silent);
+/* Message at seq, NULL beyond or gone. */
+struct view_msg *view_live(struct folder *f, uint32_t seq);
+/* Calls fn for each of the messages at seqs (ascending), a group at a time,
+ * and writes the groups in which it said that it changed something. Locked. */
+typedef bool view_change_fn(struct folder *f, struct view_msg *m,
+    struct index_rec *r, void *arg);
+int view_change(struct folder *f, const uint32_t *seqs, size_t n,
+    view_change_fn *fn, void *arg, bool silent, struct err *err) MUST_CHECK;
+/* The message's path and open file, found again when it was renamed. The
+ * base name is left in `base`. */
+int view_file_open(struct folder *f, struct view_msg *m,
+    char base[FNAME_MAX + 1], char path[FNAME_MAX + 8], int *fd,
+    struct err *err) MUST_CHECK;
+/* Reads the keyword names again when the view has flags without one. */
+int view_keywords(struct folder *f, struct err *err) MUST_CHECK;
+
+#endif
