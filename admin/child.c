@@ -7,11 +7,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "admin/place.h"
 #include "base/log.h"
 #include "base/pack.h"
 #include "base/proc.h"
 #include "base/xmalloc.h"
 #include "proto/proto.h"
+#include "spool/incarnation.h"
 
 #define CHILD_MAGIC		0x6368696cu
 /* A child that closed its control connection gets this long to end. */
@@ -165,45 +167,6 @@ child_free(struct child **cp)
 	*cp = NULL;
 }
 
-static char *
-exe_dir(void)
-{
-	char path[4096], *slash;
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-
-	if (n <= 0)
-		return NULL;
-	path[n] = '\0';
-	slash = strrchr(path, '/');
-	if (slash == NULL || slash == path)
-		return NULL;
-	*slash = '\0';
-	return xstrdup(path);
-}
-
-char *
-child_program(const struct role *role)
-{
-	const char *env = getenv("POSTERN_LIBEXEC");
-	char *dir, *path = NULL;
-
-	if (env != NULL && *env != '\0')
-		return xasprintf("%s/%s", env, role->program);
-	dir = exe_dir();
-	if (dir != NULL && strlen(dir) > 6 &&
-	    strcmp(dir + strlen(dir) - 6, "/admin") == 0) {
-		path = xasprintf("%s/../%s/%s", dir, role->build_dir,
-		    role->program);
-		if (access(path, X_OK) != 0) {
-			free(path);
-			path = NULL;
-		}
-	}
-	free(dir);
-	return path != NULL ? path :
-	    xasprintf("%s/%s", PS_LIBEXECDIR, role->program);
-}
-
 /* Puts the inherited descriptors where they belong; between fork and exec,
  * so only what is safe there. Descriptors below FD_FREE may be in the way. */
 static int
@@ -255,7 +218,7 @@ child_exec(const struct child *c, const char *program, int control)
 static pid_t
 child_fork(struct child *c, int control[2], struct err *err)
 {
-	char *program = child_program(c->role);
+	char *program = place_program(c->role);
 	pid_t pid;
 
 	log_flush();
@@ -361,7 +324,7 @@ child_start(struct child *c, struct err *err)
 	timer_clear(&c->closed_grace);
 	free(c->failure);
 	c->failure = NULL;
-	rc = incarnation_next(&c->shared->instance->incarnation,
+	rc = incarnation_raise(c->shared->instance->spool_dir, 1,
 	    &c->incarnation, err);
 	if (rc != 0 || (rc = ipc_pair(control, err)) != 0)
 		return rc;

@@ -69,8 +69,4 @@ uint32_t child_incarnation(const struct child *c);
 /* Milliseconds since that was started. */
 uint64_t child_age_ms(const struct child *c);
 
-/* The directory children are started from is found once: $POSTERN_LIBEXEC,
- * the build tree posternd itself runs from, or pkglibexecdir. Yours. */
-char *child_program(const struct role *role);
-
 #endif

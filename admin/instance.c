@@ -247,9 +247,7 @@ instance_open(struct instance *in, const struct conf *conf, bool wait,
 	    conf->spool_directory, wait, err);
 	if (rc < 0 || (rc = dir_open(conf->store_directory, 0700,
 	    conf->mail_owner_store, &in->store_dir, err)) != 0 ||
-	    (rc = log_start(in, conf, err)) != 0 ||
-	    (rc = incarnation_open(&in->incarnation, in->spool_dir,
-	    err)) != 0)
+	    (rc = log_start(in, conf, err)) != 0)
 		return rc;
 	store_group_find(in, conf);
 	proc_random(in->key, sizeof(in->key));

@@ -1,12 +1,11 @@
 /*
  * One instance on disk: run, spool and store directories with their owners
- * and modes, the lock, the log file, the incarnation counter, the secret
- * that its processes share, the users they run as. Opened once at start.
+ * and modes, the lock, the log file, the secret that its processes share, the
+ * users they run as. Opened once at start.
  */
 #ifndef ADMIN_INSTANCE_H
 #define ADMIN_INSTANCE_H
 
-#include "admin/incarnation.h"
 #include "base/conf.h"
 
 struct instance {
@@ -16,7 +15,6 @@ struct instance {
 	char *log_path;
 	char *store_group;			/* "" when not root */
 	uint8_t key[32];
-	struct incarnation incarnation;
 };
 
 /* Makes what is missing, takes the locks (waits for an older generation if

@@ -2,14 +2,31 @@
 sbin_PROGRAMS += admin/posternd
 admin_posternd_SOURCES = admin/posternd.c \
 	admin/child.c admin/child.h admin/configfile.c admin/configfile.h \
-	admin/control.c admin/control.h admin/incarnation.c \
-	admin/incarnation.h admin/instance.c admin/instance.h \
+	admin/control.c admin/control.h admin/instance.c admin/instance.h \
 	admin/listen.c admin/listen.h admin/lock.c admin/lock.h \
-	admin/notify.c admin/notify.h admin/roles.c admin/roles.h \
-	admin/secrets.c admin/secrets.h admin/supervisor.c \
-	admin/supervisor.h
-admin_posternd_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
-admin_posternd_LDADD = $(BASE_LIBS)
+	admin/notify.c admin/notify.h admin/place.c admin/place.h \
+	admin/roles.c admin/roles.h admin/secrets.c admin/secrets.h \
+	admin/supervisor.c admin/supervisor.h
+admin_posternd_CPPFLAGS = $(AM_CPPFLAGS) -DPS_SOURCE_SQL='"$(abs_top_srcdir)/sql"'
+admin_posternd_CFLAGS = $(AM_CFLAGS) $(NET_CFLAGS)
+admin_posternd_LDADD = $(SPOOL_LIBS) lib/libdb.a $(NET_LIBS)
+
+bin_PROGRAMS += admin/postern
+admin_postern_SOURCES = admin/postern.c \
+	admin/cli.c admin/cli.h admin/cluster.c admin/cluster.h \
+	admin/cmd_alias.c admin/cmd_config.c admin/cmd_db.c \
+	admin/cmd_domain.c admin/cmd_mailbox.c admin/cmd_server.c \
+	admin/cmd_setup.c admin/commands.c admin/configfile.c \
+	admin/configfile.h admin/ctl.c admin/ctl.h admin/dbsetup.h \
+	admin/json.c admin/json.h admin/listen.c admin/listen.h \
+	admin/out.c admin/out.h admin/password.c admin/password.h \
+	admin/place.c admin/place.h admin/roles.c admin/roles.h \
+	admin/run.c admin/run.h admin/secrets.c admin/secrets.h \
+	admin/selfsigned.c admin/selfsigned.h admin/sql.c admin/sql.h
+admin_postern_CPPFLAGS = $(admin_posternd_CPPFLAGS)
+admin_postern_CFLAGS = $(AM_CFLAGS) $(NET_CFLAGS) $(PQ_CFLAGS)
+admin_postern_LDADD = $(DB_LIBS) lib/libscheme.a lib/libgate.a \
+	$(MAIL_LIBS) $(NET_LIBS) $(CRYPT_LIBS)
 EXTRA_DIST += admin/README.md
 
 # plays every child in tests of supervision

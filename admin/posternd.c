@@ -96,7 +96,7 @@ limits_raise(void)
 	    rl.rlim_max != RLIM_INFINITY && rl.rlim_max < NOFILE_WANTED) {
 		rl.rlim_max = NOFILE_WANTED;
 		if (setrlimit(RLIMIT_NOFILE, &rl) != 0)
-			log_warning("descriptor limit stays below %d: %s",
+			log_debug("descriptor limit stays below %d: %s",
 			    NOFILE_WANTED, strerror(errno));
 	}
 	proc_raise_nofile();
@@ -288,7 +288,10 @@ main(int argc, char **argv)
 	if (start(&o, &err) != 0) {
 		log_error("cannot start: %s", err.why);
 		log_flush();
-		fprintf(stderr, "posternd: %s\n", err.why);
+		/* Who started us looks here, not in the log file. */
+		if (self.instance.log_path != NULL &&
+		    strcmp(self.instance.log_path, "-") != 0)
+			fprintf(stderr, "posternd: %s\n", err.why);
 		return err.kind == ERR_PERM ? EX_CONFIG : EX_TEMPFAIL;
 	}
 	loop_run(self.loop);

@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/xmalloc.h"
+#include "db/db.h"
+#include "net/certs.h"
 
 #define SECRET_FILE_MAX		(256 * 1024)
 #define SECRET_COUNT_MAX	100000
@@ -33,6 +35,7 @@ struct secret_set {
 	struct secret **v;
 	size_t n;
 	struct map *by_name;
+	struct certs *check;	/* says whether a pair is good */
 };
 
 struct secret_set *
@@ -65,6 +68,7 @@ secret_set_free(struct secret_set **s)
 		secret_free_one((*s)->v[i]);
 	free((*s)->v);
 	map_free(&(*s)->by_name);
+	certs_unref(&(*s)->check);
 	free(*s);
 	*s = NULL;
 }
@@ -212,8 +216,8 @@ secret_load(struct secret_set *set, struct secret *s)
 	bool fresh = false;
 
 	buf_init(&text, 2 * SECRET_FILE_MAX + 2);
-	(void)set;
-	if (secret_read(s, &text, &err) != 0) {
+	if (secret_read(s, &text, &err) != 0 ||
+	    certs_file(set->check, s->name, buf_span(&text), &err) != 0) {
 		log_warning("%s not taken: %s%s", s->name, err.why,
 		    buf_len(&s->contents) > 0 ?
 		    " (the old one stays in use)" : "");
@@ -237,6 +241,8 @@ secret_set_scan(struct secret_set *set, const struct conf *conf, bool force,
 	struct secret *s;
 	size_t i = 0;
 
+	if (set->check == NULL)
+		set->check = certs_new(conf);
 	want_all(set, conf);
 	while (i < set->n) {
 		s = set->v[i];
@@ -266,21 +272,6 @@ secret_set_each(const struct secret_set *set, secret_changed_fn *each,
 			    arg);
 }
 
-/* Lines `role:password`. */
-static char *
-password_find(struct span file, const char *role)
-{
-	struct span line, name;
-
-	while (span_split(&file, '\n', &line)) {
-		name = line;
-		if (span_split(&line, ':', &name) && line.p != NULL &&
-		    span_eq(name, span_str(role)))
-			return xmemdup0(line.p, line.n);
-	}
-	return NULL;
-}
-
 char *
 secret_database_password(const struct conf *conf, const char *role,
     struct err *err)
@@ -294,7 +285,7 @@ secret_database_password(const struct conf *conf, const char *role,
 	buf_init(&text, SECRET_FILE_MAX + 8192);
 	if (file_read(conf->database_password_file, SECRET_FILE_MAX, &text,
 	    err) == 0)
-		password = password_find(buf_span(&text), role);
+		password = db_password_find(buf_span(&text), role);
 	buf_fini_secret(&text);
 	return password;
 }

@@ -389,14 +389,12 @@ int
 supervisor_start(struct supervisor *s, struct err *err)
 {
 	size_t i;
-	int rc;
+	int rc = 0;
 
 	secret_set_scan(s->shared.secrets, s->shared.config->conf, true,
 	    secret_changed_cb, s);
 	timer_set_ms(&s->watch,
 	    (uint64_t)s->shared.config->conf->tls_watch_interval);
-	rc = incarnation_reserve(&s->shared.instance->incarnation,
-	    (unsigned)s->n, err);
 	for (i = 0; rc == 0 && i < s->n; i++)
 		rc = member_start(&s->v[i], err);
 	return rc;

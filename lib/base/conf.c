@@ -128,9 +128,8 @@ complain(struct parse *ps, int line, int column, const char *fmt, ...)
 	buf_char(ps->complaints, '\n');
 }
 
-/* Edit distance of two short words, transpositions counted as one. */
-static unsigned
-word_distance(struct span a, struct span b)
+unsigned
+conf_word_distance(struct span a, struct span b)
 {
 	unsigned row[3][65], *last2 = row[0], *last = row[1], *now = row[2];
 	unsigned *t;
@@ -169,7 +168,7 @@ nearest_param(struct span name)
 	size_t i;
 
 	for (i = 0; i < N_PARAMS; i++) {
-		d = word_distance(name, span_str(params[i].name));
+		d = conf_word_distance(name, span_str(params[i].name));
 		if (d < best) {
 			best = d;
 			found = params[i].name;
@@ -187,7 +186,7 @@ enum_has(const char *words, struct span value, struct span *nearest)
 	while (span_split(&rest, '|', &w)) {
 		if (span_eq(w, value))
 			return true;
-		if ((d = word_distance(w, value)) < best) {
+		if ((d = conf_word_distance(w, value)) < best) {
 			best = d;
 			*nearest = w;
 		}

@@ -98,6 +98,10 @@ void conf_needs_restart(const struct conf *a, const struct conf *b,
 /* Prints the PARAMETERS part of postern.conf(5) in mdoc from the table. */
 void conf_print_man(struct buf *out);
 
+/* Edit distance of two words (transpositions count as one; 1000 when one is
+ * longer than 64): for "did you mean". */
+unsigned conf_word_distance(struct span a, struct span b);
+
 /* Next word of a CONF_LIST value; false at the end. */
 bool conf_list_next(struct span *rest, struct span *word);
 

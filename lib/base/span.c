@@ -215,3 +215,16 @@ span_is_ascii(struct span a)
 			return false;
 	return true;
 }
+
+size_t
+span_utf8_front(struct span a)
+{
+	unsigned char c;
+	size_t n;
+
+	if (a.n == 0)
+		return 0;
+	c = (unsigned char)a.p[0];
+	n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+	return n <= a.n && span_is_utf8(span_sub(a, 0, n)) ? n : 0;
+}

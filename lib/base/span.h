@@ -74,5 +74,7 @@ bool span_i64(struct span a, int64_t min, int64_t max, int64_t *out)
 /* Valid UTF-8 (RFC 3629: shortest form, no surrogates)? */
 bool span_is_utf8(struct span a);
 bool span_is_ascii(struct span a);
+/* Length of the one valid UTF-8 sequence at the front; 0 if there is none. */
+size_t span_utf8_front(struct span a);
 
 #endif

@@ -1,0 +1,217 @@
+#include "admin/cli.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/xmalloc.h"
+#include "mail/address.h"
+
+const char *
+cli_option(const struct cli *cli, const char *name)
+{
+	const char *row;
+	size_t i, n = strlen(name);
+
+	for (i = 0; i < CLI_OPTIONS_MAX; i++) {
+		row = cli->command->options[i];
+		if (row != NULL && strncmp(row, name, n) == 0 &&
+		    (row[n] == '\0' || row[n] == '='))
+			return cli->option[i];
+	}
+	return NULL;
+}
+
+int
+cli_fail(const struct err *err)
+{
+	static const struct {
+		int code, exit;
+	} exits[] = {
+		{ PS_ENOTFOUND, EX_NOUSER }, { PS_EEXIST, EX_CANTCREAT },
+		{ PS_EDENIED, EX_NOPERM }, { PS_ESYNTAX, EX_DATAERR },
+		{ PS_ETOOBIG, EX_DATAERR }, { PS_ECORRUPT, EX_DATAERR },
+		{ PS_ESTATE, EX_CONFIG },
+	};
+	size_t i;
+
+	out_complain("postern: %s\n", err->why);
+	if (err->kind == ERR_BUG)
+		return EX_SOFTWARE;
+	if (err->kind == ERR_TEMP)
+		return err->code == PS_EAGAIN ? EX_TEMPFAIL : EX_UNAVAILABLE;
+	for (i = 0; i < ARRAY_LEN(exits); i++)
+		if (exits[i].code == err->code)
+			return exits[i].exit;
+	return EX_DATAERR;
+}
+
+int
+cli_usage(const struct cli *cli, const char *fmt, ...)
+{
+	struct buf why;
+	va_list ap;
+
+	buf_init(&why, 4096);
+	va_start(ap, fmt);
+	buf_vfmt(&why, fmt, ap);
+	va_end(ap);
+	out_complain("postern: %s\nusage: postern %s %s\n", buf_cstr(&why),
+	    cli->command->name, cli->command->words);
+	buf_fini(&why);
+	return EX_USAGE;
+}
+
+struct sql_result *
+cli_ask(struct cli *cli, const char *statement, const struct span *params,
+    size_t n, int *rc)
+{
+	const struct conf *conf = cli->config.conf;
+	struct sql_result *r = NULL;
+	struct err err = { 0 };
+
+	if (cli->sql == NULL)
+		cli->sql = sql_open(conf, conf->database_role_admin, &err);
+	if (cli->sql != NULL)
+		r = sql_ask(cli->sql, statement, params, n, &err);
+	*rc = r == NULL ? cli_fail(&err) : EX_OK;
+	return r;
+}
+
+int
+cli_ask_print(struct cli *cli, const char *statement,
+    const struct span *params, size_t n, bool single, const char *missing)
+{
+	struct sql_result *r;
+	int rc;
+
+	r = cli_ask(cli, statement, params, n, &rc);
+	if (r == NULL)
+		return rc;
+	if (sql_rows(r) == 0 && single) {
+		out_complain("postern: %s\n", missing);
+		rc = EX_NOUSER;
+	} else {
+		if (sql_rows(r) == 0 && !cli->json)
+			out_complain("%s\n", missing);
+		sql_print(r, cli->json, single);
+	}
+	sql_result_free(&r);
+	return rc;
+}
+
+int
+cli_do(struct cli *cli, const char *statement, const struct span *params,
+    size_t n, const char *done)
+{
+	struct sql_result *r;
+	int rc;
+
+	r = cli_ask(cli, statement, params, n, &rc);
+	sql_result_free(&r);
+	if (rc == EX_OK && done != NULL && !cli->json)
+		out_say("%s\n", done);
+	return rc;
+}
+
+static char *
+normal(const char *text, int (*fn)(struct span, struct buf *, struct err *))
+{
+	struct err err = { 0 };
+	struct buf b;
+	char *s;
+
+	buf_init(&b, ADDRESS_MAX + 1);
+	if (fn(span_str(text), &b, &err) != 0) {
+		out_complain("postern: %s: %s\n", text, err.why);
+		buf_fini(&b);
+		return NULL;
+	}
+	s = buf_take(&b);
+	buf_fini(&b);
+	return s;
+}
+
+char *
+cli_address(const char *text)
+{
+	return normal(text, address_normal_text);
+}
+
+char *
+cli_domain(const char *text)
+{
+	return normal(text, address_domain_normal);
+}
+
+bool
+cli_sure(struct cli *cli, const char *fmt, ...)
+{
+	char line[16];
+	struct buf what;
+	va_list ap;
+
+	if (cli->yes)
+		return true;
+	buf_init(&what, 65536);
+	va_start(ap, fmt);
+	buf_vfmt(&what, fmt, ap);
+	va_end(ap);
+	if (!isatty(STDIN_FILENO)) {
+		out_complain("postern: %s needs --yes when nobody can be "
+		    "asked\n", cli->command->name);
+		buf_fini(&what);
+		return false;
+	}
+	buf_str(&what, "? Type yes: ");
+	fflush(stdout);
+	out_clean_to(stderr, buf_span(&what));
+	buf_fini(&what);
+	if (fgets(line, sizeof(line), stdin) != NULL &&
+	    strcmp(line, "yes\n") == 0)
+		return true;
+	out_complain("postern: nothing was done\n");
+	return false;
+}
+
+bool
+cli_size(const char *text, uint64_t *bytes)
+{
+	static const char units[] = "kmgt";
+	struct span s = span_str(text);
+	const char *unit;
+	uint64_t n, factor = 1;
+	char last;
+
+	if (strcmp(text, "none") == 0) {
+		*bytes = 0;
+		return true;
+	}
+	last = s.n > 0 ? ascii_lower(s.p[s.n - 1]) : '\0';
+	unit = last == '\0' ? NULL : strchr(units, last);
+	if (unit != NULL) {
+		factor = (uint64_t)1 << (10 * (unit - units + 1));
+		s.n--;
+	}
+	if (!span_u64(s, 0, (uint64_t)INT64_MAX / factor, &n)) {
+		out_complain("postern: `%s' is not a size such as 500m or 2g, "
+		    "nor `none'\n", text);
+		return false;
+	}
+	*bytes = n * factor;
+	return true;
+}
+
+bool
+cli_number(const char *text, uint64_t *number)
+{
+	if (strcmp(text, "none") == 0) {
+		*number = 0;
+		return true;
+	}
+	if (span_u64(span_str(text), 0, INT64_MAX, number))
+		return true;
+	out_complain("postern: `%s' is not a number, nor `none'\n", text);
+	return false;
+}

@@ -1,0 +1,101 @@
+/*
+ * postern(8): one table of commands. A command's function gets its words and
+ * options already checked against its row, prints through out.h, and returns
+ * a sysexits code.
+ */
+#ifndef ADMIN_CLI_H
+#define ADMIN_CLI_H
+
+#include <sysexits.h>
+
+#include "admin/configfile.h"
+#include "admin/out.h"
+#include "admin/sql.h"
+
+#define CLI_WORDS_MAX	1000
+#define CLI_OPTIONS_MAX	8
+
+struct cli_command;
+
+struct cli {
+	const char *config_path;
+	struct configfile config;	/* .conf NULL: not CLI_CONFIG */
+	struct sql *sql;		/* opened by the first cli_ask */
+	const struct cli_command *command;
+	bool json, yes;
+	const char *word[CLI_WORDS_MAX];	/* behind the command */
+	size_t n_words;
+	const char *option[CLI_OPTIONS_MAX];	/* value, "" for a flag, NULL
+						 * not given; as in the row */
+};
+
+enum {
+	CLI_CONFIG = 1,		/* needs a configuration that parses */
+	CLI_HIDDEN = 2,		/* not in --help */
+	CLI_DESTROYS = 4	/* asks first, unless --yes */
+};
+
+struct cli_command {
+	const char *name;		/* "mailbox add" */
+	const char *words;		/* "ADDRESS", for people */
+	size_t min, max;
+	unsigned flags;
+	/* "--quota=SIZE" or "--password-stdin" */
+	const char *options[CLI_OPTIONS_MAX];
+	int (*run)(struct cli *cli);
+	const char *help;		/* one sentence, or more */
+	const char *example;
+};
+
+/* All commands, ordered as the manual page has them. */
+const struct cli_command *cli_commands(size_t *n);
+
+/* Value of an option of the present command ("" for a flag), or NULL. */
+const char *cli_option(const struct cli *cli, const char *name);
+
+/* Prints why; the sysexits code for it. */
+int cli_fail(const struct err *err);
+int cli_usage(const struct cli *cli, const char *fmt, ...) PRINTF(2, 3);
+/* Runs SQL as database_role_admin; NULL was explained, *rc says how to end. */
+struct sql_result *cli_ask(struct cli *cli, const char *statement,
+    const struct span *params, size_t n, int *rc);
+/* As cli_ask, and prints the rows. An empty result of a `single` one is
+ * complained about as `missing`. */
+int cli_ask_print(struct cli *cli, const char *statement,
+    const struct span *params, size_t n, bool single, const char *missing);
+/* Runs SQL whose result is of no interest; says `done` unless it is NULL or
+ * with --json. */
+int cli_do(struct cli *cli, const char *statement, const struct span *params,
+    size_t n, const char *done);
+/* Normal form of an address or domain, yours; NULL was explained. */
+char *cli_address(const char *text);
+char *cli_domain(const char *text);
+/* "Really ...?": true with --yes; false without a terminal. */
+bool cli_sure(struct cli *cli, const char *fmt, ...) PRINTF(2, 3);
+/* "2g" -> bytes; false was explained. "none" is 0. */
+bool cli_size(const char *text, uint64_t *bytes);
+/* A number or "none" (0). */
+bool cli_number(const char *text, uint64_t *number);
+
+/* The commands, by file. */
+int cmd_domain_add(struct cli *cli), cmd_domain_del(struct cli *cli),
+    cmd_domain_list(struct cli *cli), cmd_domain_show(struct cli *cli),
+    cmd_domain_set(struct cli *cli);
+int cmd_mailbox_add(struct cli *cli), cmd_mailbox_del(struct cli *cli),
+    cmd_mailbox_list(struct cli *cli), cmd_mailbox_show(struct cli *cli),
+    cmd_mailbox_set(struct cli *cli), cmd_mailbox_passwd(struct cli *cli);
+int cmd_alias_add(struct cli *cli), cmd_alias_del(struct cli *cli),
+    cmd_alias_list(struct cli *cli), cmd_alias_show(struct cli *cli),
+    cmd_alias_set(struct cli *cli);
+int cmd_resolve(struct cli *cli);
+int cmd_queue(struct cli *cli);
+int cmd_status(struct cli *cli), cmd_reload(struct cli *cli),
+    cmd_stop(struct cli *cli);
+int cmd_config_show(struct cli *cli), cmd_config_check(struct cli *cli),
+    cmd_config_diff(struct cli *cli), cmd_config_man(struct cli *cli);
+int cmd_db_migrate(struct cli *cli), cmd_db_status(struct cli *cli),
+    cmd_db_start(struct cli *cli), cmd_db_stop(struct cli *cli);
+int cmd_setup(struct cli *cli);
+int cmd_help_man(struct cli *cli);
+
+#endif

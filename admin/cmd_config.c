@@ -1,0 +1,260 @@
+/* Looking at the configuration. */
+#include "admin/cli.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "admin/listen.h"
+#include "base/map.h"
+#include "base/xmalloc.h"
+#include "gate/gate.h"
+#include "net/certs.h"
+
+static const struct out_column columns[] = {
+	{ "name", OUT_TEXT }, { "value", OUT_TEXT }, { "set_at", OUT_TEXT },
+};
+
+static void
+param_row(struct out *o, const struct conf *conf, const struct conf_param *p)
+{
+	const char *where = conf_where(conf, p->name);
+	struct buf value;
+
+	buf_init(&value, 1024 * 1024);
+	conf_value(conf, p, &value);
+	struct span row[] = { span_str(p->name), buf_span(&value),
+	    *where == '\0' ? SPAN_LIT("default") : span_str(where) };
+
+	out_row(o, row);
+	buf_fini(&value);
+}
+
+static const struct conf_param *
+param_find(const char *name)
+{
+	const struct conf_param *p = conf_param_find(span_str(name)), *all;
+	const char *best = NULL;
+	unsigned d, nearest = 4;
+	size_t i, n;
+
+	if (p != NULL)
+		return p;
+	all = conf_params(&n);
+	for (i = 0; i < n; i++) {
+		d = conf_word_distance(span_str(name), span_str(all[i].name));
+		if (d < nearest) {
+			nearest = d;
+			best = all[i].name;
+		}
+	}
+	out_complain("postern: there is no parameter `%s'%s%s%s\n", name,
+	    best == NULL ? "" : "; did you mean `", best == NULL ? "" : best,
+	    best == NULL ? "" : "'?");
+	return NULL;
+}
+
+static const struct conf *
+section_find(struct cli *cli)
+{
+	const char *name = cli_option(cli, "--section");
+	const struct conf *conf = cli->config.conf, *section;
+
+	if (name == NULL)
+		return conf;
+	section = conf_section(conf, "service", name);
+	if (section == NULL)
+		section = conf_section(conf, "transport", name);
+	if (section == NULL)
+		out_complain("postern: there is no section %s\n", name);
+	return section;
+}
+
+int
+cmd_config_show(struct cli *cli)
+{
+	const struct conf *conf = section_find(cli);
+	const struct conf_param *p;
+	struct out *o;
+	size_t i, n;
+	int rc = EX_OK;
+
+	if (conf == NULL)
+		return EX_DATAERR;
+	o = out_new(cli->json, false, columns, ARRAY_LEN(columns));
+	for (i = 0; i < cli->n_words; i++) {
+		p = param_find(cli->word[i]);
+		if (p == NULL)
+			rc = EX_DATAERR;
+		else
+			param_row(o, conf, p);
+	}
+	p = conf_params(&n);
+	for (i = 0; cli->n_words == 0 && i < n; i++)
+		param_row(o, conf, &p[i]);
+	out_end(&o);
+	return rc;
+}
+
+/* By value: a line that says what the default says is no difference. */
+int
+cmd_config_diff(struct cli *cli)
+{
+	const struct conf *conf = cli->config.conf;
+	struct conf *plain;
+	const struct conf_param *p;
+	struct buf complaints, a, b;
+	struct out *o;
+	size_t i, n;
+
+	buf_init(&complaints, 65536);
+	plain = conf_parse("defaults", SPAN_LIT(""), &complaints);
+	buf_fini(&complaints);
+	if (plain == NULL)
+		return EX_SOFTWARE;
+	o = out_new(cli->json, false, columns, ARRAY_LEN(columns));
+	p = conf_params(&n);
+	for (i = 0; i < n; i++) {
+		buf_init(&a, 1024 * 1024);
+		buf_init(&b, 1024 * 1024);
+		conf_value(conf, &p[i], &a);
+		conf_value(plain, &p[i], &b);
+		if (!span_eq(buf_span(&a), buf_span(&b)) &&
+		    *conf_where(conf, p[i].name) != '\0')
+			param_row(o, conf, &p[i]);
+		buf_fini(&a);
+		buf_fini(&b);
+	}
+	out_end(&o);
+	conf_unref(&plain);
+	return EX_OK;
+}
+
+/* --- check --- */
+
+/* Each address once, each well-formed, each service with one. */
+static void
+check_listeners(const struct conf *conf, struct buf *complaints)
+{
+	struct map *seen = map_new();
+	const struct conf *s;
+	struct span rest, word;
+	struct err err;
+	size_t i;
+
+	for (i = 0; i < conf->n_sections; i++) {
+		s = conf_section_at(conf, i);
+		if (strcmp(s->kind, "service") != 0)
+			continue;
+		rest = span_str(s->listen);
+		if (!conf_list_next(&rest, &word))
+			buf_fmt(complaints, "%s: [service %s] has no "
+			    "`listen'\n", conf_where(s, "protocol"), s->name);
+		rest = span_str(s->listen);
+		while (conf_list_next(&rest, &word)) {
+			if (!listen_address_ok(word, &err))
+				buf_fmt(complaints, "%s: %s\n",
+				    conf_where(s, "listen"), err.why);
+			if (map_put(seen, word,
+			    (void *)(uintptr_t)conf) != NULL)
+				buf_fmt(complaints, "%s: %.*s is listened on "
+				    "twice\n", conf_where(s, "listen"),
+				    SPAN_ARG(word));
+		}
+	}
+	map_free(&seen);
+}
+
+static void
+check_certificates(const struct conf *conf, struct buf *complaints)
+{
+	struct certs *certs = certs_new(conf);
+
+	certs_load(certs, conf, complaints);
+	certs_unref(&certs);
+}
+
+int
+cmd_config_check(struct cli *cli)
+{
+	struct buf complaints;
+	int rc = EX_OK;
+
+	buf_init(&complaints, 1024 * 1024);
+	if (configfile_read(&cli->config, cli->config_path, &complaints)) {
+		if (!gate_conf_check(cli->config.conf, &complaints))
+			rc = EX_CONFIG;
+		check_listeners(cli->config.conf, &complaints);
+		check_certificates(cli->config.conf, &complaints);
+	}
+	if (buf_len(&complaints) > 0)
+		rc = EX_CONFIG;
+	out_complain("%s", buf_cstr(&complaints));
+	if (rc == EX_OK)
+		out_say("%s: no mistakes found\n", cli->config.path);
+	buf_fini(&complaints);
+	return rc;
+}
+
+int
+cmd_config_man(struct cli *cli)
+{
+	struct buf b;
+
+	(void)cli;
+	buf_init(&b, 4 * 1024 * 1024);
+	conf_print_man(&b);
+	fwrite(buf_data(&b), 1, buf_len(&b), stdout);
+	buf_fini(&b);
+	return EX_OK;
+}
+
+static void
+man_text(const char *s)
+{
+	for (; *s != '\0'; s++) {
+		if (*s == '\\')
+			fputs("\\e", stdout);
+		else if (*s == '-')
+			fputs("\\-", stdout);
+		else
+			putchar(*s);
+	}
+}
+
+/* The COMMANDS part of postern(8). */
+int
+cmd_help_man(struct cli *cli)
+{
+	const struct cli_command *c;
+	size_t i, k, n;
+
+	(void)cli;
+	c = cli_commands(&n);
+	puts(".Bl -tag -width Ds");
+	for (i = 0; i < n; i++) {
+		if ((c[i].flags & CLI_HIDDEN) != 0)
+			continue;
+		printf(".It Nm Cm %s", c[i].name);
+		if (c[i].words[0] != '\0')
+			printf(" Ar %s", c[i].words);
+		putchar('\n');
+		man_text(c[i].help);
+		putchar('\n');
+		if (c[i].options[0] != NULL)
+			fputs("Options:\n", stdout);
+		for (k = 0; k < CLI_OPTIONS_MAX && c[i].options[k] != NULL;
+		    k++) {
+			fputs(k == 0 ? "" : ",\n", stdout);
+			fputs("\\fB", stdout);
+			man_text(c[i].options[k]);
+			fputs("\\fR", stdout);
+		}
+		if (k > 0)
+			puts(".");
+		fputs(".Dl ", stdout);
+		man_text(c[i].example);
+		putchar('\n');
+	}
+	puts(".El");
+	return EX_OK;
+}

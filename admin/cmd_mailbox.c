@@ -1,0 +1,181 @@
+#include "admin/cli.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "admin/password.h"
+
+#define LIST	"SELECT * FROM postern.mailbox_list($1)"
+#define STORED_MAX	4096
+
+/* An option such as --quota as text for SQL; SPAN_NONE when not given. */
+static bool
+limit_option(struct cli *cli, const char *name,
+    bool (*parse)(const char *, uint64_t *), char *text, size_t n,
+    struct span *out)
+{
+	const char *v = cli_option(cli, name);
+	uint64_t number;
+
+	*out = SPAN_NONE;
+	if (v == NULL)
+		return true;
+	if (!parse(v, &number))
+		return false;
+	snprintf(text, n, "%" PRIu64, number);
+	*out = span_str(text);
+	return true;
+}
+
+static int
+mailbox_insert(struct cli *cli, const char *address, struct span secret)
+{
+	char bytes[32], messages[32], done[700];
+	const char *name = cli_option(cli, "--name");
+	struct span p[5] = { span_str(address),
+	    span_str(cli->config.conf->host_name_in_database), secret };
+	struct span set[2] = { span_str(address), span_str(name) };
+	int rc;
+
+	if (!limit_option(cli, "--quota", cli_size, bytes, sizeof(bytes),
+	    &p[3]) || !limit_option(cli, "--quota-messages", cli_number,
+	    messages, sizeof(messages), &p[4]))
+		return EX_DATAERR;
+	snprintf(done, sizeof(done), "mailbox %s added", address);
+	rc = cli_do(cli, "SELECT postern.mailbox_add($1, $2, $3, $4::bigint, "
+	    "$5::bigint)", p, 5, done);
+	if (rc == EX_OK && name != NULL)
+		rc = cli_do(cli, "SELECT postern.mailbox_set($1, 'full_name', "
+		    "$2)", set, 2, NULL);
+	return rc;
+}
+
+int
+cmd_mailbox_add(struct cli *cli)
+{
+	bool none = cli_option(cli, "--no-password") != NULL;
+	bool from_stdin = cli_option(cli, "--password-stdin") != NULL;
+	struct buf stored;
+	char *address;
+	int rc = EX_DATAERR;
+
+	if (none && from_stdin)
+		return cli_usage(cli, "a password or none?");
+	address = cli_address(cli->word[0]);
+	if (address == NULL)
+		return EX_DATAERR;
+	buf_init(&stored, STORED_MAX);
+	if (none || password_make(cli->config.conf, from_stdin, &stored))
+		rc = mailbox_insert(cli, address,
+		    none ? SPAN_NONE : buf_span(&stored));
+	buf_fini_secret(&stored);
+	free(address);
+	return rc;
+}
+
+int
+cmd_mailbox_passwd(struct cli *cli)
+{
+	char *address = cli_address(cli->word[0]), done[700];
+	struct buf stored;
+	int rc = EX_DATAERR;
+
+	if (address == NULL)
+		return EX_DATAERR;
+	buf_init(&stored, STORED_MAX);
+	if (password_make(cli->config.conf,
+	    cli_option(cli, "--password-stdin") != NULL, &stored)) {
+		struct span p[] = { span_str(address), buf_span(&stored) };
+
+		snprintf(done, sizeof(done), "password of %s set", address);
+		rc = cli_do(cli, "SELECT postern.mailbox_passwd($1, $2)", p,
+		    2, done);
+	}
+	buf_fini_secret(&stored);
+	free(address);
+	return rc;
+}
+
+int
+cmd_mailbox_del(struct cli *cli)
+{
+	char *address = cli_address(cli->word[0]), done[700];
+	struct span p[] = { span_str(address) };
+	int rc = EX_USAGE;
+
+	if (address == NULL)
+		return EX_DATAERR;
+	snprintf(done, sizeof(done), "mailbox %s deleted", address);
+	if (cli_sure(cli, "Delete mailbox %s", address))
+		rc = cli_do(cli, "SELECT postern.mailbox_del($1)", p, 1,
+		    done);
+	free(address);
+	return rc;
+}
+
+int
+cmd_mailbox_list(struct cli *cli)
+{
+	char *domain = NULL;
+	struct span p[1] = { SPAN_NONE };
+	int rc;
+
+	if (cli->n_words > 0) {
+		domain = cli_domain(cli->word[0]);
+		if (domain == NULL)
+			return EX_DATAERR;
+		p[0] = span_str(domain);
+	}
+	rc = cli_ask_print(cli, LIST, p, 1, false,
+	    "There is no mailbox; `postern mailbox add ADDRESS' adds one.");
+	free(domain);
+	return rc;
+}
+
+int
+cmd_mailbox_show(struct cli *cli)
+{
+	char *address = cli_address(cli->word[0]), missing[700];
+	struct span p[2] = { SPAN_NONE };
+	int rc;
+
+	if (address == NULL)
+		return EX_DATAERR;
+	p[1] = span_str(address);
+	snprintf(missing, sizeof(missing), "there is no mailbox %s", address);
+	/* Only its own domain is listed for it. */
+	p[0] = span_sub(p[1], (size_t)span_rchr(p[1], '@') + 1, p[1].n);
+	rc = cli_ask_print(cli, LIST " WHERE address = $2", p, 2, true,
+	    missing);
+	free(address);
+	return rc;
+}
+
+int
+cmd_mailbox_set(struct cli *cli)
+{
+	const char *setting = cli->word[1], *value = cli->word[2];
+	char *address = cli_address(cli->word[0]), number[32], done[800];
+	uint64_t n;
+	int rc;
+
+	if (address == NULL)
+		return EX_DATAERR;
+	if (strncmp(setting, "quota_", 6) == 0) {
+		if (!cli_size(value, &n)) {
+			free(address);
+			return EX_DATAERR;
+		}
+		snprintf(number, sizeof(number), "%" PRIu64, n);
+		value = number;
+	}
+	struct span p[] = { span_str(address), span_str(setting),
+	    span_str(value) };
+
+	snprintf(done, sizeof(done), "mailbox %s: %s set", address, setting);
+	rc = cli_do(cli, "SELECT postern.mailbox_set($1, $2, $3)", p, 3,
+	    done);
+	free(address);
+	return rc;
+}

@@ -1,0 +1,301 @@
+/* What is asked of the running server: status, queue, reload, stop. */
+#include "admin/cli.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "admin/ctl.h"
+#include "admin/json.h"
+#include "base/xmalloc.h"
+
+#define TIMEOUT_MS	30000
+#define STOP_TIMEOUT_MS	300000
+#define KEYS_MAX	32
+
+/* --- rows --- */
+
+struct rows {
+	char **v;
+	size_t n;
+};
+
+static void
+row_keep(struct span json, void *arg)
+{
+	struct rows *rows = arg;
+
+	rows->v = xreallocarray(rows->v, rows->n + 1, sizeof(*rows->v));
+	rows->v[rows->n++] = xmemdup0(json.p, json.n);
+}
+
+static void
+rows_fini(struct rows *rows)
+{
+	while (rows->n > 0)
+		free(rows->v[--rows->n]);
+	free(rows->v);
+}
+
+static void
+rows_print_json(const struct rows *rows)
+{
+	size_t i;
+
+	fputs("[", stdout);
+	for (i = 0; i < rows->n; i++)
+		printf("%s\n%s", i == 0 ? "" : ",", rows->v[i]);
+	fputs(rows->n == 0 ? "]\n" : "\n]\n", stdout);
+}
+
+static bool
+row_get(const char *row, struct span want, struct span *value)
+{
+	struct span rest = span_str(row), key;
+
+	while (json_next(&rest, &key, value))
+		if (span_eq(key, want))
+			return true;
+	return false;
+}
+
+/* A list of plain values reads better without its brackets. */
+static void
+value_text(struct span value, struct buf *out)
+{
+	struct span rest = value, key, element;
+	bool first = true;
+
+	if (value.n == 0 || value.p[0] != '[') {
+		json_text(value, out);
+		return;
+	}
+	while (json_next(&rest, &key, &element)) {
+		if (!first)
+			buf_str(out, ", ");
+		first = false;
+		json_text(element, out);
+	}
+}
+
+/* A table with a column for each key, in order of appearance. */
+static void
+rows_print_table(const struct rows *rows)
+{
+	struct out_column column[KEYS_MAX];
+	struct span keys[KEYS_MAX], rest, key, value, cells[KEYS_MAX];
+	struct buf text[KEYS_MAX];
+	struct out *o;
+	size_t n = 0, i, k;
+
+	for (i = 0; i < rows->n; i++) {
+		rest = span_str(rows->v[i]);
+		while (n < KEYS_MAX && json_next(&rest, &key, &value)) {
+			for (k = 0; k < n && !span_eq(keys[k], key); k++)
+				;
+			if (k == n) {
+				keys[n] = key;
+				column[n++].kind = value.n > 0 &&
+				    ascii_isdigit((unsigned char)value.p[0]) ?
+				    OUT_NUMBER : OUT_TEXT;
+			}
+		}
+	}
+	for (k = 0; k < n; k++)
+		column[k].name = xmemdup0(keys[k].p, keys[k].n);
+	o = out_new(false, rows->n == 1, column, n);
+	for (i = 0; i < rows->n; i++) {
+		for (k = 0; k < n; k++) {
+			buf_init(&text[k], 1024 * 1024);
+			cells[k] = SPAN_NONE;
+			if (row_get(rows->v[i], keys[k], &value)) {
+				value_text(value, &text[k]);
+				cells[k] = buf_span(&text[k]);
+			}
+		}
+		out_row(o, cells);
+		for (k = 0; k < n; k++)
+			buf_fini(&text[k]);
+	}
+	out_end(&o);
+	for (k = 0; k < n; k++)
+		free((char *)(uintptr_t)column[k].name);
+}
+
+/* --- asking --- */
+
+static int
+ask(struct cli *cli, const char *via, const char *verb,
+    const struct span *args, size_t n, uint64_t timeout_ms,
+    struct rows *rows, struct ctl_answer *answer)
+{
+	struct err err = { 0 };
+
+	if (ctl_ask(cli->config.conf, via, verb, args, n, timeout_ms,
+	    row_keep, rows, answer, &err) != 0)
+		return cli_fail(&err);
+	if (answer->exit != 0)
+		out_complain("postern: %s\n", answer->error[0] != '\0' ?
+		    answer->error : "it did not work");
+	return (int)answer->exit;
+}
+
+int
+cmd_queue(struct cli *cli)
+{
+	struct ctl_answer answer;
+	struct rows rows = { 0 };
+	struct span *args;
+	bool list = strcmp(cli->command->name, "queue list") == 0;
+	size_t i;
+	int rc;
+
+	if ((cli->command->flags & CLI_DESTROYS) != 0 &&
+	    !cli_sure(cli, "Delete %zu message%s from the queue for good",
+	    cli->n_words, cli->n_words == 1 ? "" : "s"))
+		return EX_USAGE;
+	args = xcalloc(cli->n_words + 1, sizeof(*args));
+	for (i = 0; i < cli->n_words; i++)
+		args[i] = span_str(cli->word[i]);
+	rc = ask(cli, "qmgr", cli->command->name, args, cli->n_words,
+	    TIMEOUT_MS, &rows, &answer);
+	if (cli->json)
+		rows_print_json(&rows);
+	else if (rows.n > 0)
+		rows_print_table(&rows);
+	else if (rc == EX_OK)
+		out_say("%s\n", list ? "the queue is empty" :
+		    answer.error[0] != '\0' ? answer.error : "done");
+	rows_fini(&rows);
+	free(args);
+	return rc;
+}
+
+/* The figures that only some processes have, as key=value words. */
+static void
+figures_text(const char *row, struct buf *out)
+{
+	static const char *const shown[] = { "process", "state", "pid",
+		"uptime_s", "restarts", "incarnation" };
+	struct span rest = span_str(row), key, value;
+	size_t i;
+
+	while (json_next(&rest, &key, &value)) {
+		for (i = 0; i < ARRAY_LEN(shown); i++)
+			if (span_eq(key, span_str(shown[i])))
+				break;
+		if (i < ARRAY_LEN(shown))
+			continue;
+		if (buf_len(out) > 0)
+			buf_char(out, ' ');
+		buf_fmt(out, "%.*s=", SPAN_ARG(key));
+		value_text(value, out);
+	}
+}
+
+static int
+row_compare(const void *a, const void *b)
+{
+	static const char *const order[] = { "\"posternd", "\"smtpd",
+		"\"imapd", "\"qmgr", "\"deliver", "\"authd" };
+	const char *const *row[2] = { a, b };
+	struct span name[2];
+	size_t rank[2], i, k;
+
+	for (k = 0; k < 2; k++) {
+		if (!row_get(*row[k], SPAN_LIT("process"), &name[k]))
+			name[k] = SPAN_LIT("");
+		for (i = 0; i < ARRAY_LEN(order); i++)
+			if (span_starts(name[k], order[i]))
+				break;
+		rank[k] = i;
+	}
+	if (rank[0] != rank[1])
+		return rank[0] < rank[1] ? -1 : 1;
+	if (name[0].n != name[1].n)
+		return name[0].n < name[1].n ? -1 : 1;
+	return memcmp(name[0].p, name[1].p, name[0].n);
+}
+
+static void
+status_print(struct rows *rows)
+{
+	static const struct out_column columns[] = {
+		{ "process", OUT_TEXT }, { "state", OUT_TEXT },
+		{ "pid", OUT_NUMBER }, { "uptime_s", OUT_NUMBER },
+		{ "restarts", OUT_NUMBER }, { "figures", OUT_TEXT },
+	};
+	const size_t n = ARRAY_LEN(columns);
+	struct buf text[ARRAY_LEN(columns)];
+	struct span cells[ARRAY_LEN(columns)], value;
+	struct out *o = out_new(false, false, columns, n);
+	size_t i, k;
+
+	qsort(rows->v, rows->n, sizeof(*rows->v), row_compare);
+	for (i = 0; i < rows->n; i++) {
+		for (k = 0; k < n; k++) {
+			buf_init(&text[k], 1024 * 1024);
+			cells[k] = SPAN_NONE;
+			if (k + 1 == n)
+				figures_text(rows->v[i], &text[k]);
+			else if (row_get(rows->v[i],
+			    span_str(columns[k].name), &value))
+				value_text(value, &text[k]);
+			else
+				continue;
+			cells[k] = buf_span(&text[k]);
+		}
+		out_row(o, cells);
+		for (k = 0; k < n; k++)
+			buf_fini(&text[k]);
+	}
+	out_end(&o);
+}
+
+int
+cmd_status(struct cli *cli)
+{
+	struct ctl_answer answer;
+	struct rows rows = { 0 };
+	int rc;
+
+	rc = ask(cli, NULL, "status", NULL, 0, TIMEOUT_MS, &rows, &answer);
+	if (cli->json && rc == EX_OK)
+		rows_print_json(&rows);
+	else if (rows.n > 0)
+		status_print(&rows);
+	rows_fini(&rows);
+	return rc;
+}
+
+int
+cmd_reload(struct cli *cli)
+{
+	struct ctl_answer answer;
+	struct rows rows = { 0 };
+	int rc;
+
+	rc = ask(cli, NULL, "reload", NULL, 0, TIMEOUT_MS, &rows, &answer);
+	if (rc == EX_OK && answer.error[0] != '\0')
+		out_say("reloaded; a restart is needed for: %s\n",
+		    answer.error);
+	else if (rc == EX_OK)
+		out_say("reloaded\n");
+	else if (rc == EX_CONFIG)
+		out_complain("the old configuration stays in force\n");
+	rows_fini(&rows);
+	return rc;
+}
+
+int
+cmd_stop(struct cli *cli)
+{
+	struct ctl_answer answer;
+	struct rows rows = { 0 };
+	int rc;
+
+	rc = ask(cli, NULL, "stop", NULL, 0, STOP_TIMEOUT_MS, &rows, &answer);
+	if (rc == EX_OK)
+		out_say("stopped\n");
+	rows_fini(&rows);
+	return rc;
+}

@@ -1,0 +1,151 @@
+#include "admin/cli.h"
+
+/* Order and wording are those of postern(8), which is printed from here. */
+static const struct cli_command commands[] = {
+	/* --- domains --- */
+	{ "domain add", "NAME", 1, 1, CLI_CONFIG,
+	    { "--alias-of=DOMAIN", "--relay", "--transport=NAME",
+	    "--organisation=NAME" }, cmd_domain_add,
+	    "Adds a domain: for mailboxes, or as another name of DOMAIN, or to "
+	    "be relayed (to its MX, or by a transport).",
+	    "postern domain add example.org" },
+	{ "domain del", "NAME", 1, 1, CLI_CONFIG | CLI_DESTROYS,
+	    { "--with-mailboxes" }, cmd_domain_del,
+	    "Deletes a domain and its aliases; its mailboxes only when told "
+	    "so. Their mail stays in the store until it is purged.",
+	    "postern domain del example.org" },
+	{ "domain list", "", 0, 0, CLI_CONFIG, { NULL }, cmd_domain_list,
+	    "Lists all domains.", "postern domain list --json" },
+	{ "domain show", "NAME", 1, 1, CLI_CONFIG, { NULL }, cmd_domain_show,
+	    "Shows one domain.", "postern domain show example.org" },
+	{ "domain set", "NAME SETTING VALUE", 3, 3, CLI_CONFIG, { NULL },
+	    cmd_domain_set,
+	    "Changes a setting: active, organisation, alias_of, "
+	    "relay_recipients, quota_bytes, quota_messages, transport.",
+	    "postern domain set example.org quota_bytes 2g" },
+
+	/* --- mailboxes --- */
+	{ "mailbox add", "ADDRESS", 1, 1, CLI_CONFIG,
+	    { "--password-stdin", "--no-password", "--quota=SIZE",
+	    "--quota-messages=N", "--name=TEXT" }, cmd_mailbox_add,
+	    "Adds a mailbox on this host. Asks for its password, or reads it "
+	    "from standard input (first line).",
+	    "postern mailbox add kim@example.org --quota 2g" },
+	{ "mailbox del", "ADDRESS", 1, 1, CLI_CONFIG | CLI_DESTROYS,
+	    { NULL }, cmd_mailbox_del,
+	    "Deletes a mailbox: its address is free at once, its sessions "
+	    "end, its mail stays in the store until it is purged.",
+	    "postern mailbox del kim@example.org" },
+	{ "mailbox list", "[DOMAIN]", 0, 1, CLI_CONFIG, { NULL },
+	    cmd_mailbox_list, "Lists mailboxes, of one domain or of all.",
+	    "postern mailbox list example.org" },
+	{ "mailbox show", "ADDRESS", 1, 1, CLI_CONFIG, { NULL },
+	    cmd_mailbox_show, "Shows one mailbox.",
+	    "postern mailbox show kim@example.org" },
+	{ "mailbox set", "ADDRESS SETTING VALUE", 3, 3, CLI_CONFIG,
+	    { NULL }, cmd_mailbox_set,
+	    "Changes a setting: state (active, no_login, disabled), "
+	    "quota_bytes, quota_messages, full_name.",
+	    "postern mailbox set kim@example.org state no_login" },
+	{ "mailbox passwd", "ADDRESS", 1, 1, CLI_CONFIG,
+	    { "--password-stdin" }, cmd_mailbox_passwd,
+	    "Sets the password. App passwords stay.",
+	    "postern mailbox passwd kim@example.org" },
+
+	/* --- aliases --- */
+	{ "alias add", "ADDRESS TARGET...", 2, 100, CLI_CONFIG, { NULL },
+	    cmd_alias_add,
+	    "Makes an alias or adds targets to it; @DOMAIN is a catch-all.",
+	    "postern alias add info@example.org kim@example.org" },
+	{ "alias del", "ADDRESS [TARGET]", 1, 2, CLI_CONFIG | CLI_DESTROYS,
+	    { NULL }, cmd_alias_del,
+	    "Takes one target off an alias, or deletes it.",
+	    "postern alias del info@example.org" },
+	{ "alias list", "[DOMAIN]", 0, 1, CLI_CONFIG, { NULL },
+	    cmd_alias_list, "Lists aliases, one row for each target.",
+	    "postern alias list" },
+	{ "alias show", "ADDRESS", 1, 1, CLI_CONFIG, { NULL },
+	    cmd_alias_show, "Shows one alias.",
+	    "postern alias show info@example.org" },
+	{ "alias set", "ADDRESS SETTING VALUE", 3, 3, CLI_CONFIG, { NULL },
+	    cmd_alias_set, "Changes a setting: active, note.",
+	    "postern alias set info@example.org active no" },
+
+	{ "resolve", "ADDRESS", 1, 1, CLI_CONFIG, { NULL }, cmd_resolve,
+	    "Who gets mail for an address, and by which steps: the answer "
+	    "smtpd itself would use.", "postern resolve info+x@example.org" },
+
+	/* --- the running server --- */
+	{ "queue list", "", 0, 0, CLI_CONFIG, { NULL }, cmd_queue,
+	    "Lists the messages that are not yet delivered.",
+	    "postern queue list" },
+	{ "queue show", "ID", 1, 1, CLI_CONFIG, { NULL }, cmd_queue,
+	    "Shows one queued message.", "postern queue show 0A00001c3kF9tQ" },
+	{ "queue flush", "[ID...]", 0, 1000, CLI_CONFIG, { NULL },
+	    cmd_queue, "Tries deferred messages now, some or all.",
+	    "postern queue flush" },
+	{ "queue delete", "ID...", 1, 1000, CLI_CONFIG | CLI_DESTROYS,
+	    { NULL }, cmd_queue,
+	    "Deletes queued messages for good; nobody is told.",
+	    "postern queue delete 0A00001c3kF9tQ" },
+	{ "queue hold", "ID...", 1, 1000, CLI_CONFIG, { NULL }, cmd_queue,
+	    "Keeps messages from being delivered until they are released.",
+	    "postern queue hold 0A00001c3kF9tQ" },
+	{ "queue release", "[ID...]", 0, 1000, CLI_CONFIG, { NULL },
+	    cmd_queue, "Releases held messages, some or all.",
+	    "postern queue release" },
+	{ "status", "", 0, 0, CLI_CONFIG, { NULL }, cmd_status,
+	    "Shows the processes and their figures.", "postern status" },
+	{ "reload", "", 0, 0, CLI_CONFIG, { NULL }, cmd_reload,
+	    "Makes the running server read its configuration and "
+	    "certificates anew. A faulty file is refused, the old one stays.",
+	    "postern reload" },
+	{ "stop", "", 0, 0, CLI_CONFIG, { NULL }, cmd_stop,
+	    "Stops the server and waits until it has stopped.",
+	    "postern stop" },
+
+	/* --- configuration --- */
+	{ "config show", "[NAME...]", 0, 200, CLI_CONFIG,
+	    { "--section=NAME" }, cmd_config_show,
+	    "Shows parameters as they are in force, and where they were set.",
+	    "postern config show myhostname smtpd_relay_restrictions" },
+	{ "config check", "", 0, 0, 0, { NULL }, cmd_config_check,
+	    "Checks the whole file: words, values, restriction lists, "
+	    "listeners, certificates, and that it makes no open relay.",
+	    "postern config check" },
+	{ "config diff", "", 0, 0, CLI_CONFIG, { NULL }, cmd_config_diff,
+	    "Shows the parameters that differ from their defaults.",
+	    "postern config diff" },
+	{ "config man", "", 0, 0, CLI_HIDDEN, { NULL }, cmd_config_man,
+	    "Prints the parameters in mdoc, for postern.conf(5).",
+	    "postern config man" },
+
+	/* --- database --- */
+	{ "db migrate", "", 0, 0, CLI_CONFIG, { "--role=NAME" },
+	    cmd_db_migrate, "Brings the database up to what this build needs.",
+	    "postern db migrate" },
+	{ "db status", "", 0, 0, CLI_CONFIG, { "--role=NAME" },
+	    cmd_db_status, "Shows the revision of the database.",
+	    "postern db status" },
+	{ "db start", "", 0, 0, CLI_CONFIG, { NULL }, cmd_db_start,
+	    "Starts the private database of an instance made by `postern "
+	    "setup --private-db'.", "postern -c DIR/postern.conf db start" },
+	{ "db stop", "", 0, 0, CLI_CONFIG, { NULL }, cmd_db_stop,
+	    "Stops that database.", "postern -c DIR/postern.conf db stop" },
+	{ "setup", "DIR", 1, 1, 0, { "--private-db", "--database=URL",
+	    "--port-base=N", "--hostname=NAME" }, cmd_setup,
+	    "Makes an instance in DIR: configuration, self-signed "
+	    "certificate, directories, and its database, a private one or at "
+	    "URL. It listens on the loopback at N+25, N+587, N+465, N+143 "
+	    "and N+993.", "postern setup /srv/postern --private-db" },
+	{ "help man", "", 0, 0, CLI_HIDDEN, { NULL }, cmd_help_man,
+	    "Prints the commands in mdoc, for postern(8).",
+	    "postern help man" },
+};
+
+const struct cli_command *
+cli_commands(size_t *n)
+{
+	*n = ARRAY_LEN(commands);
+	return commands;
+}

@@ -1,0 +1,31 @@
+/*
+ * JSON for the CLI: escaping what we print, and walking the flat objects
+ * that Postern's processes answer with. Reads untrusted bytes: bounded depth,
+ * nothing is allocated but what the caller's buf takes.
+ */
+#ifndef ADMIN_JSON_H
+#define ADMIN_JSON_H
+
+#include "base/buf.h"
+#include "base/span.h"
+
+/* Appends s as a JSON string with its quotes; bytes that are not UTF-8 become
+ * U+FFFD. */
+void json_put_string(struct buf *out, struct span s);
+
+/* Is this one complete JSON value, nothing behind it? */
+bool json_is_valid(struct span s);
+
+/*
+ * Walks the members of an object, or the elements of an array (key is then
+ * empty). Start with *rest = the value; false at the end or when it is
+ * malformed (rest->p == NULL). *key and *value are as written: a string value
+ * has its quotes.
+ */
+bool json_next(struct span *rest, struct span *key, struct span *value);
+
+/* Appends the text of a scalar as people read it: a string decoded, all else
+ * as written. */
+void json_text(struct span value, struct buf *out);
+
+#endif
