@@ -116,7 +116,8 @@ CREATE TABLE transport (
 	name		text NOT NULL UNIQUE CHECK (name ~ '^[a-z0-9_.-]{1,64}$'),
 	kind		text NOT NULL CHECK (kind IN ('smtp', 'lmtp', 'error')),
 	next_hop	text NOT NULL DEFAULT ''
-			CHECK (next_hop ~ '^[A-Za-z0-9_.:\[\]-]{0,300}$'),
+			CHECK (next_hop ~ '^[A-Za-z0-9_.:\[\]-]*$'
+			AND length(next_hop) <= 300),
 	created_at	timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE transport IS 'Ways out of here: where mail of a relay domain goes.';

@@ -55,8 +55,8 @@ state_cb(enum db_state state, void *arg)
 	    DB_TEXT(span_str(c->conf->host_name_in_database));
 
 	if (state == DB_UP)
-		(void)db_ask(c->db, "SELECT host_id_of($1)", &p, 1, DB_AGAIN,
-		    host_cb, c);
+		(void)db_ask(c->db, "SELECT host_id_of($1)", &p, 1,
+		    DB_AGAIN | DB_FIRST, host_cb, c);
 }
 
 struct credentials *

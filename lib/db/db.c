@@ -495,7 +495,10 @@ query_new(struct db *db, const char *sql, const struct db_param *params,
 	q->arg = arg;
 	q->deadline_ms = loop_now_ms(db->loop) + db->c.query_timeout_ms;
 	q->where = Q_WAITING;
-	TAILQ_INSERT_TAIL(&db->waiting, q, link);
+	if (flags & DB_FIRST)
+		TAILQ_INSERT_HEAD(&db->waiting, q, link);
+	else
+		TAILQ_INSERT_TAIL(&db->waiting, q, link);
 	db->n_waiting++;
 	return q;
 }

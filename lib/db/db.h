@@ -99,7 +99,10 @@ enum {
 	DB_ONCE = 0,
 	/* Reads only: asked again on the next connection when this one dies
 	 * under it, as long as its time lasts. */
-	DB_AGAIN = 1
+	DB_AGAIN = 1,
+	/* Goes before all that wait: what a connection needs first, asked
+	 * from db_state_cb. */
+	DB_FIRST = 2
 };
 
 /* res is lent for the call; see db_ok(). */

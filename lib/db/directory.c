@@ -16,6 +16,7 @@
 #define CHANNEL		"postern_directory"
 #define KEY_MAX		600	/* longer than any normal form */
 #define DOWN_PATIENCE_MS 5000	/* after this nobody waits for a connection */
+#define ANSWER_MS	7500	/* most that a look-up may take */
 /* Connections whose last sign of life is remembered: for how long an entry
  * of an earlier connection was known to be true. */
 #define GENS		16
@@ -401,8 +402,8 @@ host_ask(struct directory *d)
 {
 	struct db_param p = DB_TEXT(span_str(d->conf->host_name_in_database));
 
-	(void)db_ask(d->db, "SELECT host_id_of($1)", &p, 1, DB_AGAIN, host_cb,
-	    d);
+	(void)db_ask(d->db, "SELECT host_id_of($1)", &p, 1,
+	    DB_AGAIN | DB_FIRST, host_cb, d);
 }
 
 static void
@@ -493,6 +494,11 @@ directory_new(struct loop *l, struct conf *conf, const char *password)
 	struct db_config c = db_config_of(conf, conf->database_role_lookup,
 	    password);
 
+	/* A heartbeat without answer ends the connection, and must do so well
+	 * before its silence makes everything stale. */
+	c.query_timeout_ms = (uint32_t)MIN(conf->directory_stale_after / 2,
+	    ANSWER_MS);
+	c.statement_timeout_ms = c.query_timeout_ms * 2 / 3 + 1;
 	d->magic = DIRECTORY_MAGIC;
 	d->loop = l;
 	d->conf = conf_ref(conf);

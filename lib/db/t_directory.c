@@ -1,0 +1,680 @@
+/*
+ * The rules of the directory cache (DESIGN §6), each against a real
+ * PostgreSQL: what is cached, what ends it, what is served without a database.
+ */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/xmalloc.h"
+#include "db/directory.h"
+#include "db/testpg.h"
+
+static struct testpg pg;
+static struct loop *l;
+
+#define CONF_FAST \
+	"host_name_in_database = mx.example\n" \
+	"database_heartbeat = 200ms\ndirectory_stale_after = 1000ms\n"
+
+struct answer {
+	int calls;
+	enum resolve_class class;
+	size_t boxes, forwards;
+	uint64_t box, host;
+	bool local;
+	char address[128], forward[128], extension[64], why[256];
+	char transport[64];
+	int64_t quota;
+};
+
+static void
+answer_cb(const struct resolution *r, void *arg)
+{
+	struct answer *a = arg;
+
+	a->calls++;
+	a->class = r->class;
+	a->boxes = r->n_mailboxes;
+	a->forwards = r->n_forwards;
+	(void)snprintf(a->why, sizeof(a->why), "%s", r->why);
+	(void)snprintf(a->transport, sizeof(a->transport), "%s",
+	    r->transport);
+	if (r->n_forwards > 0)
+		(void)snprintf(a->forward, sizeof(a->forward), "%s",
+		    r->forwards[0]);
+	if (r->n_mailboxes == 0)
+		return;
+	a->box = r->mailboxes[0].id;
+	a->host = r->mailboxes[0].host_id;
+	a->local = r->mailboxes[0].local;
+	a->quota = r->mailboxes[0].quota_bytes;
+	(void)snprintf(a->address, sizeof(a->address), "%s",
+	    r->mailboxes[0].address);
+	(void)snprintf(a->extension, sizeof(a->extension), "%s",
+	    r->mailboxes[0].extension);
+}
+
+static bool
+answered(void *arg)
+{
+	return ((struct answer *)arg)->calls > 0;
+}
+
+static struct answer
+ask(struct directory *d, const char *address)
+{
+	struct answer a = { .calls = 0 };
+
+	if (address[0] == '@')
+		(void)directory_domain(d, span_str(address + 1), answer_cb,
+		    &a);
+	else
+		(void)directory_resolve(d, span_str(address), answer_cb, &a);
+	assert_int_equal(a.calls, 0);		/* never inside the call */
+	assert_true(testpg_wait(l, answered, &a, 8000));
+	assert_int_equal(a.calls, 1);
+	return a;
+}
+
+static bool
+peeks(struct directory *d, const char *address)
+{
+	struct resolution *r = directory_peek(d, span_str(address));
+	bool there = r != NULL;
+
+	resolution_unref(&r);
+	return there;
+}
+
+struct peek {
+	struct directory *d;
+	const char *address;
+};
+
+static bool
+is_forgotten(void *arg)
+{
+	struct peek *p = arg;
+
+	return !peeks(p->d, p->address);
+}
+
+/* A NOTIFY takes a moment; an entry that stays is a failure. */
+static void
+assert_forgotten(struct directory *d, const char *address)
+{
+	struct peek p = { d, address };
+
+	assert_true(testpg_wait(l, is_forgotten, &p, 3000));
+}
+
+static uint64_t
+queries(struct directory *d)
+{
+	struct directory_stats s;
+
+	directory_stats(d, &s);
+	return s.queries;
+}
+
+static struct directory *
+dir_on(const char *url, const char *more)
+{
+	struct conf *conf = testpg_conf(url, more);
+	struct directory *d = directory_new(l, conf, NULL);
+
+	conf_unref(&conf);
+	return d;
+}
+
+static struct directory *
+dir_new(void)
+{
+	return dir_on(pg.url, CONF_FAST);
+}
+
+static int
+fresh_data(void **state)
+{
+	(void)state;
+	testpg_run(&pg, "DROP SCHEMA IF EXISTS site CASCADE");
+	testpg_run(&pg, "TRUNCATE organisation, host, transport, event "
+	    "RESTART IDENTITY CASCADE");
+	testpg_run(&pg, "SELECT host_add('mx.example'), "
+	    "host_add('mx2.example')");
+	testpg_run(&pg, "SELECT domain_add('a.example', 'mailbox', NULL, "
+	    "NULL), domain_add('b.example', 'mailbox', NULL, NULL)");
+	testpg_run(&pg, "SELECT mailbox_add('kim@a.example', 'mx.example', "
+	    "NULL, 5000, NULL), "
+	    "mailbox_add('lee@b.example', 'mx.example', NULL, NULL, NULL), "
+	    "mailbox_add('far@a.example', 'mx2.example', NULL, NULL, NULL)");
+	l = loop_new();
+	return 0;
+}
+
+static int
+loop_gone(void **state)
+{
+	(void)state;
+	loop_free(&l);
+	return 0;
+}
+
+/* --- answers --- */
+
+static void
+addresses_are_resolved(void **state)
+{
+	struct directory *d = dir_new();
+	struct answer a;
+
+	(void)state;
+	a = ask(d, "kim+tag@a.example");
+	assert_int_equal(a.class, RESOLVE_MAILBOX);
+	assert_int_equal(a.boxes, 1);
+	assert_int_equal(a.box, 1);
+	assert_true(a.local);
+	assert_int_equal(a.quota, 5000);
+	assert_string_equal(a.address, "kim@a.example");
+	assert_string_equal(a.extension, "tag");
+	a = ask(d, "far@a.example");
+	assert_int_equal(a.boxes, 1);
+	assert_false(a.local);
+	assert_int_equal(ask(d, "nobody@a.example").class, RESOLVE_UNKNOWN);
+	assert_int_equal(ask(d, "x@elsewhere.example").class,
+	    RESOLVE_NOT_LOCAL);
+	testpg_run(&pg, "SELECT transport_add('google', 'smtp', "
+	    "'aspmx.l.google.com')");
+	testpg_run(&pg, "SELECT domain_add('r.example', 'relay', 'google', "
+	    "NULL)");
+	a = ask(d, "anybody@r.example");
+	assert_int_equal(a.class, RESOLVE_RELAY);
+	assert_string_equal(a.forward, "anybody@r.example");
+	assert_string_equal(a.transport, "google");
+	directory_free(&d);
+}
+
+static void
+domains_are_told_apart(void **state)
+{
+	struct directory *d = dir_new();
+	struct resolution *r;
+
+	(void)state;
+	testpg_run(&pg, "SELECT domain_add('r.example', 'relay', NULL, NULL),"
+	    " domain_add('c.example', 'alias', 'a.example', NULL)");
+	assert_int_equal(ask(d, "@a.example").class, RESOLVE_MAILBOX);
+	assert_int_equal(ask(d, "@r.example").class, RESOLVE_RELAY);
+	assert_int_equal(ask(d, "@c.example").class, RESOLVE_MAILBOX);
+	assert_int_equal(ask(d, "@new.example").class, RESOLVE_NOT_LOCAL);
+	assert_int_equal(ask(d, "@sub.a.example").class, RESOLVE_NOT_LOCAL);
+	r = directory_domain_peek(d, SPAN_LIT("a.example"));
+	assert_non_null(r);
+	assert_string_equal(r->domain, "a.example");
+	resolution_unref(&r);
+	testpg_run(&pg, "SELECT domain_add('new.example', 'mailbox', NULL, "
+	    "NULL)");
+	testpg_run(&pg, "SELECT domain_set('a.example', 'active', 'no')");
+	testpg_sleep(l, 100);
+	assert_int_equal(ask(d, "@new.example").class, RESOLVE_MAILBOX);
+	assert_int_equal(ask(d, "@c.example").class, RESOLVE_DISABLED);
+	directory_free(&d);
+}
+
+static void
+what_is_no_address_is_nobody(void **state)
+{
+	static const char *const bad[] = { "", "kim", "kim@", "k\nm@a.example",
+	    "\xff@a.example" };
+	struct directory *d = dir_new();
+	struct answer a = { .calls = 0 };
+	char long_key[2000];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(bad); i++)
+		assert_int_equal(ask(d, bad[i]).class, RESOLVE_UNKNOWN);
+	memset(long_key, 'x', sizeof(long_key));
+	long_key[1990] = '@';
+	(void)directory_resolve(d, span_of(long_key, sizeof(long_key)),
+	    answer_cb, &a);
+	assert_true(testpg_wait(l, answered, &a, 3000));
+	assert_int_equal(a.class, RESOLVE_UNKNOWN);
+	assert_int_equal(queries(d), 0);
+	directory_free(&d);
+}
+
+/* --- the cache --- */
+
+static void
+a_warm_look_up_asks_nobody(void **state)
+{
+	struct directory *d = dir_new();
+	struct resolution *r, *keep;
+	uint64_t us;
+	int i;
+
+	(void)state;
+	assert_false(peeks(d, "kim@a.example"));
+	(void)ask(d, "kim@a.example");
+	(void)ask(d, "nobody@a.example");
+	assert_int_equal(queries(d), 2);
+	keep = directory_peek(d, SPAN_LIT("kim@a.example"));
+	assert_non_null(keep);
+	us = clock_mono_us();
+	for (i = 0; i < 100000; i++) {
+		r = directory_peek(d, SPAN_LIT("kim@a.example"));
+		assert_ptr_equal(r, keep);	/* the same: no allocation */
+		resolution_unref(&r);
+	}
+	us = clock_mono_us() - us;
+	print_message("warm look-up: %llu ns\n",
+	    (unsigned long long)(us / 100));
+	assert_true(peeks(d, "nobody@a.example"));
+	assert_int_equal(ask(d, "kim@a.example").class, RESOLVE_MAILBOX);
+	assert_int_equal(queries(d), 2);
+	directory_free(&d);
+	/* Held references outlive the directory. */
+	assert_string_equal(keep->mailboxes[0].address, "kim@a.example");
+	resolution_unref(&keep);
+}
+
+static void
+a_change_is_live_at_once(void **state)
+{
+	struct directory *d = dir_new();
+
+	(void)state;
+	(void)ask(d, "kim@a.example");
+	(void)ask(d, "new@a.example");
+	(void)ask(d, "lee@b.example");
+	testpg_run(&pg, "SELECT mailbox_del('kim@a.example')");
+	assert_forgotten(d, "kim@a.example");
+	assert_int_equal(ask(d, "kim@a.example").class, RESOLVE_UNKNOWN);
+	testpg_run(&pg, "SELECT mailbox_add('new@a.example', 'mx.example', "
+	    "NULL, NULL, NULL)");
+	assert_forgotten(d, "new@a.example");
+	assert_int_equal(ask(d, "new@a.example").class, RESOLVE_MAILBOX);
+	assert_true(peeks(d, "lee@b.example"));	/* not touched */
+	testpg_run(&pg, "SELECT alias_add('@a.example', "
+	    "ARRAY['new@a.example'])");
+	assert_forgotten(d, "kim@a.example");	/* the miss had it noted */
+	assert_int_equal(ask(d, "kim@a.example").boxes, 1);
+	testpg_run(&pg, "SELECT organisation_set('default', 'active', "
+	    "'no')");
+	assert_forgotten(d, "lee@b.example");
+	assert_int_equal(ask(d, "lee@b.example").class, RESOLVE_DISABLED);
+	directory_free(&d);
+}
+
+static void
+an_alias_across_domains_goes_with_its_target(void **state)
+{
+	struct directory *d = dir_new();
+	struct answer a;
+
+	(void)state;
+	testpg_run(&pg, "SELECT alias_add('sales@a.example', "
+	    "ARRAY['lee@b.example', 'out@elsewhere.example'])");
+	a = ask(d, "sales@a.example");
+	assert_int_equal(a.boxes, 1);
+	assert_int_equal(a.forwards, 1);
+	testpg_run(&pg, "SELECT mailbox_del('lee@b.example')");
+	assert_forgotten(d, "sales@a.example");
+	a = ask(d, "sales@a.example");
+	assert_int_equal(a.boxes, 0);
+	assert_int_equal(a.forwards, 1);
+	/* The stranger's domain becomes ours. */
+	testpg_run(&pg, "SELECT domain_add('elsewhere.example', 'mailbox', "
+	    "NULL, NULL)");
+	assert_forgotten(d, "sales@a.example");
+	a = ask(d, "sales@a.example");
+	assert_int_equal(a.class, RESOLVE_UNKNOWN);
+	directory_free(&d);
+}
+
+static void
+identical_look_ups_in_flight_are_one(void **state)
+{
+	struct directory *d = dir_new();
+	struct answer a[100] = { { .calls = 0 } };
+	struct directory_ask *one = NULL;
+	struct directory_stats s;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(a); i++) {
+		struct directory_ask *h = directory_resolve(d,
+		    SPAN_LIT("kim@a.example"), answer_cb, &a[i]);
+
+		if (i == 50)
+			one = h;
+	}
+	directory_cancel(&one);
+	assert_null(one);
+	assert_true(testpg_wait(l, answered, &a[99], 5000));
+	for (i = 0; i < ARRAY_LEN(a); i++)
+		assert_int_equal(a[i].calls, i == 50 ? 0 : 1);
+	directory_stats(d, &s);
+	assert_int_equal(s.queries, 1);
+	assert_int_equal(s.joined, 99);
+	directory_free(&d);
+}
+
+static void
+a_flood_of_unknown_names_harms_no_entry(void **state)
+{
+	struct directory *d = dir_on(pg.url, CONF_FAST
+	    "directory_cache_negative_entries = 100\n"
+	    "directory_cache_entries = 100\n");
+	struct answer *a = xcalloc(3000, sizeof(*a));
+	struct directory_stats s;
+	char name[64];
+	int i;
+
+	(void)state;
+	(void)ask(d, "kim@a.example");
+	for (i = 0; i < 3000; i++) {
+		(void)snprintf(name, sizeof(name), "x%d@a.example", i);
+		(void)directory_resolve(d, span_str(name), answer_cb, &a[i]);
+	}
+	assert_true(testpg_wait(l, answered, &a[2999], 10000));
+	for (i = 0; i < 3000; i++) {
+		assert_int_equal(a[i].calls, 1);
+		assert_int_equal(a[i].class, RESOLVE_UNKNOWN);
+	}
+	directory_stats(d, &s);
+	assert_int_equal(s.positive, 1);
+	assert_int_equal(s.negative, 100);
+	assert_true(peeks(d, "kim@a.example"));
+	directory_free(&d);
+	free(a);
+}
+
+/* The query's snapshot is taken, the change commits and its NOTIFY goes out,
+ * then the old answer arrives. It may be given, but not kept. */
+static void
+an_answer_from_a_late_snapshot_is_not_kept(void **state)
+{
+	struct directory *d;
+	struct answer a = { .calls = 0 };
+
+	(void)state;
+	testpg_run(&pg, "CREATE SCHEMA site; GRANT USAGE ON SCHEMA site TO "
+	    "postern_lookup; "
+	    "CREATE FUNCTION site.resolve_recipient(text, text) RETURNS "
+	    "TABLE (item text, value text, id bigint, host_id bigint, state "
+	    "text, quota_bytes bigint, quota_messages bigint, extension text)"
+	    " LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN QUERY SELECT * FROM "
+	    "postern.resolve_recipient($1, $2); PERFORM pg_sleep(0.3); "
+	    "END $$");
+	d = dir_on(pg.url, "database_search_path = site, postern\n"
+	    "host_name_in_database = mx.example\n");
+	(void)ask(d, "@a.example");		/* connected */
+	(void)directory_resolve(d, SPAN_LIT("kim@a.example"), answer_cb, &a);
+	testpg_sleep(l, 100);			/* its snapshot is taken */
+	testpg_run(&pg, "SELECT mailbox_del('kim@a.example')");
+	assert_int_equal(a.calls, 0);
+	assert_true(testpg_wait(l, answered, &a, 5000));
+	assert_int_equal(a.class, RESOLVE_MAILBOX);	/* the old one */
+	testpg_sleep(l, 50);
+	assert_false(peeks(d, "kim@a.example"));
+	assert_int_equal(ask(d, "kim@a.example").class, RESOLVE_UNKNOWN);
+	directory_free(&d);
+}
+
+static void
+rows_that_make_no_sense_are_temporary(void **state)
+{
+	struct directory *d;
+
+	(void)state;
+	testpg_run(&pg, "CREATE SCHEMA site; GRANT USAGE ON SCHEMA site TO "
+	    "postern_lookup; CREATE FUNCTION site.resolve_recipient(address "
+	    "text, delimiter text) RETURNS TABLE (item text, value text, id "
+	    "bigint, host_id bigint, state text, quota_bytes bigint, "
+	    "quota_messages bigint, extension text) LANGUAGE sql AS $$ "
+	    "SELECT 'class', CASE address WHEN 'b@x.example' THEN 'sheep' "
+	    "ELSE 'mailbox' END, 1, 1, NULL::text, 0, 0, NULL::text "
+	    "WHERE address <> 'a@x.example' UNION ALL "
+	    "SELECT 'mailbox', 'x', CASE address WHEN 'c@x.example' THEN -1 "
+	    "ELSE 7 END, 1, CASE address WHEN 'd@x.example' THEN 'odd' "
+	    "ELSE 'active' END, 0, 0, NULL UNION ALL "
+	    "SELECT 'new item', 'y', 1, 1, NULL, 0, 0, NULL $$");
+	d = dir_on(pg.url, CONF_FAST "database_search_path = site, "
+	    "postern\n");
+	assert_int_equal(ask(d, "a@x.example").class, RESOLVE_TEMP);
+	assert_int_equal(ask(d, "b@x.example").class, RESOLVE_TEMP);
+	assert_int_equal(ask(d, "c@x.example").class, RESOLVE_TEMP);
+	assert_int_equal(ask(d, "d@x.example").class, RESOLVE_TEMP);
+	assert_false(peeks(d, "d@x.example"));
+	assert_int_equal(ask(d, "e@x.example").box, 7);
+	directory_free(&d);
+}
+
+/* --- when the database is away --- */
+
+static int
+backend_pid(void)
+{
+	char *s = testpg_sql(&pg, "SELECT pid FROM pg_stat_activity "
+	    "WHERE usename = 'postern_lookup' LIMIT 1");
+	int pid = (int)strtol(s, NULL, 10);
+
+	free(s);
+	return pid;
+}
+
+/* The server process stops answering, the socket stays: only silence tells. */
+static void
+a_dead_listen_connection_is_not_believed(void **state)
+{
+	struct directory *d = dir_new();
+	int pid;
+
+	(void)state;
+	(void)ask(d, "kim@a.example");
+	assert_true(peeks(d, "kim@a.example"));
+	pid = backend_pid();
+	assert_true(pid > 1);
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	testpg_run(&pg, "SELECT mailbox_del('kim@a.example')");
+	testpg_sleep(l, 1100);
+	/* By now it is stale, or already asked for anew elsewhere. */
+	assert_int_equal(ask(d, "kim@a.example").class, RESOLVE_UNKNOWN);
+	assert_int_equal(kill(pid, SIGCONT), 0);
+	directory_free(&d);
+}
+
+static void
+after_a_reconnect_nothing_old_is_fresh(void **state)
+{
+	struct directory *d = dir_new();
+	struct directory_stats s;
+
+	(void)state;
+	(void)ask(d, "kim@a.example");
+	/* The change happens in the very moment nobody listens. */
+	testpg_run(&pg, "SELECT pg_terminate_backend(pid) FROM "
+	    "pg_stat_activity WHERE usename = 'postern_lookup'");
+	testpg_run(&pg, "SELECT mailbox_del('kim@a.example')");
+	testpg_sleep(l, 500);
+	assert_int_equal(ask(d, "kim@a.example").class, RESOLVE_UNKNOWN);
+	directory_stats(d, &s);
+	assert_true(s.flushes >= 2);
+	directory_free(&d);
+}
+
+static void
+stale_answers_are_served_then_temporary_failure(void **state)
+{
+	struct directory *d = dir_on(pg.url, CONF_FAST
+	    "directory_max_stale = 2s\n");
+	struct directory_stats s;
+	struct answer a;
+
+	(void)state;
+	(void)ask(d, "kim@a.example");
+	(void)ask(d, "nobody@a.example");
+	testpg_do(&pg, "stop immediate");
+	testpg_sleep(l, 300);
+	assert_true(directory_is_stale(d));
+	assert_true(peeks(d, "kim@a.example"));
+	assert_int_equal(ask(d, "kim@a.example").class, RESOLVE_MAILBOX);
+	assert_int_equal(ask(d, "nobody@a.example").class, RESOLVE_UNKNOWN);
+	a = ask(d, "lee@b.example");		/* never seen */
+	assert_int_equal(a.class, RESOLVE_TEMP);
+	directory_stats(d, &s);
+	assert_true(s.stale_served >= 3);
+	testpg_sleep(l, 2000);
+	assert_false(peeks(d, "kim@a.example"));
+	assert_int_equal(ask(d, "kim@a.example").class, RESOLVE_TEMP);
+	testpg_do(&pg, "start");
+	testpg_sleep(l, 6000);
+	assert_false(directory_is_stale(d));
+	assert_int_equal(ask(d, "kim@a.example").class, RESOLVE_MAILBOX);
+	directory_free(&d);
+}
+
+struct load {
+	struct directory *d;
+	struct timer tick;
+	unsigned asked, told, right, temp;
+	bool stop;
+};
+
+static void
+load_cb(const struct resolution *r, void *arg)
+{
+	struct load *ld = arg;
+
+	ld->told++;
+	if (r->class == RESOLVE_TEMP)
+		ld->temp++;
+	else if (r->class == RESOLVE_MAILBOX && r->n_mailboxes == 1 &&
+	    strcmp(r->mailboxes[0].address, r->address) == 0)
+		ld->right++;
+}
+
+static void
+load_tick_cb(void *arg)
+{
+	static const char *const who[] = { "kim@a.example", "lee@b.example",
+	    "far@a.example" };
+	struct load *ld = arg;
+
+	if (ld->stop)
+		return;
+	(void)directory_resolve(ld->d, span_str(who[ld->asked++ % 3]),
+	    load_cb, ld);
+	timer_set_ms(&ld->tick, 1);
+}
+
+static bool
+load_drained(void *arg)
+{
+	struct load *ld = arg;
+
+	return ld->told == ld->asked;
+}
+
+static void
+a_restart_under_load_gives_no_wrong_answer(void **state)
+{
+	struct load ld = { .d = dir_new() };
+	int i;
+
+	(void)state;
+	timer_init(&ld.tick, l, load_tick_cb, &ld);
+	timer_set_ms(&ld.tick, 0);
+	testpg_sleep(l, 100);
+	for (i = 0; i < 3; i++) {
+		testpg_do(&pg, i % 2 == 0 ? "restart immediate" :
+		    "restart fast");
+		/* every one of them forgotten and asked for in between */
+		testpg_run(&pg, "NOTIFY postern_directory, '*'");
+		testpg_sleep(l, 300);
+	}
+	ld.stop = true;
+	assert_true(testpg_wait(l, load_drained, &ld, 9000));
+	assert_true(ld.told > 100);
+	assert_int_equal(ld.told, ld.right + ld.temp);
+	assert_int_equal(ld.temp, 0);	/* back within everyone's patience */
+	timer_clear(&ld.tick);
+	directory_free(&ld.d);
+}
+
+static bool
+standby_has_it(void *arg)
+{
+	char *n = testpg_sql(arg, "SELECT count(*) FROM mailbox WHERE "
+	    "local_part = 'fresh'");
+	bool yes = strcmp(n, "1") == 0;
+
+	free(n);
+	return yes;
+}
+
+static void
+a_standby_is_asked_every_time(void **state)
+{
+	struct testpg standby;
+	struct directory *d;
+
+	(void)state;
+	testpg_standby(&standby, &pg);
+	d = dir_on(standby.url, CONF_FAST);
+	assert_int_equal(ask(d, "kim@a.example").class, RESOLVE_MAILBOX);
+	assert_int_equal(ask(d, "fresh@a.example").class, RESOLVE_UNKNOWN);
+	assert_true(directory_is_stale(d));
+	assert_false(peeks(d, "kim@a.example"));
+	testpg_run(&pg, "SELECT mailbox_add('fresh@a.example', "
+	    "'mx.example', NULL, NULL, NULL)");
+	assert_true(testpg_wait(l, standby_has_it, &standby, 5000));
+	assert_int_equal(ask(d, "fresh@a.example").class, RESOLVE_MAILBOX);
+	assert_int_equal(queries(d), 3);
+	/* Promoted, it is like any other after the next connect. */
+	testpg_do(&standby, "promote");
+	testpg_do(&standby, "restart fast");
+	testpg_sleep(l, 1500);
+	(void)ask(d, "kim@a.example");
+	assert_true(peeks(d, "kim@a.example"));
+	directory_free(&d);
+	testpg_stop(&standby);
+}
+
+int
+main(void)
+{
+#define T(f)	cmocka_unit_test_setup_teardown(f, fresh_data, loop_gone)
+	const struct CMUnitTest tests[] = {
+		T(addresses_are_resolved),
+		T(domains_are_told_apart),
+		T(what_is_no_address_is_nobody),
+		T(a_warm_look_up_asks_nobody),
+		T(a_change_is_live_at_once),
+		T(an_alias_across_domains_goes_with_its_target),
+		T(identical_look_ups_in_flight_are_one),
+		T(a_flood_of_unknown_names_harms_no_entry),
+		T(an_answer_from_a_late_snapshot_is_not_kept),
+		T(rows_that_make_no_sense_are_temporary),
+		T(a_dead_listen_connection_is_not_believed),
+		T(after_a_reconnect_nothing_old_is_fresh),
+		T(stale_answers_are_served_then_temporary_failure),
+		T(a_restart_under_load_gives_no_wrong_answer),
+		T(a_standby_is_asked_every_time),
+	};
+
+	log_level_set(LOG_L_FATAL);
+	testpg_start(&pg);
+	testpg_migrate(&pg);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
