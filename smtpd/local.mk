@@ -1,11 +1,34 @@
 # smtpd: the gate
 noinst_LIBRARIES += smtpd/libsmtpd.a
-smtpd_libsmtpd_a_SOURCES = smtpd/reply.c smtpd/reply.h
-smtpd_libsmtpd_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
+smtpd_libsmtpd_a_SOURCES = \
+	smtpd/body.c smtpd/body.h smtpd/cmd_mail.c smtpd/cmd_session.c \
+	smtpd/command.c smtpd/command.h smtpd/commit.c smtpd/commit.h \
+	smtpd/data.c smtpd/data.h smtpd/greet.c smtpd/headscan.c \
+	smtpd/headscan.h smtpd/judge.c smtpd/judge.h smtpd/quota.c \
+	smtpd/quota.h smtpd/rcpt.c smtpd/rcpt.h smtpd/received.c \
+	smtpd/received.h smtpd/reply.c smtpd/reply.h smtpd/sasl.c \
+	smtpd/sasl.h smtpd/server.c smtpd/server.h smtpd/session.c \
+	smtpd/session.h smtpd/text.c smtpd/txn.c smtpd/txn.h
+SMTPD_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
+smtpd_libsmtpd_a_CFLAGS = $(SMTPD_CFLAGS)
+EXTRA_DIST += smtpd/README.md
+
+# the session with fakes in place of network, directory and journal
+check_LIBRARIES += smtpd/libfake.a
+smtpd_libfake_a_SOURCES = smtpd/fake.c smtpd/fake.h
+smtpd_libfake_a_CFLAGS = $(SMTPD_CFLAGS)
+SMTPD_FAKE_LIBS = smtpd/libsmtpd.a smtpd/libfake.a smtpd/libsmtpd.a \
+	$(SPOOL_LIBS) lib/libgate.a $(MAIL_LIBS) $(NET_LIBS) $(BASE_LIBS)
 
 if HAVE_CMOCKA
-check_PROGRAMS += smtpd/t_line
+check_PROGRAMS += smtpd/t_session
 endif
-smtpd_t_line_SOURCES = lib/net/t_line.c lib/net/line.c lib/net/line.h
-smtpd_t_line_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-smtpd_t_line_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+smtpd_t_session_SOURCES = smtpd/t_session.c
+smtpd_t_session_CFLAGS = $(SMTPD_CFLAGS) $(CMOCKA_CFLAGS)
+smtpd_t_session_LDADD = $(SMTPD_FAKE_LIBS) $(CMOCKA_LIBS)
+
+pkglibexec_PROGRAMS += smtpd/smtpd
+smtpd_smtpd_SOURCES = smtpd/main.c
+smtpd_smtpd_CFLAGS = $(SMTPD_CFLAGS)
+smtpd_smtpd_LDADD = smtpd/libsmtpd.a $(SPOOL_LIBS) lib/libgate.a $(DB_LIBS) \
+	$(MAIL_LIBS) $(NET_LIBS) $(BASE_LIBS)

@@ -183,23 +183,14 @@ check_relay(const struct gate *g, struct buf *complaints)
 	    "defer before everyone is permitted");
 }
 
-/* A network that holds everybody makes permit_mynetworks an open relay. */
+/* A network that holds strangers makes permit_mynetworks an open relay. */
 static void
 check_mynetworks(const struct gate *g, struct buf *complaints)
 {
-	static const char *const strangers[] = { "192.0.2.1", "2001:db8::1",
-		"198.51.100.200" };
-	struct net_addr a;
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(strangers); i++)
-		if (net_addr_parse(span_str(strangers[i]), &a) &&
-		    netlist_match(g->mynetworks, &a)) {
-			complain(complaints, conf_where(g->conf,
-			    "mynetworks"), "open relay: mynetworks holds "
-			    "the whole internet");
-			return;
-		}
+	if (netlist_too_wide(g->mynetworks))
+		complain(complaints, conf_where(g->conf, "mynetworks"),
+		    "open relay: mynetworks has a network wider than any "
+		    "site's (IPv4 /8, IPv6 /16)");
 }
 
 struct gate *

@@ -124,3 +124,16 @@ netlist_match(const struct netlist *l, const struct net_addr *a)
 			return !l->nets[i].not;
 	return false;
 }
+
+bool
+netlist_too_wide(const struct netlist *l)
+{
+	size_t i;
+
+	for (i = 0; i < l->n; i++)
+		if (!l->nets[i].not && (is_v4(&l->nets[i].addr) &&
+		    l->nets[i].bits >= 96 ? l->nets[i].bits < 96 + 8 :
+		    l->nets[i].bits < 16))
+			return true;
+	return false;
+}

@@ -23,6 +23,9 @@ bool net_addr_parse(struct span text, struct net_addr *a) MUST_CHECK;
 /* NULL when a word is malformed; then `bad` is that word (lent from text). */
 struct netlist *netlist_parse(const char *text, struct span *bad) MUST_CHECK;
 void netlist_free(struct netlist **n);
+/* Is one of the networks so wide (IPv4 wider than /8, IPv6 than /16) that no
+ * site can own it? */
+bool netlist_too_wide(const struct netlist *n);
 bool netlist_match(const struct netlist *n, const struct net_addr *a);
 
 #endif

@@ -1,0 +1,211 @@
+/* Commands about the session: HELO EHLO STARTTLS RSET NOOP VRFY HELP QUIT. */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/xmalloc.h"
+#include "mail/address.h"
+#include "smtpd/command.h"
+#include "smtpd/reply.h"
+#include "smtpd/sasl.h"
+
+/* --- HELO, EHLO --- */
+
+/* One line of the EHLO reply; a row is left out when `when` says false. */
+struct feature {
+	const char *keyword;
+	bool (*when)(const struct session *s);
+	void (*value)(const struct session *s, struct buf *out);
+};
+
+static bool
+when_tls(const struct session *s)
+{
+	return !s->tls && certs_usable(s->srv->certs) &&
+	    strcmp(session_conf(s)->smtpd_tls_security_level, "none") != 0;
+}
+
+static void
+size_value(const struct session *s, struct buf *out)
+{
+	buf_dec(out, (uint64_t)session_conf(s)->message_size_limit);
+}
+
+static const struct feature features[] = {
+	{ "PIPELINING", NULL, NULL },
+	{ "SIZE", NULL, size_value },
+	{ "STARTTLS", when_tls, NULL },
+	{ "AUTH", sasl_offered, sasl_mechanisms },
+	{ "ENHANCEDSTATUSCODES", NULL, NULL },
+	{ "8BITMIME", NULL, NULL },
+	{ "DSN", NULL, NULL },
+	{ "SMTPUTF8", NULL, NULL },
+	{ "CHUNKING", NULL, NULL },
+};
+
+static void
+ehlo_reply(struct session *s)
+{
+	struct buf *out = stream_out(s->stream);
+	struct buf line;
+	size_t i, n;
+
+	buf_init(&line, REPLY_LINE_MAX);
+	reply_part(out, 250, false, "%s", session_conf(s)->myhostname);
+	n = ARRAY_LEN(features);
+	for (i = 0; i < n; i++) {
+		const struct feature *f = &features[i];
+
+		if (f->when != NULL && !f->when(s))
+			continue;
+		buf_clear(&line);
+		buf_str(&line, f->keyword);
+		if (f->value != NULL) {
+			buf_char(&line, ' ');
+			f->value(s, &line);
+		}
+		reply_part(out, 250, i + 1 == n, "%s", buf_cstr(&line));
+	}
+	buf_fini(&line);
+}
+
+static enum step
+helo_judged(struct session *s, enum gate_result r)
+{
+	if (r != GATE_PERMIT) {
+		session_log_reject(s, s->where, s->judge->eval.reply,
+		    SPAN_NONE);
+		session_reply(s, s->judge->eval.reply);
+		free(s->helo);
+		s->helo = NULL;
+	} else if (s->esmtp)
+		ehlo_reply(s);
+	else
+		session_replyf(s, "250 %s", session_conf(s)->myhostname);
+	judge_end(s);
+	return STEP_NEXT;
+}
+
+static enum step
+helo(struct session *s, struct span args, bool esmtp)
+{
+	struct span name;
+	size_t i;
+
+	if (!span_word(&args, &name) || name.n > HELO_MAX) {
+		session_replyf(s, "501 Syntax: %s hostname",
+		    esmtp ? "EHLO" : "HELO");
+		return STEP_NEXT;
+	}
+	session_reset(s);
+	s->esmtp = esmtp;
+	free(s->helo);
+	s->helo = xmemdup0(name.p, name.n);
+	/* It goes into headers and logs: printable, and no brackets that
+	 * could close what we put around it. */
+	for (i = 0; i < name.n; i++)
+		if ((unsigned char)s->helo[i] <= 0x20 || s->helo[i] == 0x7f ||
+		    strchr("<>()\\\";", s->helo[i]) != NULL)
+			s->helo[i] = '?';
+	return judge_begin(s, session_conf(s)->smtpd_delay_reject ? 0 :
+	    JUDGE_STAGE(GATE_HELO), SPAN_NONE, SPAN_NONE, helo_judged);
+}
+
+enum step
+cmd_helo(struct session *s, struct span args)
+{
+	return helo(s, args, false);
+}
+
+enum step
+cmd_ehlo(struct session *s, struct span args)
+{
+	return helo(s, args, true);
+}
+
+/* --- STARTTLS --- */
+
+enum step
+cmd_starttls(struct session *s, struct span args)
+{
+	if (args.n > 0) {
+		session_reply(s, "501 5.5.4 Syntax: STARTTLS");
+		return STEP_NEXT;
+	}
+	if (s->tls) {
+		session_reply(s, "554 5.5.1 Error: TLS already active");
+		return STEP_NEXT;
+	}
+	if (!when_tls(s)) {
+		session_reply(s, "502 5.5.1 Error: command not implemented");
+		return STEP_NEXT;
+	}
+	/* S3: what came in the clear behind STARTTLS must never be taken for
+	 * what came in TLS. Such a client is broken or attacked. */
+	if (buf_len(stream_in(s->stream)) > 0) {
+		log_info("improper command pipelining after STARTTLS from %s",
+		    session_peer(s));
+		session_reply(s,
+		    "554 5.5.0 Error: SMTP protocol synchronization");
+		return STEP_CLOSE;
+	}
+	session_reply(s, "220 2.0.0 Ready to start TLS");
+	session_reset(s);
+	free(s->helo);		/* RFC 3207 4.2: all is forgotten */
+	s->helo = NULL;
+	s->esmtp = false;
+	session_enter(s, SESSION_TLS);
+	session_clock_tls(s);
+	if (stream_tls_accept(s->stream, s->srv->certs) > 0)
+		return STEP_CLOSE;
+	return STEP_MORE_INPUT;
+}
+
+/* --- the rest --- */
+
+enum step
+cmd_rset(struct session *s, struct span args)
+{
+	if (args.n > 0) {
+		session_reply(s, "501 5.5.4 Syntax: RSET");
+		return STEP_NEXT;
+	}
+	session_reset(s);
+	session_reply(s, "250 2.0.0 Ok");
+	return STEP_NEXT;
+}
+
+enum step
+cmd_noop(struct session *s, struct span args)
+{
+	session_reply(s, "250 2.0.0 Ok");
+	return STEP_NEXT;
+}
+
+/* RFC 5321 3.5.3: 252 tells nothing and is always right. */
+enum step
+cmd_vrfy(struct session *s, struct span args)
+{
+	if (session_conf(s)->disable_vrfy_command)
+		session_reply(s, "502 5.5.1 VRFY command is disabled");
+	else if (args.n == 0)
+		session_reply(s, "501 5.5.4 Syntax: VRFY address");
+	else
+		session_reply(s, "252 2.0.0 Cannot VRFY user, but will take "
+		    "message for this user and attempt delivery");
+	return STEP_NEXT;
+}
+
+enum step
+cmd_help(struct session *s, struct span args)
+{
+	session_reply(s, "214 2.0.0 Commands: HELO EHLO STARTTLS AUTH MAIL "
+	    "RCPT DATA BDAT RSET NOOP VRFY HELP QUIT");
+	return STEP_NEXT;
+}
+
+enum step
+cmd_quit(struct session *s, struct span args)
+{
+	session_reply(s, "221 2.0.0 Bye");
+	return STEP_CLOSE;
+}

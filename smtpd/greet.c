@@ -1,0 +1,178 @@
+/*
+ * From the accepted connection to the greeting: limits, the client's name,
+ * implicit TLS, the client restrictions when they are not delayed.
+ */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/xmalloc.h"
+#include "smtpd/reply.h"
+#include "smtpd/session.h"
+
+static void
+peer_text(int fd, char out[48])
+{
+	struct sockaddr_storage ss = { 0 };
+	socklen_t n = sizeof(ss);
+	const struct in6_addr *six;
+
+	(void)snprintf(out, 48, "unknown");
+	if (getpeername(fd, (struct sockaddr *)&ss, &n) == -1)
+		return;
+	if (ss.ss_family == AF_INET) {
+		(void)inet_ntop(AF_INET,
+		    &((struct sockaddr_in *)&ss)->sin_addr, out, 48);
+	} else if (ss.ss_family == AF_INET6) {
+		six = &((struct sockaddr_in6 *)&ss)->sin6_addr;
+		if (IN6_IS_ADDR_V4MAPPED(six))
+			(void)inet_ntop(AF_INET, &six->s6_addr[12], out, 48);
+		else
+			(void)inet_ntop(AF_INET6, six, out, 48);
+	}
+}
+
+/* Too many sessions, in all or from this address? Then says so. */
+static bool
+over_limit(struct session *s, unsigned from_here)
+{
+	const struct conf *conf = session_conf(s);
+
+	if (s->srv->n_sessions >
+	    (size_t)conf->smtpd_client_connection_limit) {
+		log_warning("too many sessions: refusing %s",
+		    session_peer(s));
+		session_kick(s, "421 4.3.2 All server ports are busy");
+		return true;
+	}
+	if (conf->smtpd_client_connection_count_limit == 0 ||
+	    from_here <= conf->smtpd_client_connection_count_limit ||
+	    gate_is_mynetworks(s->prof->gate, &s->addr))
+		return false;
+	log_warning("Connection concurrency limit exceeded: %u from %s for "
+	    "service %s", from_here, session_peer(s), conf->name);
+	session_kick(s, "421 4.7.0 Error: too many connections");
+	return true;
+}
+
+void
+session_accept(struct server *srv, struct profile *prof, int fd)
+{
+	struct stream *stream;
+	struct session *s;
+	char ip[48];
+	int on = 1;
+
+	peer_text(fd, ip);
+	/* Replies are grouped already; the kernel need not wait for more. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	stream = stream_new(srv->loop, fd, &session_stream_cbs, NULL);
+	s = session_new(srv, prof, stream, ip);
+	stream_arg_set(stream, &session_stream_cbs, s);
+	session_start(s);
+}
+
+static void
+named_cb(const struct client_name *n, void *arg)
+{
+	struct session *s = OBJ_CAST(arg, session, SESSION_MAGIC);
+
+	s->name_ask = NULL;
+	free(s->name);
+	s->name = xstrdup(n->name);
+	session_named(s);
+}
+
+/* Who speaks before the greeting is no mail server (S38). */
+static bool
+spoke_first(struct session *s)
+{
+	char mem[100];
+	ssize_t n;
+
+	n = stream_fd(s->stream) == -1 ? 0 : recv(stream_fd(s->stream), mem,
+	    sizeof(mem), MSG_PEEK | MSG_DONTWAIT);
+	if (n <= 0)
+		return false;
+	log_info("improper command pipelining after CONNECT from %s: %.*s",
+	    session_peer(s), (int)n, mem);
+	session_kick(s, "554 5.5.0 Error: SMTP protocol synchronization");
+	return true;
+}
+
+void
+session_start(struct session *s)
+{
+	unsigned from_here = server_client_count(s->srv, &s->addr, 1);
+
+	s->parked = true;
+	stream_pause(s->stream);
+	if (s->srv->dns != NULL && session_conf(s)->smtpd_peername_lookup)
+		s->name_ask = client_name_find(s->srv->dns, s->ip, named_cb,
+		    s);
+	if (over_limit(s, from_here))
+		return;
+	if (queueid_session(&s->srv->ids, s->id) == false) {
+		log_error("out of session ids: this worker must restart");
+		session_kick(s, "421 4.3.2 Service shutting down");
+		return;
+	}
+	if (s->name_ask == NULL)
+		session_named(s);
+}
+
+void
+session_named(struct session *s)
+{
+	log_info("connect from %s", session_peer(s));
+	if (!session_conf(s)->smtpd_tls_wrappermode) {
+		if (!spoke_first(s))
+			session_greet(s);
+		return;
+	}
+	if (!certs_usable(s->srv->certs)) {
+		log_error("smtpd_tls_wrappermode is on, but there is no "
+		    "certificate");
+		session_enter(s, SESSION_TLS);	/* nothing in the clear */
+		session_kick(s, "");
+		return;
+	}
+	session_enter(s, SESSION_TLS);
+	session_clock_tls(s);
+	(void)stream_tls_accept(s->stream, s->srv->certs);
+	stream_resume(s->stream);
+}
+
+static enum step
+greet_judged(struct session *s, enum gate_result r)
+{
+	session_enter(s, SESSION_COMMAND);
+	if (r == GATE_PERMIT) {
+		session_replyf(s, "220 %s", session_conf(s)->smtpd_banner);
+	} else {
+		session_log_reject(s, "CONNECT", s->judge->eval.reply,
+		    SPAN_NONE);
+		session_reply(s, s->judge->eval.reply);
+		s->refused = true;
+	}
+	judge_end(s);
+	return STEP_NEXT;
+}
+
+void
+session_greet(struct session *s)
+{
+	if (s->srv->stopping) {
+		session_kick(s, "421 4.3.2 Service shutting down");
+		return;
+	}
+	session_clock(s);
+	session_continue(s, judge_begin(s,
+	    session_conf(s)->smtpd_delay_reject ? 0 :
+	    JUDGE_STAGE(GATE_CLIENT), SPAN_NONE, SPAN_NONE, greet_judged));
+}

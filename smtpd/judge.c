@@ -1,0 +1,153 @@
+#include "smtpd/judge.h"
+
+#include <stdlib.h>
+
+#include "base/xmalloc.h"
+#include "smtpd/session.h"
+
+#define SPARES_MAX	16
+
+static struct judge *
+judge_get(struct session *s)
+{
+	struct judge *j = s->srv->spare_judges;
+
+	if (j == NULL)
+		return xcalloc(1, sizeof(*j));
+	s->srv->spare_judges = j->next_spare;
+	s->srv->n_spare_judges--;
+	return j;
+}
+
+void
+judge_end(struct session *s)
+{
+	struct judge *j = s->judge;
+
+	if (j == NULL)
+		return;
+	s->judge = NULL;
+	directory_cancel(&j->ask);
+	resolution_unref(&j->domain);
+	resolution_unref(&j->rcpt);
+	gate_end(&j->eval);
+	if (s->srv->n_spare_judges >= SPARES_MAX) {
+		free(j);
+		return;
+	}
+	j->next_spare = s->srv->spare_judges;
+	s->srv->spare_judges = j;
+	s->srv->n_spare_judges++;
+}
+
+static struct span
+normal_domain(const struct judge *j)
+{
+	struct span all = span_of(j->normal, j->normal_n);
+	ptrdiff_t at = span_rchr(all, '@');
+
+	return at == -1 ? SPAN_NONE : span_sub(all, (size_t)at + 1, all.n);
+}
+
+/* Takes over res. A domain that is not ours has no recipients of ours. */
+static void
+learn(struct judge *j, enum gate_need what, struct resolution *res)
+{
+	if (what == GATE_NEED_RCPT) {
+		j->rcpt = res;
+		j->facts.rcpt = res;
+		return;
+	}
+	j->domain = res;
+	j->facts.rcpt_domain = res;
+	if (res->class == RESOLVE_NOT_LOCAL && j->rcpt == NULL)
+		learn(j, GATE_NEED_RCPT, resolution_ref(res));
+}
+
+static enum step judge_run(struct session *s);
+
+static void
+answer_cb(const struct resolution *res, void *arg)
+{
+	struct session *s = OBJ_CAST(arg, session, SESSION_MAGIC);
+
+	ps_assert(s->judge != NULL);
+	s->judge->ask = NULL;
+	learn(s->judge, s->judge->asked, resolution_ref(res));
+	session_continue(s, judge_run(s));
+}
+
+static bool
+need(enum gate_need what, struct gate_facts *f, void *arg)
+{
+	struct judge *j = arg;
+	struct directory *dir = j->s->srv->dir;
+	struct span key = what == GATE_NEED_RCPT ?
+	    span_of(j->normal, j->normal_n) : normal_domain(j);
+	struct resolution *res;
+
+	res = what == GATE_NEED_RCPT ? directory_peek(dir, key) :
+	    directory_domain_peek(dir, key);
+	if (res != NULL) {
+		learn(j, what, res);
+		return true;
+	}
+	j->asked = what;
+	j->ask = what == GATE_NEED_RCPT ?
+	    directory_resolve(dir, key, answer_cb, j->s) :
+	    directory_domain(dir, key, answer_cb, j->s);
+	return false;
+}
+
+static const struct gate_ops ops = { need };
+
+static enum step
+judge_run(struct session *s)
+{
+	struct judge *j = s->judge;
+	enum gate_result r;
+
+	if (j->only_rcpt)
+		r = j->rcpt != NULL || need(GATE_NEED_RCPT, &j->facts, j) ?
+		    GATE_PERMIT : GATE_PARKED;
+	else
+		r = gate_run(&j->eval);
+	return r == GATE_PARKED ? STEP_PARKED : j->done(s, r);
+}
+
+enum step
+judge_begin(struct session *s, unsigned stages, struct span recipient,
+    struct span normal, enum step (*done)(struct session *,
+    enum gate_result))
+{
+	struct judge *j = judge_get(s);
+
+	ps_assert(s->judge == NULL && normal.n <= ADDRESS_MAX);
+	s->judge = j;
+	j->s = s;
+	j->domain = j->rcpt = NULL;
+	j->ask = NULL;
+	j->only_rcpt = false;
+	j->done = done;
+	if (normal.n > 0)
+		memcpy(j->normal, normal.p, normal.n);
+	j->normal_n = normal.n;
+	j->facts = (struct gate_facts){
+		.client_name = s->name, .client_ip = s->ip,
+		.client = s->addr, .helo = s->helo == NULL ? "" : s->helo,
+		.recipient = recipient,
+		.sender = s->txn == NULL ? SPAN_NONE : txn_sender(s->txn),
+		.authenticated = session_authenticated(s), .tls = s->tls,
+	};
+	gate_begin(&j->eval, s->prof->gate, stages, &j->facts, &ops, j);
+	return judge_run(s);
+}
+
+enum step
+judge_rcpt(struct session *s, enum step (*done)(struct session *,
+    enum gate_result))
+{
+	s->judge->only_rcpt = true;
+	s->judge->done = done;
+	return judge_run(s);
+}

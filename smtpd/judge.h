@@ -1,0 +1,48 @@
+/*
+ * A session before the restriction chain: gathers the facts, asks the
+ * directory, parks the session while it does. Its memory is one of the
+ * server's spares between judge_begin and judge_end.
+ */
+#ifndef SMTPD_JUDGE_H
+#define SMTPD_JUDGE_H
+
+#include "gate/gate.h"
+#include "mail/address.h"
+
+struct session;
+enum step;
+
+struct judge {
+	struct gate_eval eval;
+	struct gate_facts facts;
+	struct session *s;
+	struct resolution *domain, *rcpt;	/* what facts points to */
+	struct directory_ask *ask;
+	enum gate_need asked;
+	/* judge_rcpt was asked for, not a verdict */
+	bool only_rcpt;
+	enum step (*done)(struct session *s, enum gate_result r);
+	size_t normal_n;
+	char normal[ADDRESS_MAX + 1];	/* the recipient's normal form */
+	struct judge *next_spare;
+};
+
+#define JUDGE_STAGE(s)	(1u << (s))
+
+/*
+ * Evaluates the lists of `stages`, then calls done with GATE_PERMIT, _REJECT
+ * or _DEFER; the reply is in s->judge->eval.reply. `recipient` is as given,
+ * `normal` its normal form (both copied or lent from the transaction); empty
+ * where there is none. Returns what done returned, or STEP_PARKED. done must
+ * call judge_end.
+ */
+enum step judge_begin(struct session *s, unsigned stages,
+    struct span recipient, struct span normal,
+    enum step (*done)(struct session *, enum gate_result)) MUST_CHECK;
+/* After a permit: makes sure that s->judge->rcpt is known, then done. */
+enum step judge_rcpt(struct session *s,
+    enum step (*done)(struct session *, enum gate_result)) MUST_CHECK;
+/* Fine without a judge, too; cancels what is asked. */
+void judge_end(struct session *s);
+
+#endif

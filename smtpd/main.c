@@ -1,0 +1,457 @@
+/*
+ * The program smtpd: from posternd's hands (proto/service.h) to a server with
+ * listeners and connections to qmgr, deliver and authd.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/xmalloc.h"
+#include "proto/proto.h"
+#include "proto/service.h"
+#include "smtpd/commit.h"
+#include "smtpd/quota.h"
+#include "smtpd/sasl.h"
+#include "smtpd/session.h"
+
+#define PROGRAM_MAGIC		0x736d7470u
+#define SPILL_THREADS		2
+#define ACCEPTS_PER_TURN	16
+#define ACCEPT_REST_MS		100	/* when out of descriptors */
+#define TICKET_KEYS_MS		(3600 * 1000)
+
+struct listener {
+	uint32_t magic;
+	TAILQ_ENTRY(listener) link;
+	struct program *prog;
+	struct profile *prof;
+	char *section;
+	struct io io;
+	struct timer rest;
+	int fd;
+};
+
+struct program {
+	uint32_t magic;
+	const struct service_env *env;
+	struct server srv;
+	TAILQ_HEAD(, listener) listeners;
+	char *password;
+	struct defer open;		/* after the files of the start came */
+	uint64_t borrow_id;		/* QUEUE_BORROW under way; 0 none */
+	struct timer tickets;
+};
+
+/* --- listeners --- */
+
+static void
+listener_free(struct listener *l)
+{
+	io_clear(&l->io);
+	timer_clear(&l->rest);
+	(void)close(l->fd);
+	profile_unref(&l->prof);
+	free(l->section);
+	l->magic = 0;
+	free(l);
+}
+
+static void
+rest_cb(void *arg)
+{
+	struct listener *l = arg;
+
+	io_want(&l->io, IO_READ);
+}
+
+static void
+accept_cb(int fd, int what, void *arg)
+{
+	struct listener *l = OBJ_CAST(arg, listener, PROGRAM_MAGIC);
+	int i, c;
+
+	for (i = 0; i < ACCEPTS_PER_TURN; i++) {
+		c = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (c != -1) {
+			session_accept(&l->prog->srv, l->prof, c);
+			continue;
+		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
+		    errno == ENOBUFS) {
+			log_warning("accept: %s", strerrordesc_np(errno));
+			io_want(&l->io, 0);
+			timer_set_ms(&l->rest, ACCEPT_REST_MS);
+		}
+		return;
+	}
+}
+
+/* The settings of a section, with its lists parsed. */
+static struct profile *
+profile_of(struct conf *conf, const char *section)
+{
+	const struct conf *c = conf_section(conf, "service", section);
+	struct profile *p;
+	struct buf complaints;
+
+	buf_init(&complaints, 65536);
+	p = profile_new(c == NULL ? conf : (struct conf *)(uintptr_t)c,
+	    &complaints);
+	if (p == NULL)
+		log_error("service %s: %s", section, buf_cstr(&complaints));
+	buf_fini(&complaints);
+	return p;
+}
+
+static void
+program_listener(void *arg, const char *section, int fd)
+{
+	struct program *g = OBJ_CAST(arg, program, PROGRAM_MAGIC);
+	struct profile *prof = profile_of(g->env->conf, section);
+	struct listener *l;
+
+	if (prof == NULL) {
+		(void)close(fd);
+		return;
+	}
+	l = xcalloc(1, sizeof(*l));
+	l->magic = PROGRAM_MAGIC;
+	l->prog = g;
+	l->prof = prof;
+	l->section = xstrdup(section);
+	l->fd = fd;
+	io_init(&l->io, g->srv.loop, fd, accept_cb, l);
+	timer_init(&l->rest, g->srv.loop, rest_cb, l);
+	if (g->srv.dir != NULL)
+		io_want(&l->io, IO_READ);
+	TAILQ_INSERT_TAIL(&g->listeners, l, link);
+}
+
+static void
+program_reload(void *arg)
+{
+	struct program *g = OBJ_CAST(arg, program, PROGRAM_MAGIC);
+	struct listener *l;
+	struct profile *p;
+
+	if (g->srv.dir != NULL)
+		directory_reload(g->srv.dir, g->env->conf);
+	certs_conf(g->srv.certs, g->env->conf);
+	body_cap_set((size_t)g->env->conf->smtpd_body_memory_limit);
+	TAILQ_FOREACH(l, &g->listeners, link) {
+		p = profile_of(g->env->conf, l->section);
+		if (p == NULL)
+			continue;	/* the old one serves on */
+		profile_unref(&l->prof);
+		l->prof = p;
+	}
+}
+
+/* --- qmgr --- */
+
+static void
+need_segment(void *arg)
+{
+	struct program *g = OBJ_CAST(arg, program, PROGRAM_MAGIC);
+
+	if (g->srv.qmgr == NULL)
+		return;		/* asked again when there is one */
+	g->borrow_id = ipc_next_id();
+	PROTO_SEND(g->srv.qmgr, g->borrow_id, QUEUE_BORROW, queue_borrow);
+}
+
+static void
+durable(void *arg, uint32_t segment, uint64_t offset)
+{
+	struct program *g = OBJ_CAST(arg, program, PROGRAM_MAGIC);
+
+	if (g->srv.qmgr != NULL)
+		PROTO_SEND(g->srv.qmgr, 0, QUEUE_DURABLE, queue_durable,
+		    .segment = segment, .offset = offset);
+}
+
+static void
+returned(void *arg, uint32_t segment, uint64_t offset, bool failed)
+{
+	struct program *g = OBJ_CAST(arg, program, PROGRAM_MAGIC);
+
+	if (g->srv.qmgr != NULL)
+		PROTO_SEND(g->srv.qmgr, 0, QUEUE_RETURN, queue_return,
+		    .segment = segment, .offset = offset, .failed = failed);
+}
+
+static const struct journal_writer_ops journal_ops = { need_segment, durable,
+	returned };
+
+static int
+segment_cb(struct ipc *c, struct ipc_msg *m, void *arg)
+{
+	struct server *srv = arg;
+	struct program *g = CONTAINER_OF(srv, struct program, srv);
+	struct msg_queue_segment in;
+
+	if (!msg_queue_segment_unpack(m->body, &in) || m->nfds != 1)
+		return PS_ESYNTAX;
+	if (m->id != g->borrow_id)
+		return 0;
+	g->borrow_id = 0;
+	journal_writer_segment(srv->journal, in.segment, in.epoch, in.start,
+	    in.size, m->fd[0]);
+	m->fd[0] = -1;
+	return 0;
+}
+
+static int
+pressure_cb(struct ipc *c, struct ipc_msg *m, void *arg)
+{
+	struct server *srv = arg;
+	struct msg_queue_pressure in;
+
+	if (!msg_queue_pressure_unpack(m->body, &in))
+		return PS_ESYNTAX;
+	if (in.level >= 2 && srv->pressure < 2)
+		log_warning("refusing mail with 452: %.*s", SPAN_ARG(in.why));
+	else if (in.level < 2 && srv->pressure >= 2)
+		log_info("taking mail again");
+	srv->pressure = in.level;
+	return 0;
+}
+
+static const struct ipc_handler qmgr_handlers[] = {
+	{ MSG_QUEUE_SEGMENT, segment_cb, IPC_ANY_PHASE },
+	{ MSG_QUEUE_COLD, commit_cold_cb, IPC_ANY_PHASE },
+	{ MSG_QUEUE_COLD_LINKED, commit_linked_cb, IPC_ANY_PHASE },
+	{ MSG_QUEUE_PRESSURE, pressure_cb, IPC_ANY_PHASE },
+};
+
+static void
+qmgr_lost(struct server *srv)
+{
+	struct program *g = CONTAINER_OF(srv, struct program, srv);
+
+	g->borrow_id = 0;
+	srv->pressure = 0;
+	journal_writer_lost(srv->journal);
+	commit_qmgr_lost(srv);
+}
+
+static void
+qmgr_closed(struct ipc *c, void *arg)
+{
+	struct server *srv = arg;
+
+	log_warning("lost the queue manager");
+	ipc_free(&srv->qmgr);
+	qmgr_lost(srv);
+}
+
+/* --- deliver, authd --- */
+
+static const struct ipc_handler deliver_handlers[] = {
+	{ MSG_QUOTA_ANSWER, quota_answer_cb, IPC_ANY_PHASE },
+};
+
+static void
+deliver_closed(struct ipc *c, void *arg)
+{
+	struct server *srv = arg;
+	unsigned i;
+
+	/* Who waits for it goes on without it soon. */
+	for (i = 0; i < srv->n_deliver; i++)
+		if (srv->deliver[i] == c)
+			ipc_free(&srv->deliver[i]);
+}
+
+static const struct ipc_handler authd_handlers[] = {
+	{ MSG_AUTH_CHALLENGE, sasl_challenge_cb, IPC_ANY_PHASE },
+	{ MSG_AUTH_RESULT, sasl_result_cb, IPC_ANY_PHASE },
+	{ MSG_AUTH_REVOKE, sasl_revoke_cb, IPC_ANY_PHASE },
+};
+
+static void
+authd_closed(struct ipc *c, void *arg)
+{
+	struct server *srv = arg;
+
+	ipc_free(&srv->authd);
+	sasl_authd_lost(srv);
+}
+
+static void
+peer_qmgr(struct server *srv, int fd)
+{
+	if (srv->qmgr != NULL) {
+		ipc_free(&srv->qmgr);
+		qmgr_lost(srv);
+	}
+	srv->qmgr = ipc_new(srv->loop, fd, "qmgr", qmgr_handlers,
+	    ARRAY_LEN(qmgr_handlers), qmgr_closed, srv);
+	journal_writer_resume(srv->journal);
+}
+
+static void
+program_peer(void *arg, enum service_role role, unsigned index, int fd)
+{
+	struct program *g = OBJ_CAST(arg, program, PROGRAM_MAGIC);
+	struct server *srv = &g->srv;
+
+	if (role == ROLE_QMGR) {
+		peer_qmgr(srv, fd);
+	} else if (role == ROLE_AUTHD) {
+		if (srv->authd != NULL) {
+			ipc_free(&srv->authd);
+			sasl_authd_lost(srv);
+		}
+		srv->authd = ipc_new(srv->loop, fd, "authd", authd_handlers,
+		    ARRAY_LEN(authd_handlers), authd_closed, srv);
+	} else if (role == ROLE_DELIVER && index < srv->n_deliver) {
+		ipc_free(&srv->deliver[index]);
+		srv->deliver[index] = ipc_new(srv->loop, fd, "deliver",
+		    deliver_handlers, ARRAY_LEN(deliver_handlers),
+		    deliver_closed, srv);
+	} else
+		(void)close(fd);
+}
+
+/* --- start and stop --- */
+
+static void
+tickets_cb(void *arg)
+{
+	struct program *g = OBJ_CAST(arg, program, PROGRAM_MAGIC);
+
+	certs_ticket_derive(g->srv.certs, g->env->key,
+	    clock_wall_us() / 1000000);
+	timer_set_ms(&g->tickets, TICKET_KEYS_MS);
+}
+
+/* The password of our database role came with the files, right behind init;
+ * nobody is served before there is a directory. */
+static void
+open_cb(void *arg)
+{
+	struct program *g = OBJ_CAST(arg, program, PROGRAM_MAGIC);
+	struct listener *l;
+
+	g->srv.dir = directory_new(g->srv.loop, g->env->conf, g->password);
+	secret_free(&g->password);
+	TAILQ_FOREACH(l, &g->listeners, link)
+		io_want(&l->io, IO_READ);
+}
+
+static void *
+program_init(const struct service_env *env, struct err *err)
+{
+	struct program *g = xcalloc(1, sizeof(*g));
+	struct server *srv = &g->srv;
+	uint32_t host = crc32c(0, env->conf->host_name_in_database,
+	    strlen(env->conf->host_name_in_database)) & QUEUEID_HOST_MAX;
+
+	g->magic = PROGRAM_MAGIC;
+	g->env = env;
+	TAILQ_INIT(&g->listeners);
+	server_init(srv, env->loop);
+	if (queueid_gen_init(&srv->ids, host, env->incarnation) != 0) {
+		(void)err_set(err, ERR_PERM, PS_ETOOBIG,
+		    "incarnation %u is out of range", env->incarnation);
+		server_fini(srv);
+		free(g);
+		return NULL;
+	}
+	srv->n_deliver = env->count[ROLE_DELIVER];
+	srv->deliver = xcalloc(MAX(srv->n_deliver, 1u),
+	    sizeof(*srv->deliver));
+	body_cap_set((size_t)env->conf->smtpd_body_memory_limit);
+	srv->certs = certs_new(env->conf);
+	certs_alpn(srv->certs, "smtp");
+	srv->pool = work_pool_new(env->loop, SPILL_THREADS);
+	srv->journal = journal_writer_new(env->loop, &journal_ops, g);
+	srv->dns = dns_new(env->loop, env->conf, err);
+	if (srv->dns == NULL) {
+		log_warning("no DNS: %s", err->why);
+		err_clear(err);
+	}
+	defer_init(&g->open, env->loop, open_cb, g);
+	defer_call(&g->open);
+	timer_init(&g->tickets, env->loop, tickets_cb, g);
+	tickets_cb(g);
+	return g;
+}
+
+static void
+all_gone(struct server *srv, void *arg)
+{
+	service_stopped();
+}
+
+static void
+program_stop(void *arg)
+{
+	struct program *g = OBJ_CAST(arg, program, PROGRAM_MAGIC);
+	struct listener *l;
+
+	while ((l = TAILQ_FIRST(&g->listeners)) != NULL) {
+		TAILQ_REMOVE(&g->listeners, l, link);
+		listener_free(l);
+	}
+	server_stop(&g->srv, all_gone, g);
+}
+
+static void
+program_file(void *arg, const char *name, struct span contents)
+{
+	struct program *g = OBJ_CAST(arg, program, PROGRAM_MAGIC);
+	struct err err;
+
+	if (strcmp(name, "database_password") == 0) {
+		secret_free(&g->password);
+		if (g->srv.dir == NULL)
+			g->password = xmemdup0(contents.p, contents.n);
+		return;
+	}
+	if (certs_file(g->srv.certs, name, contents, &err) != 0)
+		log_error("certificate refused, the old one stays: %s",
+		    err.why);
+}
+
+static void
+program_status(void *arg, struct buf *json)
+{
+	struct program *g = OBJ_CAST(arg, program, PROGRAM_MAGIC);
+	struct server *srv = &g->srv;
+	struct journal_stats j;
+
+	journal_writer_stats(srv->journal, &j);
+	buf_fmt(json, "\"sessions\": %zu, \"connects\": %llu, "
+	    "\"messages\": %llu, \"rejects\": %llu, \"auth_ok\": %llu, "
+	    "\"auth_bad\": %llu, \"pressure\": %u, \"body_memory\": %zu, "
+	    "\"journal_groups\": %llu, \"journal_appended\": %llu",
+	    srv->n_sessions, (unsigned long long)srv->stat.connects,
+	    (unsigned long long)srv->stat.messages,
+	    (unsigned long long)srv->stat.rejects,
+	    (unsigned long long)srv->stat.auth_ok,
+	    (unsigned long long)srv->stat.auth_bad, srv->pressure,
+	    body_memory_used(), (unsigned long long)j.groups,
+	    (unsigned long long)j.appended);
+	if (srv->dir != NULL) {
+		buf_str(json, ", ");
+		directory_status(srv->dir, json);
+	}
+}
+
+static const struct service smtpd_service = {
+	.name = "smtpd", .init = program_init, .peer = program_peer,
+	.listener = program_listener, .reload = program_reload,
+	.stop = program_stop, .file = program_file, .status = program_status,
+};
+
+int
+main(int argc, char **argv)
+{
+	return service_main(&smtpd_service, argc, argv);
+}

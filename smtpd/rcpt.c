@@ -1,0 +1,218 @@
+#include "smtpd/rcpt.h"
+
+#include "base/log.h"
+#include "smtpd/quota.h"
+
+/* The lists that judge a recipient. What is not delayed was judged before,
+ * at its own command. */
+static unsigned
+stages(const struct session *s)
+{
+	unsigned at_rcpt = JUDGE_STAGE(GATE_RELAY) |
+	    JUDGE_STAGE(GATE_RECIPIENT);
+
+	if (session_conf(s)->smtpd_delay_reject)
+		at_rcpt |= JUDGE_STAGE(GATE_CLIENT) |
+		    JUDGE_STAGE(GATE_HELO) | JUDGE_STAGE(GATE_SENDER);
+	return at_rcpt;
+}
+
+static struct span
+given(const struct session *s)
+{
+	return txn_span(s->txn, s->txn->rcpt_orig);
+}
+
+static void
+refuse(struct session *s, const char *reply)
+{
+	session_log_reject(s, "RCPT", reply, given(s));
+	session_reply(s, reply);
+}
+
+static void
+refusef(struct session *s, const char *code, const char *why)
+{
+	char reply[GATE_REPLY_MAX];
+	struct span to = given(s);
+
+	(void)snprintf(reply, sizeof(reply), "%s <%.*s>: %s", code,
+	    SPAN_ARG(to), why);
+	refuse(s, reply);
+}
+
+/* The queue id is given with the first recipient, as Postfix does. */
+static void
+name_message(struct session *s)
+{
+	struct txn *t = s->txn;
+
+	if (t->queue_id[0] != '\0')
+		return;
+	if (!queueid_message(s->id, s->n_messages, t->queue_id))
+		ps_assert(!"MAIL looked at n_messages");
+	s->n_messages++;
+	if (s->sasl_user != NULL)
+		log_info("%s: client=%s, sasl_method=%s, sasl_username=%s",
+		    t->queue_id, session_peer(s), s->sasl_method,
+		    s->sasl_user);
+	else
+		log_info("%s: client=%s", t->queue_id, session_peer(s));
+}
+
+static void
+accept_rcpt(struct session *s)
+{
+	struct txn *t = s->txn;
+
+	name_message(s);
+	t->n_accepted++;
+	t->last_rcpt = t->rcpt_orig;
+	session_reply(s, "250 2.1.5 Ok");
+}
+
+/* --- expansion --- */
+
+static struct rcpt *
+add(struct txn *t, enum envelope_rcpt_kind kind, struct span final)
+{
+	struct piece kept = txn_keep(t, final);
+	struct rcpt *r = txn_rcpt_add(t);
+
+	r->kind = kind;
+	r->orig = t->rcpt_orig;
+	r->final = kept;
+	r->orcpt = t->rcpt_orcpt;
+	r->notify = t->rcpt_notify;
+	return r;
+}
+
+static void
+add_external(struct txn *t, struct span final)
+{
+	if (!txn_has_external(t, final))
+		(void)add(t, ENVELOPE_EXTERNAL, final);
+}
+
+/* Several aliases into one mailbox give one copy (J9). */
+static void
+add_mailboxes(struct txn *t, const struct resolution *res)
+{
+	size_t i;
+
+	for (i = 0; i < res->n_mailboxes; i++) {
+		const struct resolved_mailbox *m = &res->mailboxes[i];
+		struct rcpt *r;
+
+		if (txn_has_mailbox(t, m->id))
+			continue;
+		r = add(t, ENVELOPE_MAILBOX, span_str(m->address));
+		r->mailbox_id = m->id;
+		r->quota_bytes = m->quota_bytes > 0 ?
+		    (uint64_t)m->quota_bytes : 0;
+		r->quota_messages = m->quota_messages > 0 ?
+		    (uint64_t)m->quota_messages : 0;
+	}
+}
+
+/* --- quota --- */
+
+static void
+quota_verdict(struct session *s)
+{
+	const struct conf *conf = session_conf(s);
+	struct txn *t = s->txn;
+
+	if (!t->quota_full) {
+		accept_rcpt(s);
+		return;
+	}
+	quota_release(t, t->rcpt_first, 0);
+	t->n_rcpt = t->rcpt_first;
+	refusef(s, conf->virtual_overquota_bounce ? "552 5.2.2" : "452 4.2.2",
+	    conf->virtual_maildir_limit_message);
+}
+
+static enum step
+quota_step(struct session *s)
+{
+	/* Who has not answered yet says yes; its late answer finds nobody. */
+	quota_forget(s);
+	quota_verdict(s);
+	return STEP_NEXT;
+}
+
+void
+rcpt_quota_answered(struct session *s)
+{
+	timer_clear(&s->nap);
+	s->after = NULL;
+	session_continue(s, quota_step(s));
+}
+
+static enum step
+quota_begin(struct session *s)
+{
+	if (quota_ask(s) > 0)
+		return session_nap(s, QUOTA_PATIENCE_MS, quota_step);
+	quota_verdict(s);
+	return STEP_NEXT;
+}
+
+/* --- the judgement --- */
+
+static enum step
+resolved(struct session *s, enum gate_result r)
+{
+	const struct resolution *res = s->judge->rcpt;
+	struct txn *t = s->txn;
+	enum step st = STEP_NEXT;
+	size_t i;
+
+	t->rcpt_first = t->n_rcpt;
+	switch (res->class) {
+	case RESOLVE_TEMP:
+		refusef(s, "451 4.3.0", "Temporary lookup failure");
+		break;
+	case RESOLVE_UNKNOWN:
+		refusef(s, "550 5.1.1", "Recipient address rejected: "
+		    "User unknown in virtual mailbox table");
+		break;
+	case RESOLVE_DISABLED:
+		refusef(s, "550 5.2.1",
+		    "Recipient address rejected: Mailbox disabled");
+		break;
+	case RESOLVE_NOT_LOCAL:
+		/* The chain let it pass: our user, or our network. */
+		add_external(t, span_of(s->judge->normal,
+		    s->judge->normal_n));
+		accept_rcpt(s);
+		break;
+	case RESOLVE_MAILBOX:
+	case RESOLVE_RELAY:
+		add_mailboxes(t, res);
+		for (i = 0; i < res->n_forwards; i++)
+			add_external(t, span_str(res->forwards[i]));
+		st = quota_begin(s);
+		break;
+	}
+	judge_end(s);
+	return st;
+}
+
+static enum step
+judged(struct session *s, enum gate_result r)
+{
+	if (r == GATE_PERMIT)
+		return judge_rcpt(s, resolved);
+	refuse(s, s->judge->eval.reply);
+	judge_end(s);
+	return STEP_NEXT;
+}
+
+enum step
+rcpt_begin(struct session *s, struct span text, struct span normal)
+{
+	s->txn->rcpt_orig = txn_keep(s->txn, text);
+	return judge_begin(s, stages(s), given(s), normal, judged);
+}

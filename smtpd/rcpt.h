@@ -1,0 +1,16 @@
+/*
+ * A recipient: judged by the chain, resolved to final mailboxes and external
+ * addresses (J9), refused in the session when unknown, disabled or full.
+ */
+#ifndef SMTPD_RCPT_H
+#define SMTPD_RCPT_H
+
+#include "smtpd/session.h"
+
+/* text as given (inside <>), normal its normal form; both copied. */
+enum step rcpt_begin(struct session *s, struct span text,
+    struct span normal) MUST_CHECK;
+/* The last answer of quota.h came. */
+void rcpt_quota_answered(struct session *s);
+
+#endif

@@ -1,0 +1,81 @@
+/*
+ * One smtpd process: what all its sessions share. Sessions belong to it; it
+ * belongs to main.c (or to a test).
+ */
+#ifndef SMTPD_SERVER_H
+#define SMTPD_SERVER_H
+
+#include "base/conf.h"
+#include "base/ipc.h"
+#include "base/loop.h"
+#include "base/map.h"
+#include "base/work.h"
+#include "db/directory.h"
+#include "gate/gate.h"
+#include "net/certs.h"
+#include "net/dns.h"
+#include "spool/journal.h"
+#include "spool/queueid.h"
+
+struct judge;
+struct session;
+struct txn;
+
+/* The settings of a listener: immutable, reference-counted. */
+struct profile {
+	unsigned refs;
+	struct conf *conf;	/* of its [service] section */
+	struct gate *gate;
+};
+/* NULL when the lists are wrong; the reasons are in complaints. */
+struct profile *profile_new(struct conf *conf, struct buf *complaints);
+struct profile *profile_ref(struct profile *p);
+void profile_unref(struct profile **p);
+
+struct server {
+	struct loop *loop;
+	struct directory *dir;
+	struct dns *dns;		/* NULL: clients stay "unknown" */
+	struct certs *certs;
+	struct work_pool *pool;
+	struct journal_writer *journal;
+	struct queueid_gen ids;
+	struct ipc *qmgr, *authd;	/* NULL while away */
+	struct ipc **deliver;		/* n_deliver, each NULL while away */
+	unsigned n_deliver;
+	uint8_t pressure;		/* QUEUE_PRESSURE */
+	bool stopping;
+	TAILQ_HEAD(session_list, session) sessions;
+	size_t n_sessions, n_committing;
+	struct map *clients;		/* sessions per address */
+	struct map *quota_waits;	/* id -> session */
+	struct map *auth_waits;		/* id -> session */
+	struct map *cold_waits;		/* id -> txn */
+	struct judge *spare_judges;
+	struct txn *spare_txns;
+	unsigned n_spare_judges, n_spare_txns;
+	void (*idle)(struct server *srv, void *arg);	/* stopped, all gone */
+	void *idle_arg;
+	struct {
+		uint64_t connects, messages, rejects, auth_ok, auth_bad;
+	} stat;
+};
+
+/* Fills in everything but dir, dns, journal and connections. */
+void server_init(struct server *srv, struct loop *l);
+/* Sessions end at once; whoever made dir and journal frees them after. */
+void server_fini(struct server *srv);
+/* Stops: idle sessions get 421 now, busy ones after their message; `idle`
+ * is called from the loop when nothing is left. */
+void server_stop(struct server *srv, void (*idle)(struct server *, void *),
+    void *arg);
+void server_check_idle(struct server *srv);
+
+/* Sessions from this address, after adding (1) or taking off (-1) one. */
+unsigned server_client_count(struct server *srv, const struct net_addr *a,
+    int change);
+
+/* txn.c */
+void txn_spares_free(struct server *srv);
+
+#endif

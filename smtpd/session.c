@@ -1,0 +1,540 @@
+/*
+ * The life of a session: from accept to close, its one driver loop, its
+ * timers. What commands do is in the cmd_ files.
+ */
+#include "smtpd/session.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/xmalloc.h"
+#include "smtpd/command.h"
+#include "smtpd/quota.h"
+#include "smtpd/reply.h"
+#include "smtpd/sasl.h"
+
+#define FINISH_MS	5000	/* for the peer to take our last reply */
+
+static void session_run(struct session *s, enum step st);
+static void session_close(struct session *s);
+
+/* --- state --- */
+
+static const struct {
+	const char *name;
+	unsigned from;		/* states it may be entered from */
+} moves[SESSION_STATES] = {
+#define S(x)	(1u << SESSION_##x)
+	[SESSION_CONNECT] = { "connect", 0 },
+	[SESSION_COMMAND] = { "command", S(CONNECT) | S(AUTH) | S(DATA) |
+	    S(CHUNK) | S(TLS) },
+	[SESSION_AUTH] = { "auth", S(COMMAND) },
+	[SESSION_DATA] = { "data", S(COMMAND) },
+	[SESSION_CHUNK] = { "chunk", S(COMMAND) },
+	[SESSION_TLS] = { "tls", S(CONNECT) | S(COMMAND) },
+#undef S
+};
+
+void
+session_enter(struct session *s, enum session_state next)
+{
+	ps_assert(moves[next].from & 1u << s->state);
+	log_debug("%s: state %s -> %s", s->id, moves[s->state].name,
+	    moves[next].name);
+	s->state = next;
+	/* Texts come in large reads, commands don't need the room. */
+	stream_in_limit(s->stream, next == SESSION_DATA ||
+	    next == SESSION_CHUNK ? 64 * 1024 : MAX(STREAM_IN_LIMIT,
+	    (size_t)session_conf(s)->smtpd_line_length_limit + 2));
+}
+
+const char *
+session_peer(const struct session *s)
+{
+	static char text[DNS_NAME_MAX + 64];
+
+	(void)snprintf(text, sizeof(text), "%s[%s]", s->name, s->ip);
+	return text;
+}
+
+const char *
+session_queue_id(const struct session *s)
+{
+	return s->txn == NULL || s->txn->queue_id[0] == '\0' ? "NOQUEUE" :
+	    s->txn->queue_id;
+}
+
+bool
+session_authenticated(const struct session *s)
+{
+	return s->sasl_user != NULL;
+}
+
+/* --- replies --- */
+
+static void
+reply_begins(struct session *s)
+{
+	s->reply_at = buf_len(stream_out(s->stream));
+}
+
+/* Looks at what was just put into the output. */
+static void
+reply_ends(struct session *s)
+{
+	struct buf *out = stream_out(s->stream);
+
+	if (buf_len(out) > s->reply_at &&
+	    buf_data(out)[s->reply_at] >= '4')
+		s->failed = true;
+}
+
+void
+session_fail(struct session *s)
+{
+	s->failed = true;
+}
+
+void
+session_reply(struct session *s, const char *text)
+{
+	reply_begins(s);
+	reply_line(stream_out(s->stream), text);
+	reply_ends(s);
+}
+
+void
+session_replyf(struct session *s, const char *fmt, ...)
+{
+	struct buf *out = stream_out(s->stream);
+	size_t from;
+	va_list ap;
+
+	reply_begins(s);
+	from = buf_len(out);
+	va_start(ap, fmt);
+	buf_vfmt(out, fmt, ap);
+	va_end(ap);
+	reply_clean(out, from);
+	buf_append(out, "\r\n", 2);
+	reply_ends(s);
+}
+
+void
+session_log_reject(struct session *s, const char *stage, const char *reply,
+    struct span to)
+{
+	struct buf line;
+
+	s->srv->stat.rejects++;
+	buf_init(&line, 4096);
+	buf_fmt(&line, "%s: reject: %s from %s: %s;", session_queue_id(s),
+	    stage, session_peer(s), reply);
+	if (s->txn != NULL)
+		buf_fmt(&line, " from=<%.*s>", SPAN_ARG(txn_sender(s->txn)));
+	if (to.n > 0)
+		buf_fmt(&line, " to=<%.*s>", SPAN_ARG(to));
+	buf_fmt(&line, " proto=%s", s->esmtp ? "ESMTP" : "SMTP");
+	if (s->helo != NULL)
+		buf_fmt(&line, " helo=<%s>", s->helo);
+	log_info("%s", buf_cstr(&line));
+	buf_fini(&line);
+}
+
+/* --- time --- */
+
+void
+session_clock(struct session *s)
+{
+	s->deadline_ms = loop_now_ms(s->srv->loop) +
+	    (uint64_t)session_conf(s)->smtpd_timeout;
+}
+
+static void timer_arm(struct session *s);
+
+void
+session_clock_tls(struct session *s)
+{
+	s->deadline_ms = loop_now_ms(s->srv->loop) +
+	    (uint64_t)session_conf(s)->smtpd_starttls_timeout;
+	timer_arm(s);
+}
+
+/* Timers are not moved with every command: when one fires too early it is
+ * set again for the rest. */
+static void
+timer_arm(struct session *s)
+{
+	uint64_t now = loop_now_ms(s->srv->loop);
+	uint64_t at = MIN(s->deadline_ms, s->ends_ms);
+
+	timer_set_ms(&s->timer, at > now ? at - now : 1);
+}
+
+static void
+timer_cb(void *arg)
+{
+	struct session *s = OBJ_CAST(arg, session, SESSION_MAGIC);
+	uint64_t now = loop_now_ms(s->srv->loop);
+
+	/* What a parked session waits for has a timeout of its own, but for
+	 * the answer of authd. */
+	if (s->parked && s->state != SESSION_AUTH && now < s->ends_ms)
+		session_clock(s);
+	if (now < s->deadline_ms && now < s->ends_ms) {
+		timer_arm(s);
+		return;
+	}
+	if (s->txn != NULL && s->txn->committing) {
+		/* Its 250 may come any moment: never cut that off. */
+		s->ends_ms = s->deadline_ms = now + 1000;
+		timer_arm(s);
+		return;
+	}
+	log_info("timeout after %s from %s", s->where, session_peer(s));
+	if (s->state != SESSION_TLS)
+		session_replyf(s, "421 4.4.2 %s Error: timeout exceeded",
+		    session_conf(s)->myhostname);
+	session_close(s);
+}
+
+static void
+nap_cb(void *arg)
+{
+	struct session *s = OBJ_CAST(arg, session, SESSION_MAGIC);
+	step_fn *after = s->after;
+
+	s->after = NULL;
+	session_continue(s, after(s));
+}
+
+enum step
+session_nap(struct session *s, uint64_t ms, step_fn *after)
+{
+	s->after = after;
+	timer_set_ms(&s->nap, ms);
+	return STEP_PARKED;
+}
+
+static enum step
+nap_over(struct session *s)
+{
+	stream_write(s->stream, span_of(s->held, s->held_n));
+	free(s->held);
+	s->held = NULL;
+	s->held_n = 0;
+	return STEP_NEXT;
+}
+
+/* Past the soft limit the reply itself waits (error sleep). */
+static enum step
+hold_reply(struct session *s)
+{
+	struct buf *out = stream_out(s->stream);
+	struct span reply;
+
+	if (buf_len(out) <= s->reply_at)
+		return STEP_NEXT;
+	reply = span_sub(buf_span(out), s->reply_at, buf_len(out));
+	s->held = xmemdup0(reply.p, reply.n);
+	s->held_n = reply.n;
+	buf_truncate(out, s->reply_at);
+	return session_nap(s,
+	    (uint64_t)session_conf(s)->smtpd_error_sleep_time, nap_over);
+}
+
+/* --- the driver --- */
+
+static void
+count(struct session *s)
+{
+	size_t i = (size_t)(s->cmd - commands);
+
+	if (s->counts[i].all < UINT16_MAX) {
+		s->counts[i].all++;
+		s->counts[i].ok += !s->failed;
+	}
+}
+
+/* A command has got its last reply: counts it, applies the error limits. */
+static enum step
+command_over(struct session *s)
+{
+	const struct conf *conf = session_conf(s);
+	bool failed = s->failed;
+
+	if (s->cmd == NULL || s->state != SESSION_COMMAND)
+		return STEP_NEXT;
+	count(s);
+	s->cmd = NULL;
+	s->failed = false;
+	if (failed && s->errors < UINT16_MAX)
+		s->errors++;
+	if (s->errors >= conf->smtpd_hard_error_limit) {
+		log_info("too many errors after %s from %s", s->where,
+		    session_peer(s));
+		session_replyf(s, "421 4.7.0 %s Error: too many errors",
+		    conf->myhostname);
+		return STEP_CLOSE;
+	}
+	if (s->shut && s->txn == NULL) {
+		session_reply(s, "421 4.3.2 Service shutting down");
+		return STEP_CLOSE;
+	}
+	if (failed && s->errors > conf->smtpd_soft_error_limit &&
+	    conf->smtpd_error_sleep_time > 0)
+		return hold_reply(s);
+	return STEP_NEXT;
+}
+
+static enum step
+command_input(struct session *s)
+{
+	struct span line;
+
+	switch (line_next(&s->line, stream_in(s->stream),
+	    (size_t)session_conf(s)->smtpd_line_length_limit, &line)) {
+	case LINE_MORE:
+		return STEP_MORE_INPUT;
+	case LINE_OK:
+		session_clock(s);
+		return command_run(s, line);
+	case LINE_TOO_LONG:
+		s->cmd = command_unknown;
+		session_reply(s, "500 5.5.2 Error: line too long");
+		return STEP_NEXT;
+	case LINE_BARE_LF:
+		session_replyf(s, "521 5.5.2 %s Error: bare <LF> received",
+		    session_conf(s)->myhostname);
+		return STEP_CLOSE;
+	case LINE_BARE_CR:
+		break;
+	}
+	session_replyf(s, "521 5.5.2 %s Error: bare <CR> received",
+	    session_conf(s)->myhostname);
+	return STEP_CLOSE;
+}
+
+static enum step
+no_input(struct session *s)
+{
+	return STEP_MORE_INPUT;
+}
+
+static step_fn *const inputs[SESSION_STATES] = {
+	[SESSION_CONNECT] = no_input,
+	[SESSION_COMMAND] = command_input,
+	[SESSION_AUTH] = sasl_input,
+	[SESSION_DATA] = text_input,
+	[SESSION_CHUNK] = chunk_input,
+	[SESSION_TLS] = no_input,
+};
+
+static void
+session_run(struct session *s, enum step st)
+{
+	ps_assert(!s->running);
+	s->running = true;
+	while (st == STEP_NEXT) {
+		st = command_over(s);
+		if (st != STEP_NEXT)
+			break;
+		/* A client that does not read its replies waits. */
+		st = stream_full(s->stream) ? STEP_PARKED :
+		    inputs[s->state](s);
+	}
+	s->running = false;
+	s->parked = st == STEP_PARKED;
+	if (st == STEP_CLOSE)
+		session_close(s);
+	else if (st == STEP_PARKED)
+		stream_pause(s->stream);
+	else if (stream_paused(s->stream))
+		stream_resume(s->stream);
+}
+
+void
+session_continue(struct session *s, enum step st)
+{
+	if (st == STEP_PARKED)
+		return;
+	s->parked = false;
+	session_run(s, st);
+}
+
+static void
+readable_cb(struct stream *stream, void *arg)
+{
+	struct session *s = OBJ_CAST(arg, session, SESSION_MAGIC);
+
+	if (!s->parked)
+		session_run(s, STEP_NEXT);
+}
+
+static void
+drained_cb(struct stream *stream, void *arg)
+{
+	struct session *s = OBJ_CAST(arg, session, SESSION_MAGIC);
+
+	/* Only what nothing else holds was parked for a full queue. */
+	if (s->parked && s->after == NULL && s->judge == NULL &&
+	    s->sasl == NULL && s->name_ask == NULL &&
+	    (s->txn == NULL || (!s->txn->committing &&
+	    s->txn->body.flush == NULL && s->txn->quota_waiting == 0)))
+		session_continue(s, STEP_NEXT);
+}
+
+static void
+ended_cb(struct stream *stream, enum stream_end end, const char *text,
+    void *arg)
+{
+	struct session *s = OBJ_CAST(arg, session, SESSION_MAGIC);
+
+	if (end == STREAM_TLS_FAILED)
+		log_info("SSL_accept error from %s: %s", session_peer(s),
+		    text);
+	if (s->state == SESSION_DATA || s->state == SESSION_CHUNK)
+		log_info("lost connection after %s (%llu bytes) from %s",
+		    s->where, (unsigned long long)(s->txn == NULL ? 0 :
+		    s->txn->size), session_peer(s));
+	else
+		log_info("lost connection after %s from %s", s->where,
+		    session_peer(s));
+	session_close(s);
+}
+
+static void
+secured_cb(struct stream *stream, void *arg)
+{
+	struct session *s = OBJ_CAST(arg, session, SESSION_MAGIC);
+	struct stream_tls tls;
+
+	s->tls = true;
+	if (stream_tls_info(stream, &tls))
+		log_info("Anonymous TLS connection established from %s: %s "
+		    "with cipher %s (%d/%d bits)", session_peer(s),
+		    tls.protocol, tls.cipher, tls.bits, tls.alg_bits);
+	session_clock(s);
+	if (s->cmd == NULL) {		/* implicit TLS: nothing said yet */
+		session_greet(s);
+		return;
+	}
+	session_enter(s, SESSION_COMMAND);
+	session_continue(s, STEP_NEXT);
+}
+
+const struct stream_cbs session_stream_cbs = { readable_cb, drained_cb,
+	secured_cb, ended_cb };
+
+/* --- birth and death --- */
+
+struct session *
+session_new(struct server *srv, struct profile *prof, struct stream *stream,
+    const char *ip)
+{
+	struct session *s = xcalloc(1, sizeof(*s));
+
+	s->magic = SESSION_MAGIC;
+	s->srv = srv;
+	s->prof = profile_ref(prof);
+	s->stream = stream;
+	s->where = "CONNECT";
+	(void)snprintf(s->ip, sizeof(s->ip), "%s", ip);
+	if (!net_addr_parse(span_str(s->ip), &s->addr))
+		memset(&s->addr, 0, sizeof(s->addr));
+	s->name = xstrdup("unknown");
+	timer_init(&s->timer, srv->loop, timer_cb, s);
+	timer_init(&s->nap, srv->loop, nap_cb, s);
+	session_clock(s);
+	s->ends_ms = loop_now_ms(srv->loop) +
+	    (uint64_t)session_conf(s)->smtpd_session_limit;
+	timer_arm(s);
+	TAILQ_INSERT_TAIL(&srv->sessions, s, link);
+	srv->n_sessions++;
+	srv->stat.connects++;
+	return s;
+}
+
+/* Cancels what is under way and drops what is held. */
+static void
+session_forget(struct session *s)
+{
+	struct txn *t = s->txn;
+
+	client_name_cancel(&s->name_ask);
+	judge_end(s);
+	sasl_free(s);
+	if (t != NULL) {
+		quota_forget(s);
+		t->session = NULL;
+		if (!t->committing)
+			txn_free(&t);
+		s->txn = NULL;
+	}
+	timer_clear(&s->timer);
+	timer_clear(&s->nap);
+	free(s->held);
+	s->held = NULL;
+	s->after = NULL;
+}
+
+static void
+session_close(struct session *s)
+{
+	struct server *srv = s->srv;
+	struct buf counts;
+
+	buf_init(&counts, 1024);
+	if (s->cmd != NULL)
+		count(s);
+	command_counts(s, &counts);
+	log_info("disconnect from %s %s", session_peer(s),
+	    buf_cstr(&counts));
+	buf_fini(&counts);
+	session_forget(s);
+	if (s->stream != NULL)
+		stream_finish(&s->stream, FINISH_MS);
+	TAILQ_REMOVE(&srv->sessions, s, link);
+	srv->n_sessions--;
+	(void)server_client_count(srv, &s->addr, -1);
+	profile_unref(&s->prof);
+	free(s->name);
+	free(s->helo);
+	free(s->sasl_user);
+	free(s->sasl_method);
+	s->magic = 0;
+	free(s);
+	server_check_idle(srv);
+}
+
+void
+session_kick(struct session *s, const char *reply)
+{
+	ps_assert(!s->running);
+	if (s->state != SESSION_TLS)
+		session_reply(s, reply);
+	session_close(s);
+}
+
+void
+session_shut(struct session *s)
+{
+	if (!s->parked && s->txn == NULL && s->cmd == NULL)
+		session_kick(s, "421 4.3.2 Service shutting down");
+	else
+		s->shut = true;
+}
+
+void
+session_reset(struct session *s)
+{
+	if (s->txn != NULL)
+		txn_free(&s->txn);
+}

@@ -1,0 +1,362 @@
+/*
+ * Conversations with a real session. Each is run three ways, with the same
+ * outcome: whole sends, one byte at a time, and with a directory that always
+ * answers late.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "smtpd/fake.h"
+
+#define STRICT	"smtpd_relay_restrictions = reject_unauth_destination\n" \
+	"myhostname = mx.example\nsmtpd_error_sleep_time = 0\n"
+#define HELLO	{ "EHLO c.example\r\n", "250-mx|250-PIPELINING|250-SIZE|" \
+	"250-ENHANCED|250-8BITMIME|250-DSN|250-SMTPUTF8|250 CHUNKING|" }
+#define FROM	{ "MAIL FROM:<s@s.example>\r\n", "250 2.1.0|" }
+#define TO_KIM	{ "RCPT TO:<kim@a.example>\r\n", "250 2.1.5|" }
+#define GO	{ "DATA\r\n", "354 |" }
+#define BYE	{ "QUIT\r\n", "221 2.0.0|!" }
+#define FROM_AGAIN { "MAIL FROM:<a@b.example>\r\n", \
+	"503 5.5.1 Error: nested MAIL|" }
+#define HELLO_1K { "EHLO c.example\r\n", "250-mx|250-PIPELINING|" \
+	"250-SIZE 1024|250-ENHANCED|250-8BITMIME|250-DSN|250-SMTPUTF8|" \
+	"250 CHUNKING|" }
+#define HELLO_AUTH { "EHLO c.example\r\n", "250-mx|250-PIPELINING|" \
+	"250-SIZE|250-AUTH PLAIN LOGIN SCRAM-SHA-256\r|250-ENHANCED|" \
+	"250-8BITMIME|250-DSN|250-SMTPUTF8|250 CHUNKING|" }
+#define LONG	"a line of some sixty bytes that is repeated to be too long\r\n"
+#define STEPS	16
+
+struct dialogue {
+	const char *name, *conf;
+	struct { const char *send, *says; } step[STEPS];
+	/* Then: messages in the journal, the first one's envelope and the
+	 * end of its body. */
+	unsigned messages;
+	const char *envelope, *body;
+};
+
+static const struct dialogue dialogues[] = {
+	{ "a message goes in", STRICT, { HELLO, FROM, TO_KIM, GO,
+	  { "Subject: x\r\n\r\nhi\r\n.\r\n", "250 2.0.0 Ok: queued as |" },
+	  BYE }, 1, "s@s.example|MAILBOX 1 kim@a.example",
+	  "\r\nSubject: x\r\n\r\nhi\r\n" },
+	{ "dots are unstuffed", STRICT, { HELLO, FROM, TO_KIM, GO,
+	  { "..a\r\n...\r\n.b\r\nc.\r\n.\r\n", "250 |" }, BYE }, 1, NULL,
+	  "\r\n.a\r\n..\r\nb\r\nc.\r\n" },
+	{ "an empty text", STRICT, { HELLO, FROM, TO_KIM, GO,
+	  { ".\r\n", "250 2.0.0|" }, BYE }, 1, NULL, ")\r\n" },
+	{ "two messages in one session", STRICT, { HELLO, FROM, TO_KIM, GO,
+	  { "a\r\n.\r\n", "250 |" }, FROM, TO_KIM, GO,
+	  { "b\r\n.\r\n", "250 |" }, BYE }, 2, NULL, "a\r\n" },
+	{ "a pipelined envelope", STRICT, { HELLO,
+	  { "MAIL FROM:<>\r\nRCPT TO:<kim@a.example>\r\n"
+	    "RCPT TO:<nobody@a.example>\r\nDATA\r\n",
+	    "250 2.1.0|250 2.1.5|550 5.1.1 <nobody@a.example>: Recipient|"
+	    "354|" }, { "x\r\n.\r\n", "250 |" } }, 1,
+	  "|MAILBOX 1 kim@a.example", NULL },
+	{ "aliases of one mailbox give one copy", STRICT, { HELLO, FROM,
+	  TO_KIM, { "RCPT TO:<k@a.example>\r\n", "250 |" },
+	  { "RCPT TO:<both@a.example>\r\n", "250 |" }, GO,
+	  { "x\r\n.\r\n", "250 |" } }, 1,
+	  "s@s.example|MAILBOX 1 kim@a.example|MAILBOX 2 both@a.example",
+	  NULL },
+	{ "a forward is external", STRICT, { HELLO, FROM,
+	  { "RCPT TO:<FWD@A.example>\r\n", "250 |" }, GO,
+	  { "x\r\n.\r\n", "250 |" } }, 1,
+	  "s@s.example|EXTERNAL x@out.example", NULL },
+	{ "a relay domain is ours", STRICT, { HELLO, FROM,
+	  { "RCPT TO:<x@relay.example>\r\n", "250 |" } }, 0, NULL, NULL },
+	{ "refusals at RCPT", STRICT, { HELLO, FROM,
+	  { "RCPT TO:<x@b.example>\r\n",
+	    "554 5.7.1 <x@b.example>: Relay access denied|" },
+	  { "RCPT TO:<off@a.example>\r\n", "550 5.2.1|" },
+	  { "RCPT TO:<x@temp.example>\r\n", "451 4.3.0|" },
+	  { "RCPT TO:<kim>\r\n", "504 5.5.2|" },
+	  { "RCPT TO:<@a.example:x@b.example>\r\n", "554 5.7.1|" },
+	  { "RCPT TO:<x%b.example@a.example>\r\n", "550 5.1.1|" },
+	  { "RCPT TO:<\"x@b.example\"@a.example>\r\n", "550 5.1.1|" },
+	  { "RCPT TO:kim@a.example>\r\n", "501 5.1.3|" },
+	  { "DATA\r\n", "554 5.5.1 Error: no valid recipients|" } }, 0, NULL,
+	  NULL },
+	{ "my networks may relay", "myhostname = mx.example\nsmtpd_relay_restrictions = "
+	  "permit_mynetworks reject\nmynetworks = 192.0.2.0/24\n", { HELLO,
+	  FROM, { "RCPT TO:<X@B.example>\r\n", "250 |" }, GO,
+	  { "x\r\n.\r\n", "250 |" } }, 1,
+	  "s@s.example|EXTERNAL x@b.example", NULL },
+	{ "commands out of order", STRICT, {
+	  { "RCPT TO:<kim@a.example>\r\n", "503 5.5.1 Error: need MAIL|" },
+	  { "DATA\r\n", "503 5.5.1 Error: need RCPT|" }, FROM, FROM_AGAIN,
+	  { "RSET\r\n", "250 2.0.0|" }, { "DATA\r\n", "503 |" } }, 0, NULL,
+	  NULL },
+	{ "syntax errors", STRICT, { { "EHLO\r\n", "501 Syntax: EHLO|" },
+	  { "MAIL\r\n", "501 5.5.4|" }, { "MAIL FROM:<a\r\n", "501 5.1.7|" },
+	  { "FOO\r\n", "502 5.5.2|" }, { "\r\n", "500 5.5.2|" },
+	  { "\xff\r\n", "500 5.5.2|" }, { "RSET x\r\n", "501 |" },
+	  { "MAIL FROM:<a@b.example> FOO\r\n", "555 5.5.4|" },
+	  { "MAIL FROM:<a@b.example> SIZE=x\r\n", "501 5.5.4|" } }, 0, NULL,
+	  NULL },
+	{ "other commands", STRICT, { { "HELO c\r\n", "250 mx.example|" },
+	  { "NOOP x\r\n", "250 |" }, { "VRFY kim\r\n", "252 |" },
+	  { "HELP\r\n", "214 |" }, { "vrfy\r\n", "501 |" }, BYE }, 0, NULL,
+	  NULL },
+	{ "helo required", STRICT "smtpd_helo_required = yes\n", {
+	  { "MAIL FROM:<a@b.example>\r\n", "503 5.5.1 Error: send HELO|" } },
+	  0, NULL, NULL },
+	{ "sizes", STRICT "message_size_limit = 1024\n", { HELLO_1K,
+	  { "MAIL FROM:<a@b.example> SIZE=1025\r\n", "552 5.3.4|" },
+	  { "MAIL FROM:<a@b.example> SIZE=1024\r\n", "250 |" }, TO_KIM, GO,
+	  { LONG LONG LONG LONG LONG LONG LONG LONG LONG LONG LONG LONG LONG LONG LONG
+	    LONG LONG LONG LONG "\r\n.\r\n", "552 5.3.4|" }, FROM, BYE }, 0,
+	  NULL, NULL },
+	{ "too many recipients", STRICT "smtpd_recipient_limit = 1\n", {
+	  HELLO, FROM, TO_KIM,
+	  { "RCPT TO:<lee@a.example>\r\n", "452 4.5.3|" } }, 0, NULL, NULL },
+	{ "a mail loop", STRICT "hopcount_limit = 2\n", { HELLO, FROM,
+	  TO_KIM, GO, { "Received: a\r\nReceived: b\r\nRECEIVED: c\r\n\r\n"
+	  "Received: d\r\n.\r\n", "554 5.4.0 Error: too many hops|" }, FROM,
+	  TO_KIM, GO, { "Received: a\r\nReceived: b\r\n\r\nReceived: c\r\n"
+	  ".\r\n", "250 |" } }, 1, NULL, NULL },
+	{ "bare LF in a command", STRICT, { { "NOOP\n",
+	  "521 5.5.2 mx.example Error: bare <LF> received|!" } }, 0, NULL,
+	  NULL },
+	{ "bare CR in a command", STRICT, { { "NO\rOP\r\n",
+	  "521 5.5.2 mx.example Error: bare <CR> received|!" } }, 0, NULL,
+	  NULL },
+	{ "LF dot LF", STRICT, { HELLO, FROM, TO_KIM, GO,
+	  { "a\n.\nMAIL FROM:<x@y>\r\n.\r\n", "521 5.5.2|!" } }, 0, NULL,
+	  NULL },
+	{ "LF dot CR LF", STRICT, { HELLO, FROM, TO_KIM, GO,
+	  { "a\n.\r\nb\r\n.\r\n", "521 5.5.2|!" } }, 0, NULL, NULL },
+	{ "CR LF dot LF", STRICT, { HELLO, FROM, TO_KIM, GO,
+	  { "a\r\n.\nb\r\n.\r\n", "521 5.5.2|!" } }, 0, NULL, NULL },
+	{ "CR LF dot CR", STRICT, { HELLO, FROM, TO_KIM, GO,
+	  { "a\r\n.\rb\r\n.\r\n", "521 5.5.2|!" } }, 0, NULL, NULL },
+	{ "CR dot CR", STRICT, { HELLO, FROM, TO_KIM, GO,
+	  { "a\r.\rb\r\n.\r\n", "521 5.5.2|!" } }, 0, NULL, NULL },
+	{ "BDAT", STRICT, { HELLO, FROM, TO_KIM,
+	  { "BDAT 5\r\na\r\n.\r", "250 2.0.0 Ok: 5 bytes|" },
+	  { "MAIL FROM:<x@y.example>\r\n", "503 5.5.1|" },
+	  { "BDAT 3 LAST\r\n\nb\n", "250 2.0.0 Ok: queued|" }, BYE }, 1,
+	  NULL, "\r\na\r\n.\r\nb\n" },
+	{ "an empty last chunk", STRICT, { HELLO, FROM, TO_KIM,
+	  { "BDAT 3\r\na\r\n", "250 |" }, { "BDAT 0 LAST\r\n", "250 |" } },
+	  1, NULL, "\r\na\r\n" },
+	{ "a refused chunk is dropped", STRICT, { HELLO,
+	  { "BDAT 6 LAST\r\nQUIT\r\nNOOP\r\n", "503 5.5.1|250 |" }, FROM,
+	  TO_KIM, BYE }, 0, NULL, NULL },
+	{ "a chunk size that is none", STRICT, { HELLO, FROM, TO_KIM,
+	  { "BDAT x LAST\r\nQUIT\r\n", "521 5.5.4|!" } }, 0, NULL, NULL },
+	{ "a chunk over the limit", STRICT "message_size_limit = 1024\n", {
+	  HELLO_1K, FROM, TO_KIM,
+	  { "BDAT 1025\r\n", "552 5.3.4|" } }, 0, NULL, NULL },
+	{ "talking ahead", STRICT, { { "EHLO c.example\r\nNOOP\r\n",
+	  "554 5.5.0 Error: SMTP protocol synchronization|!" } }, 0, NULL,
+	  NULL },
+	{ "a browser", STRICT, { { "POST / HTTP/1.1\r\nMAIL FROM:<a@b>\r\n",
+	  "221 2.7.0|!" } }, 0, NULL, NULL },
+	{ "too many errors", STRICT "smtpd_hard_error_limit = 2\n", {
+	  { "FOO\r\n", "502 |" }, { "FOO\r\n", "502 |421 4.7.0|!" } }, 0,
+	  NULL, NULL },
+	{ "UTF-8 addresses want SMTPUTF8", STRICT, { HELLO,
+	  { "MAIL FROM:<\xc3\xb6@s.example>\r\n", "553 5.6.7|" },
+	  { "MAIL FROM:<\xc3\xb6@s.example> SMTPUTF8 BODY=8BITMIME\r\n",
+	    "250 |" },
+	  { "RCPT TO:<j\xc3\xb6@a.example>\r\n", "550 5.1.1|" } }, 0, NULL,
+	  NULL },
+	{ "DSN parameters", STRICT, { HELLO,
+	  { "MAIL FROM:<a@b.example> RET=HDRS ENVID=x+41\r\n", "250 |" },
+	  { "RCPT TO:<kim@a.example> NOTIFY=NEVER,DELAY\r\n", "501 |" },
+	  { "RCPT TO:<kim@a.example> NOTIFY=SUCCESS,DELAY "
+	    "ORCPT=rfc822;k+2Bm@a.example\r\n", "250 |" }, GO,
+	  { "x\r\n.\r\n", "250 |" } }, 1, NULL, NULL },
+	{ "AUTH is off", STRICT, { HELLO,
+	  { "AUTH PLAIN AGEAYg==\r\n", "503 5.5.1|" } }, 0, NULL, NULL },
+	{ "AUTH without authd", STRICT "smtpd_sasl_auth_enable = yes\n"
+	  "smtpd_tls_auth_only = no\n", { HELLO_AUTH,
+	  { "AUTH PLAIN AGEAYg==\r\n", "454 4.7.0|" },
+	  { "AUTH FOO\r\n", "504 5.5.4|" },
+	  { "AUTH PLAIN !!\r\n", "501 5.5.2|" },
+	  { "AUTH SCRAM-SHA-256-PLUS\r\n", "504 |" } }, 0, NULL, NULL },
+	{ "client list at connect", STRICT "smtpd_delay_reject = no\n"
+	  "smtpd_client_restrictions = reject\n", {
+	  { "EHLO x\r\n", "503 5.7.0|" }, BYE }, 0, NULL, NULL },
+	{ "sender list at MAIL", STRICT "smtpd_delay_reject = no\n"
+	  "smtpd_sender_restrictions = reject\n", { HELLO,
+	  { "MAIL FROM:<s@s.example>\r\n",
+	    "554 5.7.1 <s@s.example>: Sender address rejected|" },
+	  { "RCPT TO:<kim@a.example>\r\n", "503 |" } }, 0, NULL, NULL },
+	{ "data list", STRICT "smtpd_data_restrictions = defer\n", { HELLO,
+	  FROM, TO_KIM, { "DATA\r\n", "450 4.3.2 <DATA>: Data command|" } },
+	  0, NULL, NULL },
+	{ "end of data list", STRICT "smtpd_end_of_data_restrictions = "
+	  "reject\n", { HELLO, FROM, TO_KIM, GO,
+	  { "x\r\n.\r\n", "554 5.7.1 <END-OF-MESSAGE>|" }, FROM }, 0, NULL,
+	  NULL },
+};
+
+/* "a|b|!" against what was said: every line begins with its piece, "!" means
+ * that the session has closed. */
+static void
+expect(struct fake *f, const char *says)
+{
+	struct span rest = span_str(says), want, said, line;
+
+	said = buf_span(&f->sent);
+	while (span_split(&rest, '|', &want) && want.n > 0) {
+		if (span_is(want, "!")) {
+			assert_true(f->closed);
+			break;
+		}
+		if (!span_split(&said, '\n', &line) || line.n < want.n ||
+		    memcmp(line.p, want.p, want.n) != 0)
+			fail_msg("want \"%.*s\", got \"%s\"", SPAN_ARG(want),
+			    buf_cstr(&f->sent));
+	}
+	if (said.p != NULL && said.n > 0)
+		fail_msg("also said: \"%.*s\"", SPAN_ARG(said));
+	buf_clear(&f->sent);
+}
+
+static void
+converse(const struct dialogue *d, size_t step, bool late)
+{
+	struct fake f;
+	struct span send, tail;
+	size_t i, at;
+
+	fake_init(&f, d->conf);
+	f.late = late;
+	fake_connect(&f);
+	buf_clear(&f.sent);		/* the greeting */
+	for (i = 0; i < STEPS && d->step[i].send != NULL; i++) {
+		send = span_str(d->step[i].send);
+		for (at = 0; at < send.n; at += step)
+			fake_send(&f, span_sub(send, at, step));
+		expect(&f, d->step[i].says);
+	}
+	assert_int_equal(f.n_messages, d->messages);
+	if (d->envelope != NULL)
+		assert_string_equal(buf_cstr(&f.message[0].envelope),
+		    d->envelope);
+	if (d->body != NULL) {
+		tail = buf_span(&f.message[0].body);
+		assert_true(span_ends(tail, d->body));
+		assert_true(span_starts(tail, "Received: from c.example "
+		    "(unknown [192.0.2.7])\r\n\tby mx.example (Postern) "
+		    "with ESMTP id "));
+	}
+	fake_fini(&f);
+}
+
+static void
+conversations(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(dialogues); i++) {
+		print_message("%s\n", dialogues[i].name);
+		converse(&dialogues[i], 1 << 20, false);
+		converse(&dialogues[i], 1 << 20, true);
+		/* Who talks ahead does so in one packet. */
+		if (strcmp(dialogues[i].name, "talking ahead") != 0)
+			converse(&dialogues[i], 1, false);
+	}
+}
+
+static void
+a_failed_journal_is_451(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	fake_init(&f, STRICT);
+	fake_connect(&f);
+	f.journal_fails = true;
+	fake_send(&f, SPAN_LIT("MAIL FROM:<>\r\nRCPT TO:<kim@a.example>\r\n"
+	    "DATA\r\n"));
+	buf_clear(&f.sent);
+	fake_send(&f, SPAN_LIT("x\r\n.\r\n"));
+	expect(&f, "451 4.3.0|");
+	fake_send(&f, SPAN_LIT("NOOP\r\n"));
+	expect(&f, "250 |");
+	fake_fini(&f);
+}
+
+static void
+a_large_text_goes_through_a_file(void **state)
+{
+	struct fake f;
+	struct buf text;
+	int i;
+
+	(void)state;
+	buf_init(&text, BUF_NO_CAP);
+	for (i = 0; i < 20000; i++)
+		buf_fmt(&text, "line %d of many\r\n", i);
+	fake_init(&f, STRICT);
+	fake_connect(&f);
+	fake_send(&f, SPAN_LIT("MAIL FROM:<>\r\nRCPT TO:<kim@a.example>\r\n"
+	    "DATA\r\n"));
+	buf_clear(&f.sent);
+	for (i = 0; i < 40 && f.n_messages == 0; i++) {
+		fake_send(&f, span_sub(buf_span(&text), (size_t)i * 30000,
+		    30000));
+		while (body_memory_used() > BODY_MEMORY)
+			fake_settle(&f);
+	}
+	fake_send(&f, SPAN_LIT(".\r\n"));
+	for (i = 0; i < 1000 && f.n_messages == 0; i++)
+		fake_settle(&f);
+	fake_settle(&f);
+	expect(&f, "250 2.0.0 Ok: queued as|");
+	assert_int_equal(f.n_messages, 1);
+	assert_true(span_ends(buf_span(&f.message[0].body),
+	    buf_cstr(&text)));
+	fake_fini(&f);
+	buf_fini(&text);
+	assert_int_equal(body_memory_used(), 0);
+}
+
+static void
+a_client_that_hangs_up_anywhere_leaves_nothing(void **state)
+{
+	static const char all[] = "EHLO c.example\r\nMAIL FROM:<s@s.example>"
+	    "\r\nRCPT TO:<both@a.example>\r\nDATA\r\nx: y\r\n\r\n.\r\nQUIT";
+	struct fake f;
+	size_t n, i;
+
+	(void)state;
+	fake_init(&f, STRICT);
+	for (n = 0; n < sizeof(all); n++) {
+		f.late = n % 2;
+		fake_connect(&f);
+		for (i = 0; i < n; i++)
+			fake_send(&f, span_of(all + i, 1));
+		fake_hangup(&f);
+		assert_int_equal(f.srv.n_sessions, 0);
+		assert_int_equal(f.srv.n_committing, 0);
+		assert_int_equal(body_memory_used(), 0);
+	}
+	fake_fini(&f);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(conversations),
+		cmocka_unit_test(a_failed_journal_is_451),
+		cmocka_unit_test(a_large_text_goes_through_a_file),
+		cmocka_unit_test(
+		    a_client_that_hangs_up_anywhere_leaves_nothing),
+	};
+
+	log_level_set(LOG_L_FATAL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

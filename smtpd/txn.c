@@ -1,0 +1,151 @@
+#include "smtpd/txn.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/xmalloc.h"
+#include "smtpd/quota.h"
+#include "smtpd/session.h"
+
+#define SPARES_MAX	64
+#define TEXT_KEEP	4096		/* of a spare's text buffer */
+#define RCPT_KEEP	32		/* of a spare's recipient arrays */
+/* Addresses and parameters of the most recipients fit several times over. */
+#define TEXT_MAX	((size_t)256 * 1024 * 1024)
+
+static struct txn *
+spare_take(struct server *srv)
+{
+	struct txn *t = srv->spare_txns;
+
+	if (t == NULL) {
+		t = xcalloc(1, sizeof(*t));
+		buf_init(&t->text, TEXT_MAX);
+		return t;
+	}
+	srv->spare_txns = t->next_spare;
+	srv->n_spare_txns--;
+	return t;
+}
+
+struct txn *
+txn_new(struct session *s)
+{
+	struct txn *t = spare_take(s->srv);
+
+	t->srv = s->srv;
+	t->session = s;
+	t->queue_id[0] = '\0';
+	t->flags = 0;
+	t->ret = ENVELOPE_RET_NONE;
+	t->declared_size = t->size = 0;
+	t->arrival_us = clock_wall_us();
+	t->sender = t->envid = (struct piece){ 0, 0 };
+	t->n_rcpt = t->n_accepted = 0;
+	t->bdat = false;
+	t->refusal = TXN_FINE;
+	t->decoder = (struct data_decoder){ 0 };
+	headscan_init(&t->head);
+	body_init(&t->body);
+	t->cold_ask = 0;
+	t->cold_fd = -1;
+	t->committing = false;
+	return t;
+}
+
+static void
+txn_destroy(struct txn *t)
+{
+	buf_fini(&t->text);
+	free(t->rcpt);
+	free(t->env_rcpt);
+	free(t);
+}
+
+void
+txn_free(struct txn **tp)
+{
+	struct txn *t = *tp;
+	struct server *srv;
+
+	*tp = NULL;
+	if (t == NULL)
+		return;
+	ps_assert(!t->committing);
+	srv = t->srv;
+	quota_release(t, 0, 0);
+	body_fini(&t->body);
+	if (t->cold_fd != -1)
+		(void)close(t->cold_fd);
+	buf_clear(&t->text);
+	buf_shrink(&t->text, TEXT_KEEP);
+	if (srv->n_spare_txns >= SPARES_MAX || t->rcpt_size > RCPT_KEEP ||
+	    t->env_size > RCPT_KEEP) {
+		txn_destroy(t);
+		return;
+	}
+	t->next_spare = srv->spare_txns;
+	srv->spare_txns = t;
+	srv->n_spare_txns++;
+}
+
+void
+txn_spares_free(struct server *srv)
+{
+	struct txn *t;
+
+	while ((t = srv->spare_txns) != NULL) {
+		srv->spare_txns = t->next_spare;
+		txn_destroy(t);
+	}
+	srv->n_spare_txns = 0;
+}
+
+struct piece
+txn_keep(struct txn *t, struct span s)
+{
+	struct piece p = { (uint32_t)buf_len(&t->text), (uint32_t)s.n };
+
+	buf_span_add(&t->text, s);
+	ps_assert(!buf_failed(&t->text));
+	return p;
+}
+
+struct rcpt *
+txn_rcpt_add(struct txn *t)
+{
+	if (t->n_rcpt == t->rcpt_size) {
+		t->rcpt_size = t->rcpt_size == 0 ? 8 : t->rcpt_size * 2;
+		t->rcpt = xreallocarray(t->rcpt, t->rcpt_size,
+		    sizeof(*t->rcpt));
+	}
+	memset(&t->rcpt[t->n_rcpt], 0, sizeof(*t->rcpt));
+	return &t->rcpt[t->n_rcpt++];
+}
+
+/* Linear: a thousand recipients cost half a million steps in all, under a
+ * millisecond; a map would cost every small message more. */
+bool
+txn_has_mailbox(const struct txn *t, uint64_t mailbox_id)
+{
+	uint32_t i;
+
+	for (i = 0; i < t->n_rcpt; i++)
+		if (t->rcpt[i].kind == ENVELOPE_MAILBOX &&
+		    t->rcpt[i].mailbox_id == mailbox_id)
+			return true;
+	return false;
+}
+
+bool
+txn_has_external(const struct txn *t, struct span final)
+{
+	uint32_t i;
+
+	for (i = 0; i < t->n_rcpt; i++)
+		if (t->rcpt[i].kind == ENVELOPE_EXTERNAL &&
+		    span_eq(txn_span(t, t->rcpt[i].final), final))
+			return true;
+	return false;
+}
