@@ -72,7 +72,7 @@ class Instance:
             raise RuntimeError(f"postern setup: {done.stdout}{done.stderr}")
         self.set("maillog_file", "-")
         self.set("myhostname", "mx.test.example")
-        self.set("mynetworks", "192.0.2.0/24")
+        self.set("mynetworks", "203.0.113.0/24")
 
     def make_by_hand(self):
         """A stand-in for `postern setup`, for trees that do not have it."""
@@ -89,7 +89,7 @@ class Instance:
         at = lambda name: f"127.0.0.1:{self.base + OFFSETS[name]}"
         self.conf.write_text(f"""\
 myhostname = mx.test.example
-mynetworks = 192.0.2.0/24
+mynetworks = 203.0.113.0/24
 spool_directory = {self.dir}/spool
 store_directory = {self.dir}/store
 run_directory = {self.dir}/run
@@ -138,7 +138,8 @@ imap_tls_wrappermode = yes
             head = re.match(r"\[(.*)\]\s*$", line)
             if head:
                 if here == section and not done:
-                    out.append(f"{name} = {value}")
+                    blank = len(out) > 0 and out[-1] == ""
+                    out.insert(len(out) - blank, f"{name} = {value}")
                     done = True
                 here = head.group(1)
             elif here == section and re.match(rf"{name}\s*=", line):
