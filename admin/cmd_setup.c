@@ -198,7 +198,7 @@ config_compose(struct setup *s)
 		    "database_role_owner = %s\n", CLUSTER_OWNER);
 	buf_fmt(&s->text, "tls_certificate_file = %s/tls/postern.crt\n"
 	    "tls_key_file = %s/tls/postern.key\n", s->dir, s->dir);
-	service_put(s, "smtp", "smtp", 25, "");
+	service_put(s, "mx", "smtp", 25, "");
 	service_put(s, "submission", "submission", 587,
 	    "smtpd_tls_security_level = encrypt\n" SUBMISSION);
 	service_put(s, "submissions", "submission", 465,

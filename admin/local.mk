@@ -4,12 +4,14 @@ admin_posternd_SOURCES = admin/posternd.c \
 	admin/child.c admin/child.h admin/configfile.c admin/configfile.h \
 	admin/control.c admin/control.h admin/instance.c admin/instance.h \
 	admin/listen.c admin/listen.h admin/lock.c admin/lock.h \
-	admin/notify.c admin/notify.h admin/place.c admin/place.h \
-	admin/roles.c admin/roles.h admin/secrets.c admin/secrets.h \
+	admin/json.c admin/json.h admin/notify.c admin/notify.h \
+	admin/out.c admin/out.h admin/place.c admin/place.h \
+	admin/restored.c admin/restored.h admin/roles.c admin/roles.h \
+	admin/secrets.c admin/secrets.h admin/sql.c admin/sql.h \
 	admin/supervisor.c admin/supervisor.h
 admin_posternd_CPPFLAGS = $(AM_CPPFLAGS) -DPS_SOURCE_SQL='"$(abs_top_srcdir)/sql"'
-admin_posternd_CFLAGS = $(AM_CFLAGS) $(NET_CFLAGS)
-admin_posternd_LDADD = $(SPOOL_LIBS) lib/libdb.a $(NET_LIBS)
+admin_posternd_CFLAGS = $(AM_CFLAGS) $(NET_CFLAGS) $(PQ_CFLAGS)
+admin_posternd_LDADD = $(SPOOL_LIBS) $(DB_LIBS) $(NET_LIBS)
 
 bin_PROGRAMS += admin/postern
 admin_postern_SOURCES = admin/postern.c \
@@ -27,7 +29,7 @@ admin_postern_CPPFLAGS = $(admin_posternd_CPPFLAGS)
 admin_postern_CFLAGS = $(AM_CFLAGS) $(NET_CFLAGS) $(PQ_CFLAGS)
 admin_postern_LDADD = $(DB_LIBS) lib/libscheme.a lib/libgate.a \
 	$(MAIL_LIBS) $(NET_LIBS) $(CRYPT_LIBS)
-EXTRA_DIST += admin/README.md
+EXTRA_DIST += admin/README.md admin/quickstart admin/quickstart_mail.py
 
 # plays every child in tests of supervision
 noinst_PROGRAMS += admin/fake_child

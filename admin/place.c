@@ -59,7 +59,7 @@ place_program(const struct role *role)
 char *
 place_sql(void)
 {
-	const char *env = getenv("POSTERN_SQL");
+	const char *env = getenv("POSTERN_SQL_DIR");
 	char *top = build_top(), *path;
 
 	if (env != NULL && *env != '\0')

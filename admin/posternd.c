@@ -18,11 +18,13 @@
 
 #include "admin/control.h"
 #include "admin/notify.h"
-#include "base/disk.h"
+#include "admin/restored.h"
 #include "base/log.h"
 #include "base/proc.h"
+#include "spool/incarnation.h"
 
 #define NOFILE_WANTED	262144
+#define REPORT_MS	60000
 #define DEFAULT_CONFIG	PS_SYSCONFDIR "/postern/postern.conf"
 
 struct options {
@@ -38,6 +40,8 @@ static struct {
 	struct listen_set listeners;
 	struct supervisor *supervisor;
 	struct control *control;
+	struct timer report;
+	uint32_t reported;	/* incarnation the database knows of */
 	int status;
 } self;
 
@@ -169,6 +173,27 @@ stop_cb(void *arg)
 	supervisor_stop(self.supervisor);
 }
 
+/* The counter rises once an hour even if no process ends, so that a copy of
+ * the spool older than that is always found out (J14). */
+static void
+report_cb(void *arg)
+{
+	static unsigned minutes;
+	uint32_t last;
+	struct err err;
+
+	(void)arg;
+	if (++minutes % 60 == 0 && incarnation_raise(
+	    self.instance.spool_dir, 1, &last, &err) != 0)
+		log_error("%s", err.why);
+	if (incarnation_read(self.instance.spool_dir, &last, &err) != 0)
+		log_error("%s", err.why);
+	else if (last != self.reported)
+		restored_report(self.config.conf, self.instance.spool_dir);
+	self.reported = last;
+	timer_set_ms(&self.report, REPORT_MS);
+}
+
 static void
 ready_cb(void *arg)
 {
@@ -187,6 +212,7 @@ ready_cb(void *arg)
 	log_flush();
 	buf_fini(&where);
 	notify_ready();
+	report_cb(NULL);
 }
 
 static void
@@ -206,24 +232,6 @@ status_cb(const struct child *c, uint64_t id, struct span json, void *arg)
 
 /* --- start --- */
 
-/* J14: tells qmgr to hold all mail before it acts on any. */
-static int
-restored_accept(struct err *err)
-{
-	int fd;
-
-	fd = disk_openat(self.instance.spool_dir, "accepted",
-	    O_WRONLY | O_CREAT, 0644);
-	if (fd == -1)
-		return err_errno(err, "spool file accepted");
-	disk_close(fd);
-	if (disk_fsync(self.instance.spool_dir) != 0)
-		return err_errno(err, "sync spool directory");
-	log_warning("spool accepted as restored: all its mail will be held; "
-	    "see `postern queue list', `postern queue release'");
-	return 0;
-}
-
 static int
 start(const struct options *o, struct err *err)
 {
@@ -237,12 +245,14 @@ start(const struct options *o, struct err *err)
 	limits_raise();
 	if ((rc = instance_open(&self.instance, conf, !o->no_wait,
 	    err)) != 0 ||
-	    (o->accept_restored && (rc = restored_accept(err)) != 0) ||
+	    (rc = restored_check(conf, self.instance.spool_dir,
+	    o->accept_restored, err)) != 0 ||
 	    (rc = listen_open_all(&self.listeners, conf, err)) != 0)
 		return rc;
 	if (self.listeners.n == 0)
 		log_warning("no [service] has a `listen': nobody can connect");
 	self.loop = loop_new();
+	timer_init(&self.report, self.loop, report_cb, NULL);
 	self.supervisor = supervisor_new(self.loop, &self.instance,
 	    &self.config, &self.listeners, &events);
 	self.control = control_new(self.loop, self.supervisor,
@@ -259,6 +269,7 @@ start(const struct options *o, struct err *err)
 static void
 finish(void)
 {
+	timer_clear(&self.report);
 	control_free(&self.control);
 	supervisor_free(&self.supervisor);
 	listen_close_all(&self.listeners);
