@@ -1,0 +1,143 @@
+/*
+ * Inside the deliver program: the state its parts share.
+ *
+ *	deliver.c	service glue, connections
+ *	deliver_box.c	mailboxes kept open, usage, reservations
+ *	deliver_job.c	jobs from qmgr: records into maildirs
+ *	deliver_sync.c	checkpoints: file systems and their syncs
+ *	deliver_quota.c	quota questions from smtpd
+ *	deliver_mbox.c	directories and notices for imapd
+ *	deliver_log.c	the Postfix-worded delivery line
+ */
+#ifndef DELIVERY_DELIVER_H
+#define DELIVERY_DELIVER_H
+
+#include <pthread.h>
+
+#include "base/map.h"
+#include "base/queue.h"
+#include "base/work.h"
+#include "proto/service.h"
+#include "spool/envelope.h"
+#include "store/account.h"
+#include "store/deliver_one.h"
+
+struct deliver;
+struct conn;
+
+/* --- mailboxes ------------------------------------------------------------ */
+
+/*
+ * A mailbox that is in use or was lately. `lock` is held by the thread that
+ * works on `target`; everything below `loop only` belongs to the loop.
+ */
+struct box {
+	uint64_t id;
+	struct deliver *d;
+	pthread_mutex_t lock;
+	struct delivery_target *target;	/* NULL: not open */
+	/* loop only */
+	TAILQ_ENTRY(box) lru;		/* while refs == 0 */
+	unsigned refs;
+	bool usage_known, usage_asked;
+	bool usage_stale;		/* changed while being asked for */
+	uint64_t usage_until_ms;
+	struct usage usage;
+	uint64_t reserved;		/* bytes, by RCPTs under way */
+	uint64_t reserved_messages;
+	uint64_t settled;		/* bytes, accepted, not here yet */
+	uint64_t settled_messages, settled_until_ms;
+	TAILQ_HEAD(, quota_ask) waiting;
+};
+
+/* The box, made when it is new; a reference to give back. */
+struct box *box_get(struct deliver *d, uint64_t mailbox_id);
+void box_put(struct box *b);
+/* In a thread, with b->lock held: opens the target if it is not. */
+int box_open(struct box *b, struct err *err) MUST_CHECK;
+void boxes_init(struct deliver *d);
+void boxes_fini(struct deliver *d);
+/* Loop: a message of `bytes` arrived; somebody else changed something. */
+void box_grew(struct box *b, uint64_t bytes);
+void box_usage_forget(struct deliver *d, uint64_t mailbox_id);
+
+/* --- connections ----------------------------------------------------------- */
+
+/* One IPC connection. What a peer was given ends with it. */
+struct conn {
+	uint32_t magic;
+	TAILQ_ENTRY(conn) link;
+	struct deliver *d;
+	enum service_role role;
+	unsigned index;
+	struct ipc *ipc;
+	unsigned refs;			/* jobs in threads; the struct stays */
+	bool closed;
+	/* qmgr */
+	uint64_t done_sent;		/* JOB_DONEs, for `covered` */
+	struct map *segments;		/* number -> struct segment */
+	/* smtpd: id -> struct quota_ask */
+	struct map *asks;
+	/* imapd: mailbox id -> struct watch */
+	struct map *opened;
+};
+#define CONN_MAGIC	0x64656c63u
+
+void conn_ref(struct conn *c);
+void conn_unref(struct conn *c);
+
+struct deliver {
+	const struct service_env *env;
+	struct loop *loop;
+	int store_dir;
+	struct work_pool *writers;	/* deliveries, by mailbox */
+	struct work_pool *openers;	/* homes and usage */
+	struct work_pool *syncer;	/* one thread */
+	TAILQ_HEAD(, conn) conns;
+	struct map *boxes;
+	TAILQ_HEAD(box_list, box) idle;
+	size_t n_idle, idle_max;
+	size_t jobs;			/* in threads */
+	bool stopping;
+	bool sync_file;			/* maildir_sync = file */
+	struct file_systems *fs;
+	/* for status */
+	uint64_t delivered, repeated, deferred, checkpoints;
+};
+
+/* --- parts ------------------------------------------------------------------ */
+
+extern const struct ipc_handler deliver_qmgr_handlers[];
+extern const size_t deliver_qmgr_n_handlers;
+void deliver_qmgr_closed(struct conn *c);
+
+extern const struct ipc_handler deliver_smtpd_handlers[];
+extern const size_t deliver_smtpd_n_handlers;
+void deliver_smtpd_closed(struct conn *c);
+/* The box's usage is known now, or cannot be: answer who waits. */
+void quota_waiting_answer(struct box *b, bool known);
+
+extern const struct ipc_handler deliver_imapd_handlers[];
+extern const size_t deliver_imapd_n_handlers;
+void deliver_imapd_closed(struct conn *c);
+/* Tells the watchers of a mailbox, but for `except` (may be NULL). */
+void mbox_notify(struct deliver *d, uint64_t mailbox_id, struct span folder,
+    const struct conn *except);
+
+/* File systems of the store; each has one descriptor kept for syncfs. */
+int sync_init(struct deliver *d, struct err *err) MUST_CHECK;
+void sync_fini(struct deliver *d);
+/* From any thread: mail will be written to the file system of dirfd. */
+int sync_note(struct deliver *d, int dirfd, struct err *err) MUST_CHECK;
+/* Did a sync fail since the start? Then what is found may be gone (J5). */
+bool sync_has_failed(const struct deliver *d);
+int sync_checkpoint_cb(struct ipc *c, struct ipc_msg *m, void *arg);
+
+void deliver_log_result(const struct envelope *env, uint32_t rcpt,
+    uint64_t spent_us, const char *dsn, const char *status,
+    const char *text);
+
+/* The last job is done and we are stopping: end. */
+void deliver_maybe_stop(struct deliver *d);
+
+#endif

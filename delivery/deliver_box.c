@@ -1,0 +1,136 @@
+/*
+ * Mailboxes kept open between mails: opening one costs several system calls,
+ * a warm one none. The least recently used idle ones are closed.
+ */
+#include "delivery/deliver.h"
+
+#include <sys/resource.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/xmalloc.h"
+
+#define FDS_PER_BOX	8
+#define IDLE_MOST	8192
+
+void
+boxes_init(struct deliver *d)
+{
+	struct rlimit rl = { .rlim_cur = 1024 };
+
+	(void)getrlimit(RLIMIT_NOFILE, &rl);
+	d->boxes = map_new();
+	TAILQ_INIT(&d->idle);
+	d->idle_max = MIN((size_t)rl.rlim_cur / FDS_PER_BOX / 2,
+	    (size_t)IDLE_MOST);
+}
+
+static void
+box_free(struct box *b)
+{
+	(void)map_del_u64(b->d->boxes, b->id);
+	delivery_close(&b->target);
+	pthread_mutex_destroy(&b->lock);
+	free(b);
+}
+
+void
+boxes_fini(struct deliver *d)
+{
+	struct box *b;
+
+	while ((b = TAILQ_FIRST(&d->idle)) != NULL) {
+		TAILQ_REMOVE(&d->idle, b, lru);
+		box_free(b);
+	}
+	map_free(&d->boxes);
+}
+
+struct box *
+box_get(struct deliver *d, uint64_t mailbox_id)
+{
+	struct box *b = map_get_u64(d->boxes, mailbox_id);
+
+	if (b == NULL) {
+		b = xcalloc(1, sizeof(*b));
+		b->id = mailbox_id;
+		b->d = d;
+		pthread_mutex_init(&b->lock, NULL);
+		TAILQ_INIT(&b->waiting);
+		(void)map_put_u64(d->boxes, mailbox_id, b);
+	} else if (b->refs == 0) {
+		TAILQ_REMOVE(&d->idle, b, lru);
+		d->n_idle--;
+	}
+	b->refs++;
+	return b;
+}
+
+void
+box_put(struct box *b)
+{
+	struct deliver *d = b->d;
+	struct box *oldest;
+
+	if (--b->refs > 0)
+		return;
+	TAILQ_INSERT_TAIL(&d->idle, b, lru);
+	d->n_idle++;
+	while (d->n_idle > d->idle_max) {
+		oldest = TAILQ_FIRST(&d->idle);
+		TAILQ_REMOVE(&d->idle, oldest, lru);
+		d->n_idle--;
+		box_free(oldest);
+	}
+}
+
+int
+box_open(struct box *b, struct err *err)
+{
+	int fd, rc;
+
+	if (b->target != NULL)
+		return 0;
+	if ((rc = account_home_open(b->d->store_dir, b->id, true, &fd,
+	    err)) < 0)
+		return rc;
+	rc = sync_note(b->d, fd, err);
+	(void)close(fd);
+	if (rc < 0)
+		return rc;
+	b->target = delivery_open(b->d->store_dir, b->id, err);
+	return b->target == NULL ? PS_EIO : 0;
+}
+
+/* --- usage --- */
+
+static uint64_t
+less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+void
+box_grew(struct box *b, uint64_t bytes)
+{
+	b->settled = less(b->settled, bytes);
+	b->settled_messages = less(b->settled_messages, 1);
+	if (b->usage_asked)
+		b->usage_stale = true;
+	b->usage.bytes += bytes;
+	b->usage.messages++;
+}
+
+void
+box_usage_forget(struct deliver *d, uint64_t mailbox_id)
+{
+	struct box *b = map_get_u64(d->boxes, mailbox_id);
+
+	if (b == NULL)
+		return;
+	b->usage_known = false;
+	if (b->usage_asked)
+		b->usage_stale = true;
+}
