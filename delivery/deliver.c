@@ -113,7 +113,7 @@ deliver_init(const struct service_env *env, struct err *err)
 	d->store_dir = env->store_dir;
 	TAILQ_INIT(&d->conns);
 	store_host_set(env->conf->myhostname);
-	boxes_init(d);
+	mboxes_init(d);
 	if (sync_init(d, err) < 0)
 		return NULL;
 	d->writers = work_pool_new(d->loop,
@@ -133,7 +133,7 @@ deliver_maybe_stop(struct deliver *d)
 	work_pool_free(&d->writers);
 	work_pool_free(&d->openers);
 	work_pool_free(&d->syncer);
-	boxes_fini(d);
+	mboxes_fini(d);
 	sync_fini(d);
 	service_stopped();
 }

@@ -2,11 +2,11 @@
  * Inside the deliver program: the state its parts share.
  *
  *	deliver.c	service glue, connections
- *	deliver_box.c	mailboxes kept open, usage, reservations
+ *	deliver_mailbox.c	mailboxes kept open, usage, reservations
  *	deliver_job.c	jobs from qmgr: records into maildirs
  *	deliver_sync.c	checkpoints: file systems and their syncs
- *	deliver_quota.c	quota questions from smtpd
- *	deliver_mbox.c	directories and notices for imapd
+ *	deliver_smtpd.c	quota questions from smtpd
+ *	deliver_imapd.c	directories and notices for imapd
  *	deliver_log.c	the Postfix-worded delivery line
  */
 #ifndef DELIVERY_DELIVER_H
@@ -31,13 +31,13 @@ struct conn;
  * A mailbox that is in use or was lately. `lock` is held by the thread that
  * works on `target`; everything below `loop only` belongs to the loop.
  */
-struct box {
+struct mbox {
 	uint64_t id;
 	struct deliver *d;
 	pthread_mutex_t lock;
 	struct delivery_target *target;	/* NULL: not open */
 	/* loop only */
-	TAILQ_ENTRY(box) lru;		/* while refs == 0 */
+	TAILQ_ENTRY(mbox) lru;		/* while refs == 0 */
 	unsigned refs;
 	bool usage_known, usage_asked;
 	bool usage_stale;		/* changed while being asked for */
@@ -51,15 +51,15 @@ struct box {
 };
 
 /* The box, made when it is new; a reference to give back. */
-struct box *box_get(struct deliver *d, uint64_t mailbox_id);
-void box_put(struct box *b);
+struct mbox *mbox_get(struct deliver *d, uint64_t mailbox_id);
+void mbox_put(struct mbox *b);
 /* In a thread, with b->lock held: opens the target if it is not. */
-int box_open(struct box *b, struct err *err) MUST_CHECK;
-void boxes_init(struct deliver *d);
-void boxes_fini(struct deliver *d);
+int mbox_open(struct mbox *b, struct err *err) MUST_CHECK;
+void mboxes_init(struct deliver *d);
+void mboxes_fini(struct deliver *d);
 /* Loop: a message of `bytes` arrived; somebody else changed something. */
-void box_grew(struct box *b, uint64_t bytes);
-void box_usage_forget(struct deliver *d, uint64_t mailbox_id);
+void mbox_grew(struct mbox *b, uint64_t bytes);
+void mbox_usage_forget(struct deliver *d, uint64_t mailbox_id);
 
 /* --- connections ----------------------------------------------------------- */
 
@@ -95,7 +95,7 @@ struct deliver {
 	struct work_pool *syncer;	/* one thread */
 	TAILQ_HEAD(, conn) conns;
 	struct map *boxes;
-	TAILQ_HEAD(box_list, box) idle;
+	TAILQ_HEAD(, mbox) idle;
 	size_t n_idle, idle_max;
 	size_t jobs;			/* in threads */
 	bool stopping;
@@ -115,7 +115,7 @@ extern const struct ipc_handler deliver_smtpd_handlers[];
 extern const size_t deliver_smtpd_n_handlers;
 void deliver_smtpd_closed(struct conn *c);
 /* The box's usage is known now, or cannot be: answer who waits. */
-void quota_waiting_answer(struct box *b, bool known);
+void quota_waiting_answer(struct mbox *b, bool known);
 
 extern const struct ipc_handler deliver_imapd_handlers[];
 extern const size_t deliver_imapd_n_handlers;

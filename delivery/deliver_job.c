@@ -30,7 +30,7 @@ struct segment {
 };
 
 struct target {
-	struct box *box;
+	struct mbox *box;
 	uint32_t rcpt;		/* index in the envelope */
 	/* the outcome */
 	enum job_outcome result;
@@ -203,7 +203,7 @@ target_deliver(struct job *j, struct target *t,
 	dl.head = buf_span(head);
 	t->bytes = dl.head.n + body->len;
 	pthread_mutex_lock(&t->box->lock);
-	if ((rc = box_open(t->box, &err)) == 0)
+	if ((rc = mbox_open(t->box, &err)) == 0)
 		rc = deliver_one(t->box->target, &dl, d->sync_file, &t->how,
 		    &uid, &err);
 	pthread_mutex_unlock(&t->box->lock);
@@ -267,7 +267,7 @@ target_finish(struct job *j, struct target *t, struct buf *results)
 		d->deferred++;
 	else if (t->how == DELIVERED_NEW || t->how == DELIVERED_SECOND) {
 		d->delivered++;
-		box_grew(t->box, t->bytes);
+		mbox_grew(t->box, t->bytes);
 		mbox_notify(d, t->box->id, SPAN_LIT(""), NULL);
 	} else
 		d->repeated++;
@@ -281,7 +281,7 @@ target_finish(struct job *j, struct target *t, struct buf *results)
 	else
 		log_error("%s: mailbox %llu: not delivered: %s", j->queue_id,
 		    (unsigned long long)t->box->id, t->text);
-	box_put(t->box);
+	mbox_put(t->box);
 }
 
 static void
@@ -327,7 +327,7 @@ targets_read(struct job *j, struct span list)
 	j->target = xcalloc(max, sizeof(*j->target));
 	while (j->n < max && entry_job_rcpt_next(&list, &e)) {
 		j->target[j->n].rcpt = e.rcpt;
-		j->target[j->n++].box = box_get(j->c->d, e.mailbox_id);
+		j->target[j->n++].box = mbox_get(j->c->d, e.mailbox_id);
 	}
 	return list.n == 0;
 }
@@ -351,7 +351,7 @@ deliver_cb(struct ipc *ipc, struct ipc_msg *m, void *arg)
 	j->c = c;
 	if (!targets_read(j, in.rcpts)) {
 		while (j->n > 0)
-			box_put(j->target[--j->n].box);
+			mbox_put(j->target[--j->n].box);
 		free(j->target);
 		free(j);
 		return PS_ESYNTAX;

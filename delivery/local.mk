@@ -1,1 +1,8 @@
-# delivery/local.mk, included from the top Makefile.am
+# delivery: moves accepted mail
+pkglibexec_PROGRAMS += delivery/deliver
+delivery_deliver_SOURCES = delivery/deliver.c delivery/deliver.h \
+	delivery/deliver_mailbox.c delivery/deliver_job.c \
+	delivery/deliver_log.c delivery/deliver_imapd.c \
+	delivery/deliver_smtpd.c delivery/deliver_sync.c
+delivery_deliver_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
+delivery_deliver_LDADD = $(SPOOL_LIBS) $(STORE_LIBS) $(NET_LIBS)

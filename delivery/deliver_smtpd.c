@@ -18,7 +18,7 @@
 struct quota_ask {
 	TAILQ_ENTRY(quota_ask) waiting;	/* on its box, until answered */
 	struct conn *c;
-	struct box *box;
+	struct mbox *box;
 	uint64_t id;
 	uint64_t bytes, limit_bytes, limit_messages;
 	bool answered;
@@ -29,7 +29,7 @@ struct quota_ask {
 
 struct usage_work {
 	struct work work;
-	struct box *box;
+	struct mbox *box;
 	struct usage usage;
 	bool ok;
 };
@@ -41,7 +41,7 @@ usage_run(void *arg)
 	struct err err = { 0 };
 
 	pthread_mutex_lock(&w->box->lock);
-	w->ok = box_open(w->box, &err) == 0 &&
+	w->ok = mbox_open(w->box, &err) == 0 &&
 	    delivery_usage(w->box->target, &w->usage, &err) == 0;
 	pthread_mutex_unlock(&w->box->lock);
 	if (!w->ok)
@@ -53,7 +53,7 @@ static void
 usage_done(void *arg)
 {
 	struct usage_work *w = arg;
-	struct box *b = w->box;
+	struct mbox *b = w->box;
 	struct deliver *d = b->d;
 
 	if (w->ok) {
@@ -65,14 +65,14 @@ usage_done(void *arg)
 	}
 	b->usage_asked = b->usage_stale = false;
 	quota_waiting_answer(b, w->ok);
-	box_put(b);
+	mbox_put(b);
 	free(w);
 	d->jobs--;
 	deliver_maybe_stop(d);
 }
 
 static void
-usage_ask(struct box *b)
+usage_ask(struct mbox *b)
 {
 	struct usage_work *w;
 
@@ -80,7 +80,7 @@ usage_ask(struct box *b)
 		return;
 	b->usage_asked = true;
 	w = xcalloc(1, sizeof(*w));
-	w->box = box_get(b->d, b->id);
+	w->box = mbox_get(b->d, b->id);
 	b->d->jobs++;
 	w->work = (struct work){ .order = b->id + 1, .run = usage_run,
 	    .done = usage_done, .arg = w };
@@ -102,7 +102,7 @@ over(uint64_t limit, uint64_t used, uint64_t reserved, uint64_t more)
 static void
 ask_free(struct quota_ask *a)
 {
-	struct box *b = a->box;
+	struct mbox *b = a->box;
 
 	if (!a->answered)
 		TAILQ_REMOVE(&b->waiting, a, waiting);
@@ -111,13 +111,13 @@ ask_free(struct quota_ask *a)
 		b->reserved_messages--;
 	}
 	free(a);
-	box_put(b);
+	mbox_put(b);
 }
 
 static void
 ask_answer(struct quota_ask *a, bool known)
 {
-	struct box *b = a->box;
+	struct mbox *b = a->box;
 	bool full = false;
 
 	if (b->settled_until_ms < loop_now_ms(b->d->loop))
@@ -142,7 +142,7 @@ ask_answer(struct quota_ask *a, bool known)
 }
 
 void
-quota_waiting_answer(struct box *b, bool known)
+quota_waiting_answer(struct mbox *b, bool known)
 {
 	struct quota_ask *a;
 
@@ -161,7 +161,7 @@ ask_cb(struct ipc *ipc, struct ipc_msg *m, void *arg)
 	struct conn *c = OBJ_CAST(arg, conn, CONN_MAGIC);
 	struct msg_quota_ask in;
 	struct quota_ask *a;
-	struct box *b;
+	struct mbox *b;
 
 	(void)ipc;
 	if (!msg_quota_ask_unpack(m->body, &in) ||
@@ -172,7 +172,7 @@ ask_cb(struct ipc *ipc, struct ipc_msg *m, void *arg)
 	a = xcalloc(1, sizeof(*a));
 	a->c = c;
 	a->id = m->id;
-	a->box = b = box_get(c->d, in.mailbox_id);
+	a->box = b = mbox_get(c->d, in.mailbox_id);
 	a->bytes = in.bytes;
 	a->limit_bytes = in.limit_bytes;
 	a->limit_messages = in.limit_messages;
@@ -197,7 +197,7 @@ settle_cb(struct ipc *ipc, struct ipc_msg *m, void *arg)
 	struct conn *c = OBJ_CAST(arg, conn, CONN_MAGIC);
 	struct msg_quota_settle in;
 	struct quota_ask *a;
-	struct box *b;
+	struct mbox *b;
 
 	(void)ipc;
 	if (!msg_quota_settle_unpack(m->body, &in) ||

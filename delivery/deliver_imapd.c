@@ -150,7 +150,7 @@ changed_cb(struct ipc *ipc, struct ipc_msg *m, void *arg)
 		return PS_ESYNTAX;
 	if (map_get_u64(c->opened, in.mailbox_id) == NULL)
 		return PS_EDENIED;
-	box_usage_forget(c->d, in.mailbox_id);
+	mbox_usage_forget(c->d, in.mailbox_id);
 	mbox_notify(c->d, in.mailbox_id, in.folder, c);
 	return 0;
 }

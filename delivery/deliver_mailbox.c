@@ -16,7 +16,7 @@
 #define IDLE_MOST	8192
 
 void
-boxes_init(struct deliver *d)
+mboxes_init(struct deliver *d)
 {
 	struct rlimit rl = { .rlim_cur = 1024 };
 
@@ -28,7 +28,7 @@ boxes_init(struct deliver *d)
 }
 
 static void
-box_free(struct box *b)
+mbox_free(struct mbox *b)
 {
 	(void)map_del_u64(b->d->boxes, b->id);
 	delivery_close(&b->target);
@@ -37,21 +37,21 @@ box_free(struct box *b)
 }
 
 void
-boxes_fini(struct deliver *d)
+mboxes_fini(struct deliver *d)
 {
-	struct box *b;
+	struct mbox *b;
 
 	while ((b = TAILQ_FIRST(&d->idle)) != NULL) {
 		TAILQ_REMOVE(&d->idle, b, lru);
-		box_free(b);
+		mbox_free(b);
 	}
 	map_free(&d->boxes);
 }
 
-struct box *
-box_get(struct deliver *d, uint64_t mailbox_id)
+struct mbox *
+mbox_get(struct deliver *d, uint64_t mailbox_id)
 {
-	struct box *b = map_get_u64(d->boxes, mailbox_id);
+	struct mbox *b = map_get_u64(d->boxes, mailbox_id);
 
 	if (b == NULL) {
 		b = xcalloc(1, sizeof(*b));
@@ -69,10 +69,10 @@ box_get(struct deliver *d, uint64_t mailbox_id)
 }
 
 void
-box_put(struct box *b)
+mbox_put(struct mbox *b)
 {
 	struct deliver *d = b->d;
-	struct box *oldest;
+	struct mbox *oldest;
 
 	if (--b->refs > 0)
 		return;
@@ -82,12 +82,12 @@ box_put(struct box *b)
 		oldest = TAILQ_FIRST(&d->idle);
 		TAILQ_REMOVE(&d->idle, oldest, lru);
 		d->n_idle--;
-		box_free(oldest);
+		mbox_free(oldest);
 	}
 }
 
 int
-box_open(struct box *b, struct err *err)
+mbox_open(struct mbox *b, struct err *err)
 {
 	int fd, rc;
 
@@ -113,7 +113,7 @@ less(uint64_t a, uint64_t b)
 }
 
 void
-box_grew(struct box *b, uint64_t bytes)
+mbox_grew(struct mbox *b, uint64_t bytes)
 {
 	b->settled = less(b->settled, bytes);
 	b->settled_messages = less(b->settled_messages, 1);
@@ -124,9 +124,9 @@ box_grew(struct box *b, uint64_t bytes)
 }
 
 void
-box_usage_forget(struct deliver *d, uint64_t mailbox_id)
+mbox_usage_forget(struct deliver *d, uint64_t mailbox_id)
 {
-	struct box *b = map_get_u64(d->boxes, mailbox_id);
+	struct mbox *b = map_get_u64(d->boxes, mailbox_id);
 
 	if (b == NULL)
 		return;
