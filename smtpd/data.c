@@ -111,3 +111,22 @@ data_decode(struct data_decoder *d, struct span in, size_t *used,
 		*d = (struct data_decoder){ 0 };
 	return r;
 }
+
+static void
+drop(struct span run, void *arg)
+{
+}
+
+enum data_result
+data_check(struct data_decoder *d, struct span in)
+{
+	struct cursor c = { in.p, in.p + in.n, in.p, drop, NULL };
+	enum data_result r = DATA_MORE;
+
+	while (r == DATA_MORE && c.p < c.end) {
+		if (d->state == DATA_LINE_START)
+			d->state = DATA_IN_LINE;
+		r = d->state == DATA_IN_LINE ? in_line(d, &c) : held(d, &c);
+	}
+	return r;
+}

@@ -28,4 +28,11 @@ typedef void data_sink(struct span run, void *arg);
 enum data_result data_decode(struct data_decoder *d, struct span in,
     size_t *used, data_sink *sink, void *arg);
 
+/*
+ * The same rule for BDAT, whose bytes are counted and not stuffed: looks
+ * only. State is kept between calls; DATA_LINE_START means that the last
+ * line is complete.
+ */
+enum data_result data_check(struct data_decoder *d, struct span in);
+
 #endif

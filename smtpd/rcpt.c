@@ -73,15 +73,18 @@ accept_rcpt(struct session *s)
 
 /* --- expansion --- */
 
+/* Several aliases that lead to one place give one copy (J9). NULL: it is in
+ * the list. */
 static struct rcpt *
-add(struct txn *t, enum envelope_rcpt_kind kind, struct span final)
+add(struct txn *t, enum envelope_rcpt_kind kind, uint64_t mailbox_id,
+    struct span final)
 {
-	struct piece kept = txn_keep(t, final);
-	struct rcpt *r = txn_rcpt_add(t);
+	struct rcpt *r;
 
-	r->kind = kind;
+	if (txn_has(t, kind, mailbox_id, final))
+		return NULL;
+	r = txn_rcpt_add(t, kind, mailbox_id, final);
 	r->orig = t->rcpt_orig;
-	r->final = kept;
 	r->orcpt = t->rcpt_orcpt;
 	r->notify = t->rcpt_notify;
 	return r;
@@ -90,11 +93,9 @@ add(struct txn *t, enum envelope_rcpt_kind kind, struct span final)
 static void
 add_external(struct txn *t, struct span final)
 {
-	if (!txn_has_external(t, final))
-		(void)add(t, ENVELOPE_EXTERNAL, final);
+	(void)add(t, ENVELOPE_EXTERNAL, 0, final);
 }
 
-/* Several aliases into one mailbox give one copy (J9). */
 static void
 add_mailboxes(struct txn *t, const struct resolution *res)
 {
@@ -102,12 +103,11 @@ add_mailboxes(struct txn *t, const struct resolution *res)
 
 	for (i = 0; i < res->n_mailboxes; i++) {
 		const struct resolved_mailbox *m = &res->mailboxes[i];
-		struct rcpt *r;
+		struct rcpt *r = add(t, ENVELOPE_MAILBOX, m->id,
+		    span_str(m->address));
 
-		if (txn_has_mailbox(t, m->id))
+		if (r == NULL)
 			continue;
-		r = add(t, ENVELOPE_MAILBOX, span_str(m->address));
-		r->mailbox_id = m->id;
 		r->quota_bytes = m->quota_bytes > 0 ?
 		    (uint64_t)m->quota_bytes : 0;
 		r->quota_messages = m->quota_messages > 0 ?
@@ -128,7 +128,7 @@ quota_verdict(struct session *s)
 		return;
 	}
 	quota_release(t, t->rcpt_first, 0);
-	t->n_rcpt = t->rcpt_first;
+	txn_rcpt_cut(t, t->rcpt_first);
 	refusef(s, conf->virtual_overquota_bounce ? "552 5.2.2" : "452 4.2.2",
 	    conf->virtual_maildir_limit_message);
 }
@@ -190,6 +190,12 @@ resolved(struct session *s, enum gate_result r)
 		break;
 	case RESOLVE_MAILBOX:
 	case RESOLVE_RELAY:
+		if (t->n_rcpt + res->n_mailboxes + res->n_forwards >
+		    ENVELOPE_RCPT_MAX) {
+			refusef(s, "452 4.5.3", "too many recipients behind "
+			    "this one");
+			break;
+		}
 		add_mailboxes(t, res);
 		for (i = 0; i < res->n_forwards; i++)
 			add_external(t, span_str(res->forwards[i]));

@@ -249,6 +249,19 @@ cmd_bdat(struct session *s, struct span args)
 }
 
 static enum step
+chunks_over(struct session *s)
+{
+	struct txn *t = s->txn;
+
+	if (t->decoder.state == DATA_CR)
+		return text_bare(s, "CR");
+	/* Readers of the body rely on whole lines. */
+	if (t->decoder.state == DATA_IN_LINE)
+		text_sink(SPAN_LIT("\r\n"), s);
+	return text_end(s);
+}
+
+static enum step
 chunk_end(struct session *s)
 {
 	if (s->chunk_skip) {
@@ -256,7 +269,7 @@ chunk_end(struct session *s)
 		return STEP_NEXT;
 	}
 	if (s->chunk_last)
-		return text_end(s);
+		return chunks_over(s);
 	session_enter(s, SESSION_COMMAND);
 	session_replyf(s, "250 2.0.0 Ok: %llu bytes",
 	    (unsigned long long)s->chunk_size);
@@ -269,6 +282,7 @@ chunk_input(struct session *s)
 	struct buf *in = stream_in(s->stream);
 	struct span run = span_sub(buf_span(in), 0, (size_t)MIN(s->chunk_left,
 	    (uint64_t)buf_len(in)));
+	enum data_result r;
 
 	if (s->chunk_left == 0)
 		return chunk_end(s);
@@ -276,8 +290,14 @@ chunk_input(struct session *s)
 		return STEP_MORE_INPUT;
 	session_clock(s);
 	s->chunk_left -= run.n;
-	if (!s->chunk_skip)
-		text_sink(run, s);
+	if (s->chunk_skip) {
+		buf_consume(in, run.n);
+		return STEP_NEXT;
+	}
+	r = data_check(&s->txn->decoder, run);
+	if (r != DATA_MORE)
+		return text_bare(s, r == DATA_BARE_LF ? "LF" : "CR");
+	text_sink(run, s);
 	buf_consume(in, run.n);
-	return s->chunk_skip ? STEP_NEXT : spill(s);
+	return spill(s);
 }

@@ -4,11 +4,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/map.h"
 #include "base/xmalloc.h"
 #include "smtpd/quota.h"
 #include "smtpd/session.h"
 
 #define SPARES_MAX	64
+#define SEEN_MIN	64
 #define TEXT_KEEP	4096		/* of a spare's text buffer */
 #define RCPT_KEEP	32		/* of a spare's recipient arrays */
 /* Addresses and parameters of the most recipients fit several times over. */
@@ -76,6 +78,7 @@ txn_free(struct txn **tp)
 	srv = t->srv;
 	quota_release(t, 0, 0);
 	body_fini(&t->body);
+	map_free(&t->seen);
 	if (t->cold_fd != -1)
 		(void)close(t->cold_fd);
 	buf_clear(&t->text);
@@ -112,40 +115,72 @@ txn_keep(struct txn *t, struct span s)
 	return p;
 }
 
-struct rcpt *
-txn_rcpt_add(struct txn *t)
+/* What makes a destination: its mailbox, or its address. */
+static struct span
+dest_key(const struct txn *t, const struct rcpt *r)
 {
+	return r->kind == ENVELOPE_MAILBOX ?
+	    span_of(&r->mailbox_id, sizeof(r->mailbox_id)) :
+	    txn_span(t, r->final);
+}
+
+/* Beyond SEEN_MIN destinations a map answers instead of a walk. */
+static void
+seen_add(struct txn *t)
+{
+	uint32_t i = t->n_rcpt - 1;
+
+	if (t->n_rcpt < SEEN_MIN)
+		return;
+	if (t->seen == NULL) {
+		t->seen = map_new();
+		i = 0;
+	}
+	for (; i < t->n_rcpt; i++)
+		(void)map_put(t->seen, dest_key(t, &t->rcpt[i]), t);
+}
+
+struct rcpt *
+txn_rcpt_add(struct txn *t, enum envelope_rcpt_kind kind,
+    uint64_t mailbox_id, struct span final)
+{
+	struct piece kept = txn_keep(t, final);
+	struct rcpt *r;
+
 	if (t->n_rcpt == t->rcpt_size) {
 		t->rcpt_size = t->rcpt_size == 0 ? 8 : t->rcpt_size * 2;
 		t->rcpt = xreallocarray(t->rcpt, t->rcpt_size,
 		    sizeof(*t->rcpt));
 	}
-	memset(&t->rcpt[t->n_rcpt], 0, sizeof(*t->rcpt));
-	return &t->rcpt[t->n_rcpt++];
+	r = &t->rcpt[t->n_rcpt++];
+	*r = (struct rcpt){ .kind = kind, .mailbox_id = mailbox_id,
+		.final = kept };
+	seen_add(t);
+	return r;
 }
 
-/* Linear: a thousand recipients cost half a million steps in all, under a
- * millisecond; a map would cost every small message more. */
 bool
-txn_has_mailbox(const struct txn *t, uint64_t mailbox_id)
+txn_has(const struct txn *t, enum envelope_rcpt_kind kind,
+    uint64_t mailbox_id, struct span final)
 {
+	struct span key = kind == ENVELOPE_MAILBOX ?
+	    span_of(&mailbox_id, sizeof(mailbox_id)) : final;
 	uint32_t i;
 
+	if (t->seen != NULL)
+		return map_get(t->seen, key) != NULL;
 	for (i = 0; i < t->n_rcpt; i++)
-		if (t->rcpt[i].kind == ENVELOPE_MAILBOX &&
-		    t->rcpt[i].mailbox_id == mailbox_id)
+		if (t->rcpt[i].kind == kind &&
+		    span_eq(dest_key(t, &t->rcpt[i]), key))
 			return true;
 	return false;
 }
 
-bool
-txn_has_external(const struct txn *t, struct span final)
+void
+txn_rcpt_cut(struct txn *t, uint32_t first)
 {
-	uint32_t i;
-
-	for (i = 0; i < t->n_rcpt; i++)
-		if (t->rcpt[i].kind == ENVELOPE_EXTERNAL &&
-		    span_eq(txn_span(t, t->rcpt[i].final), final))
-			return true;
-	return false;
+	for (; t->n_rcpt > first; t->n_rcpt--)
+		if (t->seen != NULL)
+			(void)map_del(t->seen,
+			    dest_key(t, &t->rcpt[t->n_rcpt - 1]));
 }

@@ -48,6 +48,7 @@ struct txn {
 	struct piece sender, envid;
 	struct rcpt *rcpt;
 	uint32_t n_rcpt, rcpt_size;
+	struct map *seen;	/* destinations, once there are many */
 	uint32_t n_accepted;	/* RCPT commands that got 250 */
 	struct piece last_rcpt;	/* as given, of the last accepted one */
 
@@ -101,9 +102,12 @@ txn_sender(const struct txn *t)
 }
 struct piece txn_keep(struct txn *t, struct span s);
 /* A new entry at the end. Lent until the next one. */
-struct rcpt *txn_rcpt_add(struct txn *t);
+struct rcpt *txn_rcpt_add(struct txn *t, enum envelope_rcpt_kind kind,
+    uint64_t mailbox_id, struct span final);
 /* Is this destination in the list already? */
-bool txn_has_mailbox(const struct txn *t, uint64_t mailbox_id);
-bool txn_has_external(const struct txn *t, struct span final);
+bool txn_has(const struct txn *t, enum envelope_rcpt_kind kind,
+    uint64_t mailbox_id, struct span final);
+/* Forgets the entries from `first` on. */
+void txn_rcpt_cut(struct txn *t, uint32_t first);
 
 #endif

@@ -48,3 +48,6 @@ tests_fuzz_fuzz_record_LDADD = $(FUZZ_MAIN) $(SPOOL_LIBS) $(BASE_LIBS)
 fuzz_targets += tests/fuzz/fuzz_spf
 tests_fuzz_fuzz_spf_CFLAGS = $(AM_CFLAGS) $(NET_CFLAGS)
 tests_fuzz_fuzz_spf_LDADD = $(FUZZ_MAIN) $(MAIL_LIBS) $(NET_LIBS)
+fuzz_targets += tests/fuzz/fuzz_smtp_session
+tests_fuzz_fuzz_smtp_session_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
+tests_fuzz_fuzz_smtp_session_LDADD = $(FUZZ_MAIN) $(SMTPD_FAKE_LIBS)
