@@ -62,7 +62,7 @@ SET enable_seqscan = off	-- a plan made while tables were small stays good
 AS $$
 DECLARE
 	max_depth CONSTANT integer := 10;
-	max_addresses CONSTANT integer := 1000;
+	max_addresses CONSTANT integer := 1000;	-- the asked one included
 	asked CONSTANT integer := cardinality(todo);
 	depths integer[] := array_fill(0, ARRAY[cardinality(todo)]);
 	depends text[] := '{}';
@@ -86,6 +86,9 @@ DECLARE
 	trouble text;
 	transport_name text := '';
 BEGIN
+	IF cardinality(todo) >= max_addresses THEN
+		trouble := 'wide';
+	END IF;
 	WHILE i < cardinality(todo) AND trouble IS NULL LOOP
 		i := i + 1;
 		addr := todo[i];

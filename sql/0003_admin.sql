@@ -7,86 +7,61 @@ SET LOCAL search_path = postern, pg_temp;
 -- --------------------------------------------------------------------------
 -- Finding what a name means, or saying that it means nothing.
 
+CREATE FUNCTION need(id bigint, what text, name text) RETURNS bigint
+LANGUAGE plpgsql STABLE SET search_path = postern, pg_temp
+AS $$ BEGIN
+	IF id IS NULL THEN
+		RAISE EXCEPTION 'there is no % %', what, name
+		    USING ERRCODE = 'no_data_found';
+	END IF;
+	RETURN id;
+END $$;
+COMMENT ON FUNCTION need(bigint, text, text) IS 'The id, or P0002 when it is NULL.';
+
 CREATE FUNCTION need_domain(name text) RETURNS bigint
-LANGUAGE plpgsql STABLE SET search_path = postern, pg_temp
+LANGUAGE sql STABLE SET search_path = postern, pg_temp
 AS $$
-DECLARE
-	found_id bigint;
-BEGIN
-	SELECT d.id INTO found_id FROM domain d WHERE d.name = need_domain.name;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'there is no domain %', name
-		    USING ERRCODE = 'no_data_found';
-	END IF;
-	RETURN found_id;
-END $$;
+	SELECT need((SELECT d.id FROM domain d WHERE d.name = need_domain.name), 'domain', name)
+$$;
 COMMENT ON FUNCTION need_domain(text) IS 'Id of a domain; P0002 when there is none.';
-
 CREATE FUNCTION need_organisation(name text) RETURNS bigint
-LANGUAGE plpgsql STABLE SET search_path = postern, pg_temp
+LANGUAGE sql STABLE SET search_path = postern, pg_temp
 AS $$
-DECLARE
-	found_id bigint;
-BEGIN
-	SELECT o.id INTO found_id FROM organisation o
-	    WHERE o.name = need_organisation.name;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'there is no organisation %', name
-		    USING ERRCODE = 'no_data_found';
-	END IF;
-	RETURN found_id;
-END $$;
+	SELECT need((SELECT o.id FROM organisation o
+	    WHERE o.name = need_organisation.name), 'organisation', name)
+$$;
 COMMENT ON FUNCTION need_organisation(text) IS 'Id of an organisation; P0002 when there is none.';
-
 CREATE FUNCTION need_host(name text) RETURNS bigint
-LANGUAGE plpgsql STABLE SET search_path = postern, pg_temp
+LANGUAGE sql STABLE SET search_path = postern, pg_temp
 AS $$
-DECLARE
-	found_id bigint;
-BEGIN
-	SELECT h.id INTO found_id FROM host h WHERE h.name = need_host.name;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'there is no host %', name
-		    USING ERRCODE = 'no_data_found';
-	END IF;
-	RETURN found_id;
-END $$;
+	SELECT need((SELECT h.id FROM host h WHERE h.name = need_host.name), 'host', name)
+$$;
 COMMENT ON FUNCTION need_host(text) IS 'Id of a host; P0002 when there is none.';
-
-CREATE FUNCTION need_mailbox(address text) RETURNS bigint
-LANGUAGE plpgsql STABLE SET search_path = postern, pg_temp
+CREATE FUNCTION need_transport(name text) RETURNS bigint
+LANGUAGE sql STABLE SET search_path = postern, pg_temp
 AS $$
-DECLARE
-	found_id bigint;
-BEGIN
-	SELECT m.id INTO found_id FROM mailbox m
+	SELECT need((SELECT t.id FROM transport t
+	    WHERE t.name = need_transport.name), 'transport', name)
+$$;
+COMMENT ON FUNCTION need_transport(text) IS 'Id of a transport; P0002 when there is none.';
+CREATE FUNCTION need_mailbox(address text) RETURNS bigint
+LANGUAGE sql STABLE SET search_path = postern, pg_temp
+AS $$
+	SELECT need((SELECT m.id FROM mailbox m
 	    JOIN domain d ON d.id = m.domain_id
 	    WHERE d.name = address_domain(address)
-	    AND m.local_part = address_local(address) AND m.state <> 'deleted';
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'there is no mailbox %', address
-		    USING ERRCODE = 'no_data_found';
-	END IF;
-	RETURN found_id;
-END $$;
+	    AND m.local_part = address_local(address)
+	    AND m.state <> 'deleted'), 'mailbox', address)
+$$;
 COMMENT ON FUNCTION need_mailbox(text) IS 'Id of a mailbox; P0002 when there is none.';
-
 CREATE FUNCTION need_alias(address text) RETURNS bigint
-LANGUAGE plpgsql STABLE SET search_path = postern, pg_temp
+LANGUAGE sql STABLE SET search_path = postern, pg_temp
 AS $$
-DECLARE
-	found_id bigint;
-BEGIN
-	SELECT a.id INTO found_id FROM alias a
+	SELECT need((SELECT a.id FROM alias a
 	    JOIN domain d ON d.id = a.domain_id
 	    WHERE d.name = address_domain(address)
-	    AND a.local_part = address_local(address);
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'there is no alias %', address
-		    USING ERRCODE = 'no_data_found';
-	END IF;
-	RETURN found_id;
-END $$;
+	    AND a.local_part = address_local(address)), 'alias', address)
+$$;
 COMMENT ON FUNCTION need_alias(text) IS 'Id of an alias or catch-all (@domain); P0002 when there is none.';
 
 -- Words that end up in a boolean or a number, with an answer for people.
@@ -175,6 +150,24 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION organisation_del(text) IS 'Refused while it has domains.';
 
+CREATE FUNCTION organisation_list()
+RETURNS TABLE (name text, active boolean, domains bigint, mailboxes bigint,
+    quota_bytes numeric, max_domains bigint, max_mailboxes bigint,
+    max_aliases bigint, max_quota_bytes bigint)
+LANGUAGE sql STABLE SET search_path = postern, pg_temp
+AS $$
+	SELECT o.name, o.active,
+	    (SELECT count(*) FROM domain d WHERE d.org_id = o.id),
+	    m.n, m.bytes, o.max_domains, o.max_mailboxes, o.max_aliases,
+	    o.max_quota_bytes
+	FROM organisation o CROSS JOIN LATERAL (
+	    SELECT count(*) n, coalesce(sum(x.quota_bytes), 0) bytes
+	    FROM domain d JOIN mailbox x ON x.domain_id = d.id
+	    WHERE d.org_id = o.id AND x.state <> 'deleted') m
+	ORDER BY o.name
+$$;
+COMMENT ON FUNCTION organisation_list() IS 'All organisations, with what they use of their limits.';
+
 -- --------------------------------------------------------------------------
 CREATE FUNCTION transport_add(name text, kind text, next_hop text)
 RETURNS bigint
@@ -187,18 +180,25 @@ COMMENT ON FUNCTION transport_add(text, text, text) IS 'Makes a transport; its i
 
 CREATE FUNCTION transport_del(name text) RETURNS void
 LANGUAGE plpgsql SET search_path = postern, pg_temp
-AS $$ BEGIN
-	IF EXISTS (SELECT FROM domain d JOIN transport t
-	    ON t.id = d.transport_id WHERE t.name = transport_del.name) THEN
+AS $$
+DECLARE
+	t bigint := need_transport(name);
+BEGIN
+	IF EXISTS (SELECT FROM domain d WHERE d.transport_id = t) THEN
 		RAISE EXCEPTION 'transport % is used by a domain', name;
 	END IF;
-	DELETE FROM transport t WHERE t.name = transport_del.name;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'there is no transport %', name
-		    USING ERRCODE = 'no_data_found';
-	END IF;
+	DELETE FROM transport WHERE id = t;
 END $$;
 COMMENT ON FUNCTION transport_del(text) IS 'Refused while a domain uses it.';
+
+CREATE FUNCTION transport_list()
+RETURNS TABLE (name text, kind text, next_hop text, domains bigint)
+LANGUAGE sql STABLE SET search_path = postern, pg_temp
+AS $$
+	SELECT t.name, t.kind, t.next_hop, (SELECT count(*) FROM domain d
+	    WHERE d.transport_id = t.id) FROM transport t ORDER BY t.name
+$$;
+COMMENT ON FUNCTION transport_list() IS 'All transports, by name.';
 
 -- --------------------------------------------------------------------------
 -- class mailbox: target NULL; alias: target is the domain it stands for;
@@ -222,11 +222,7 @@ BEGIN
 		END IF;
 		of := need_domain(target);
 	ELSIF class = 'relay' AND target IS NOT NULL THEN
-		SELECT x.id INTO t FROM transport x WHERE x.name = target;
-		IF NOT FOUND THEN
-			RAISE EXCEPTION 'there is no transport %', target
-			    USING ERRCODE = 'no_data_found';
-		END IF;
+		t := need_transport(target);
 	END IF;
 	INSERT INTO domain (org_id, name, class, alias_of, transport_id)
 	    VALUES (o, domain_add.name, domain_add.class, of, t)
@@ -243,7 +239,6 @@ LANGUAGE plpgsql SET search_path = postern, pg_temp
 AS $$
 DECLARE
 	d bigint := need_domain(name);
-	t bigint;
 BEGIN
 	CASE setting
 	WHEN 'active' THEN UPDATE domain
@@ -259,12 +254,8 @@ BEGIN
 	WHEN 'quota_messages' THEN UPDATE domain
 	    SET quota_messages = setting_number(setting, value) WHERE id = d;
 	WHEN 'transport' THEN
-		SELECT x.id INTO t FROM transport x WHERE x.name = value;
-		IF NOT FOUND AND value <> '' THEN
-			RAISE EXCEPTION 'there is no transport %', value
-			    USING ERRCODE = 'no_data_found';
-		END IF;
-		UPDATE domain SET transport_id = t WHERE id = d;
+		UPDATE domain SET transport_id = CASE WHEN value <> ''
+		    THEN need_transport(value) END WHERE id = d;
 	ELSE PERFORM setting_unknown(setting, 'active, organisation, alias_of, '
 	    'relay_recipients, quota_bytes, quota_messages, transport');
 	END CASE;
@@ -405,15 +396,20 @@ AS $$
 $$;
 COMMENT ON FUNCTION mailbox_list(text) IS 'Mailboxes of one domain, or of all (NULL). bytes and messages NULL: not reported yet.';
 
+-- Not INSERT ... ON CONFLICT: that would need the right to read secrets.
 CREATE FUNCTION mailbox_passwd(address text, secret text) RETURNS void
-LANGUAGE sql SET search_path = postern, pg_temp
+LANGUAGE plpgsql SET search_path = postern, pg_temp
 AS $$
-	INSERT INTO credential (mailbox_id, kind, label, secret)
-	VALUES (need_mailbox(address), 'password', 'password',
-	    mailbox_passwd.secret)
-	ON CONFLICT (mailbox_id) WHERE kind = 'password'
-	DO UPDATE SET secret = excluded.secret, changed_at = now()
-$$;
+DECLARE
+	m bigint := need_mailbox(address);
+BEGIN
+	UPDATE credential c SET secret = mailbox_passwd.secret,
+	    changed_at = now() WHERE c.mailbox_id = m AND c.kind = 'password';
+	IF NOT FOUND THEN
+		INSERT INTO credential (mailbox_id, kind, label, secret)
+		    VALUES (m, 'password', 'password', mailbox_passwd.secret);
+	END IF;
+END $$;
 COMMENT ON FUNCTION mailbox_passwd(text, text) IS 'Sets the password; app passwords stay.';
 
 CREATE FUNCTION credential_add(address text, label text, secret text,
@@ -553,7 +549,7 @@ BEGIN
 	REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA postern FROM PUBLIC;
 	FOR f IN SELECT p.oid::regprocedure::text FROM pg_proc p
 	    WHERE p.pronamespace = 'postern'::regnamespace AND p.proname ~
-	    '^(need|setting|host_add|organisation_(add|set|del)|transport|domain_(add|set|del|list)|mailbox_(add|set|del|list|passwd)|credential_(add|del|list)|alias_(add|del|set|list)|relay_recipient)'
+	    '^(need|setting|host_add|organisation_(add|set|del|list)|transport|domain_(add|set|del|list)|mailbox_(add|set|del|list|passwd)|credential_(add|del|list)|alias_(add|del|set|list)|relay_recipient)'
 	    LOOP
 		EXECUTE 'GRANT EXECUTE ON FUNCTION ' || f || ' TO postern_admin';
 	END LOOP;

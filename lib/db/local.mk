@@ -12,7 +12,8 @@ lib_libdb_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(PQ_CFLAGS)
 DB_LIBS = lib/libdb.a $(PQ_LIBS)
 
 # Tests; those with a database start one of their own (skipped without).
-db_tests = lib/db/t_dircache lib/db/t_db lib/db/t_directory
+db_tests = lib/db/t_dircache lib/db/t_db lib/db/t_directory \
+	lib/db/t_migrate lib/db/t_credentials
 if HAVE_CMOCKA
 check_PROGRAMS += $(db_tests)
 check_LIBRARIES += lib/libtestpg.a
@@ -28,3 +29,7 @@ lib_db_t_db_CFLAGS = $(db_test_cflags)
 lib_db_t_db_LDADD = $(db_test_libs)
 lib_db_t_directory_CFLAGS = $(db_test_cflags)
 lib_db_t_directory_LDADD = $(db_test_libs)
+lib_db_t_migrate_CFLAGS = $(db_test_cflags)
+lib_db_t_migrate_LDADD = $(db_test_libs)
+lib_db_t_credentials_CFLAGS = $(db_test_cflags)
+lib_db_t_credentials_LDADD = $(db_test_libs)

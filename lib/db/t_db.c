@@ -458,8 +458,11 @@ main(void)
 		cmocka_unit_test(the_revision_is_checked),
 		cmocka_unit_test(passwords_are_found_by_role),
 	};
+	int rc;
 
 	log_level_set(LOG_L_FATAL);
 	testpg_start(&pg);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	rc = cmocka_run_group_tests(tests, NULL, NULL);
+	testpg_stop(&pg);
+	return rc;
 }

@@ -672,9 +672,12 @@ main(void)
 		T(a_restart_under_load_gives_no_wrong_answer),
 		T(a_standby_is_asked_every_time),
 	};
+	int rc;
 
 	log_level_set(LOG_L_FATAL);
 	testpg_start(&pg);
 	testpg_migrate(&pg);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	rc = cmocka_run_group_tests(tests, NULL, NULL);
+	testpg_stop(&pg);
+	return rc;
 }
