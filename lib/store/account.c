@@ -68,6 +68,13 @@ account_home_open(int store_dir, uint64_t mailbox_id, bool create, int *fd,
 	*fd = disk_openat(store_dir, path, O_RDONLY | O_DIRECTORY, 0);
 	if (*fd == -1)
 		return err_errno(err, "open home %s", path);
+	/* mkdir does not set it: files of imapd must get our group, too. */
+	if (fchmod(*fd, STORE_DIR_MODE) == -1) {
+		(void)err_errno(err, "set mode of home %s", path);
+		(void)disk_close(*fd);
+		*fd = -1;
+		return err == NULL ? PS_EIO : err->code;
+	}
 	return 0;
 }
 

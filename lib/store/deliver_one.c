@@ -54,6 +54,12 @@ delivery_close(struct delivery_target **tp)
 	*tp = NULL;
 }
 
+int
+delivery_dirfd(const struct delivery_target *t)
+{
+	return t->account;
+}
+
 /* --- the file --- */
 
 static uint64_t

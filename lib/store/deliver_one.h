@@ -47,6 +47,7 @@ enum delivered {
 struct delivery_target *delivery_open(int store_dir, uint64_t mailbox_id,
     struct err *err) MUST_CHECK;
 void delivery_close(struct delivery_target **t);
+int delivery_dirfd(const struct delivery_target *t);	/* home, lent */
 
 /* On failure err says why; its code is PS_EFULL for ENOSPC and EDQUOT. What
  * was begun is undone or is found by the next try with maybe_done. With
