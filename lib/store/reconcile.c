@@ -306,7 +306,8 @@ believe(struct job *j)
 		    e->f.has_vsize && e->f.uidvalidity == b->hd.uidvalidity &&
 		    e->f.uid < b->hd.ceiling;
 	}
-	qsort(j->scan.ent, j->scan.n, sizeof(*j->scan.ent), ent_cmp);
+	if (j->scan.n > 0)
+		qsort(j->scan.ent, j->scan.n, sizeof(*j->scan.ent), ent_cmp);
 }
 
 /* Picks, among the run of files that claim `uid` from *at, the one with the
