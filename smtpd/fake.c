@@ -398,16 +398,21 @@ stop_cb(void *arg)
 }
 
 void
+fake_turn(struct fake *f)
+{
+	loop_post(f->loop, stop_cb, f->loop);
+	loop_run(f->loop);
+}
+
+void
 fake_settle(struct fake *f)
 {
 	int i;
 
 	/* A session that reads waits for nobody. */
 	for (i = 0; i < TURNS && (f->stream == NULL || f->stream->paused ||
-	    f->stream->finished); i++) {
-		loop_post(f->loop, stop_cb, f->loop);
-		loop_run(f->loop);
-	}
+	    f->stream->finished); i++)
+		fake_turn(f);
 	if (f->stream != NULL) {
 		buf_span_add(&f->sent, buf_span(&f->stream->out));
 		buf_clear(&f->stream->out);

@@ -52,5 +52,7 @@ void fake_send(struct fake *f, struct span bytes);
 /* The client hangs up. */
 void fake_hangup(struct fake *f);
 void fake_settle(struct fake *f);
+/* One turn of the loop, whatever the session does. */
+void fake_turn(struct fake *f);
 
 #endif

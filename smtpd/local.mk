@@ -21,11 +21,14 @@ SMTPD_FAKE_LIBS = smtpd/libsmtpd.a smtpd/libfake.a smtpd/libsmtpd.a \
 	$(SPOOL_LIBS) lib/libgate.a $(MAIL_LIBS) $(NET_LIBS) $(BASE_LIBS)
 
 if HAVE_CMOCKA
-check_PROGRAMS += smtpd/t_session
+check_PROGRAMS += smtpd/t_session smtpd/t_peers
 endif
 smtpd_t_session_SOURCES = smtpd/t_session.c
 smtpd_t_session_CFLAGS = $(SMTPD_CFLAGS) $(CMOCKA_CFLAGS)
 smtpd_t_session_LDADD = $(SMTPD_FAKE_LIBS) $(CMOCKA_LIBS)
+smtpd_t_peers_SOURCES = smtpd/t_peers.c
+smtpd_t_peers_CFLAGS = $(smtpd_t_session_CFLAGS)
+smtpd_t_peers_LDADD = $(smtpd_t_session_LDADD)
 
 pkglibexec_PROGRAMS += smtpd/smtpd
 smtpd_smtpd_SOURCES = smtpd/main.c

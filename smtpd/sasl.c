@@ -15,6 +15,8 @@
 struct sasl {
 	uint64_t id;		/* of the exchange with authd; 0: over */
 	char *mechanism;
+	char *user;		/* who it is, once confirmed */
+	uint64_t mailbox_id;
 	bool final;		/* the last challenge carries server data: an
 				 * empty response, then 235 */
 	struct line_reader line;
@@ -82,6 +84,7 @@ sasl_drop(struct session *s)
 		return;
 	(void)map_del_u64(s->srv->auth_waits, a->id);
 	free(a->mechanism);
+	free(a->user);
 	free(a);
 }
 
@@ -307,6 +310,9 @@ static enum step
 authenticated(struct session *s)
 {
 	s->sasl_method = xstrdup(s->sasl->mechanism);
+	s->sasl_user = s->sasl->user;
+	s->sasl->user = NULL;
+	s->mailbox_id = s->sasl->mailbox_id;
 	s->srv->stat.auth_ok++;
 	return over(s, "235 2.7.0 Authentication successful");
 }
@@ -333,8 +339,8 @@ verdict(struct session *s, const struct msg_auth_result *in)
 		    "authentication failure", "authentication failure",
 		    in->user);
 	}
-	s->sasl_user = xmemdup0(in->user.p, in->user.n);
-	s->mailbox_id = in->mailbox_id;
+	s->sasl->user = xmemdup0(in->user.p, in->user.n);
+	s->sasl->mailbox_id = in->mailbox_id;
 	if (in->final.n == 0)
 		return authenticated(s);
 	/* The server's last word (SCRAM v=) goes in a challenge; the client
