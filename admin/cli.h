@@ -32,7 +32,9 @@ struct cli {
 enum {
 	CLI_CONFIG = 1,		/* needs a configuration that parses */
 	CLI_HIDDEN = 2,		/* not in --help */
-	CLI_DESTROYS = 4	/* asks first, unless --yes */
+	CLI_DESTROYS = 4,	/* asks first, unless --yes */
+	CLI_SERVER = 8		/* asks the running server, which may have
+				 * started before the file was spoiled */
 };
 
 struct cli_command {

@@ -204,7 +204,8 @@ config_compose(struct setup *s)
 	service_put(s, "submissions", "submission", 465,
 	    "smtpd_tls_wrappermode = yes\n" SUBMISSION);
 	service_put(s, "imap", "imap", 143, "");
-	service_put(s, "imaps", "imap", 993, "imap_tls_wrappermode = yes\n");
+	service_put(s, "imaps", "imap", 993,
+	    "imap_tls_wrappermode = yes\n");
 }
 
 static int
@@ -313,8 +314,8 @@ setup_tell(const struct setup *s)
 	    "  start it:      %s -c %s/postern.conf\n"
 	    "  add a domain:  %s -c %s/postern.conf domain add example.org\n"
 	    "  ports: smtp %u, submission %u and %u, imap %u and %u\n",
-	    s->dir, posternd, s->dir, cli, s->dir, s->base + 25, s->base + 587, s->base + 465,
-	    s->base + 143, s->base + 993);
+	    s->dir, posternd, s->dir, cli, s->dir, s->base + 25,
+	    s->base + 587, s->base + 465, s->base + 143, s->base + 993);
 	free(posternd);
 	free(cli);
 }

@@ -10,7 +10,8 @@
 /* The program of a child: in $POSTERN_LIBEXEC, the build tree or
  * pkglibexecdir. */
 char *place_program(const struct role *role);
-/* The directory of migrations: $POSTERN_SQL_DIR, the source tree or pkgdatadir. */
+/* The directory of migrations: $POSTERN_SQL_DIR, the source tree or
+ * pkgdatadir. */
 char *place_sql(void);
 /* posternd or postern itself (`name`), for telling the admin what to run. */
 char *place_sibling(const char *name);

@@ -240,6 +240,34 @@ command_prepare(struct cli *cli, struct line *l, size_t used)
 	return EX_OK;
 }
 
+/* From a file with mistakes, the one thing that is needed to reach a server
+ * that read it while it had none. */
+static bool
+config_salvage(struct cli *cli)
+{
+	struct span rest, line;
+	struct buf text, some;
+	struct err err;
+
+	buf_init(&text, 2 * 1024 * 1024);
+	buf_init(&some, 65536);
+	if (file_read(cli->config_path, 1024 * 1024, &text, &err) == 0) {
+		rest = buf_span(&text);
+		while (span_split(&rest, '\n', &line) &&
+		    !span_starts(line, "["))
+			if (span_starts(line, "run_directory")) {
+				buf_span_add(&some, line);
+				buf_char(&some, '\n');
+			}
+	}
+	buf_clear(&text);
+	cli->config.conf = conf_parse(cli->config_path, buf_span(&some),
+	    &text);
+	buf_fini(&text);
+	buf_fini(&some);
+	return cli->config.conf != NULL;
+}
+
 static int
 config_load(struct cli *cli)
 {
@@ -248,8 +276,11 @@ config_load(struct cli *cli)
 
 	buf_init(&complaints, 1024 * 1024);
 	if (!configfile_read(&cli->config, cli->config_path, &complaints)) {
-		out_complain("%s", buf_cstr(&complaints));
-		rc = EX_CONFIG;
+		if ((cli->command->flags & CLI_SERVER) == 0 ||
+		    !config_salvage(cli))
+			rc = EX_CONFIG;
+		if (rc != EX_OK || cli->command->run != cmd_reload)
+			out_complain("%s", buf_cstr(&complaints));
 	}
 	buf_fini(&complaints);
 	return rc;

@@ -218,7 +218,7 @@ secret_load(struct secret_set *set, struct secret *s)
 	buf_init(&text, 2 * SECRET_FILE_MAX + 2);
 	if (secret_read(s, &text, &err) != 0 ||
 	    certs_file(set->check, s->name, buf_span(&text), &err) != 0) {
-		log_warning("%s not taken: %s%s", s->name, err.why,
+		log_warning("certificate not taken: %s%s", err.why,
 		    buf_len(&s->contents) > 0 ?
 		    " (the old one stays in use)" : "");
 	} else {

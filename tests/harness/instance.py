@@ -66,7 +66,7 @@ class Instance:
             paths.as_plain_user([
                 postern, "setup", self.dir, "--database",
                 self.cluster.url_of(self.database), "--port-base",
-                str(self.base)]),
+                str(self.base), "--hostname", "mx.test.example"]),
             capture_output=True, text=True, env=env)
         if done.returncode != 0:
             raise RuntimeError(f"postern setup: {done.stdout}{done.stderr}")
