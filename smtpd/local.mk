@@ -35,3 +35,4 @@ smtpd_smtpd_SOURCES = smtpd/main.c
 smtpd_smtpd_CFLAGS = $(SMTPD_CFLAGS)
 smtpd_smtpd_LDADD = smtpd/libsmtpd.a $(SPOOL_LIBS) lib/libgate.a $(DB_LIBS) \
 	$(MAIL_LIBS) $(NET_LIBS) $(BASE_LIBS)
+dist_man_MANS += doc/smtpd.8
