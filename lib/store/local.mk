@@ -18,7 +18,7 @@ lib_libstore_a_CFLAGS = $(AM_CFLAGS)
 STORE_LIBS = lib/libstore.a $(MAIL_LIBS)
 EXTRA_DIST += doc/store-format.md lib/store/README.md
 
-store_tests = lib/store/t_folder
+store_tests = lib/store/t_folder lib/store/t_deliver lib/store/t_reconcile
 if HAVE_CMOCKA
 check_PROGRAMS += $(store_tests)
 endif
@@ -29,3 +29,9 @@ store_test_libs = $(STORE_LIBS) lib/libdiskrecord.a $(BASE_LIBS) \
 lib_store_t_folder_SOURCES = lib/store/t_folder.c
 lib_store_t_folder_CFLAGS = $(store_test_cflags)
 lib_store_t_folder_LDADD = $(store_test_libs)
+lib_store_t_deliver_SOURCES = lib/store/t_deliver.c
+lib_store_t_deliver_CFLAGS = $(store_test_cflags)
+lib_store_t_deliver_LDADD = $(store_test_libs)
+lib_store_t_reconcile_SOURCES = lib/store/t_reconcile.c
+lib_store_t_reconcile_CFLAGS = $(store_test_cflags)
+lib_store_t_reconcile_LDADD = $(store_test_libs)
