@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "admin/ctl.h"
-#include "admin/json.h"
+#include "base/json.h"
 #include "base/xmalloc.h"
 
 #define TIMEOUT_MS	30000

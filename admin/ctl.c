@@ -6,7 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "admin/json.h"
+#include "base/json.h"
 #include "base/loop.h"
 #include "proto/proto.h"
 

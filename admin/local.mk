@@ -4,7 +4,7 @@ admin_posternd_SOURCES = admin/posternd.c \
 	admin/child.c admin/child.h admin/configfile.c admin/configfile.h \
 	admin/control.c admin/control.h admin/instance.c admin/instance.h \
 	admin/listen.c admin/listen.h admin/lock.c admin/lock.h \
-	admin/json.c admin/json.h admin/notify.c admin/notify.h \
+	admin/notify.c admin/notify.h \
 	admin/out.c admin/out.h admin/place.c admin/place.h \
 	admin/restored.c admin/restored.h admin/roles.c admin/roles.h \
 	admin/secrets.c admin/secrets.h admin/sql.c admin/sql.h \
@@ -20,7 +20,7 @@ admin_postern_SOURCES = admin/postern.c \
 	admin/cmd_domain.c admin/cmd_mailbox.c admin/cmd_server.c \
 	admin/cmd_setup.c admin/commands.c admin/configfile.c \
 	admin/configfile.h admin/ctl.c admin/ctl.h admin/dbsetup.h \
-	admin/json.c admin/json.h admin/listen.c admin/listen.h \
+	admin/listen.c admin/listen.h \
 	admin/out.c admin/out.h admin/password.c admin/password.h \
 	admin/place.c admin/place.h admin/roles.c admin/roles.h \
 	admin/run.c admin/run.h admin/secrets.c admin/secrets.h \

@@ -7,7 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "admin/json.h"
+#include "base/json.h"
 #include "base/xmalloc.h"
 
 #define GAP		2

@@ -1,4 +1,4 @@
-#include "admin/json.h"
+#include "base/json.h"
 
 #define DEPTH_MAX	32
 

@@ -1,10 +1,10 @@
 /*
- * JSON for the CLI: escaping what we print, and walking the flat objects
+ * JSON as far as we speak it: escaping what we print, and walking the flat objects
  * that Postern's processes answer with. Reads untrusted bytes: bounded depth,
  * nothing is allocated but what the caller's buf takes.
  */
-#ifndef ADMIN_JSON_H
-#define ADMIN_JSON_H
+#ifndef BASE_JSON_H
+#define BASE_JSON_H
 
 #include "base/buf.h"
 #include "base/span.h"
