@@ -1,18 +1,30 @@
 # authd: passwords and SASL
 noinst_LIBRARIES += authd/libauthd.a
-authd_libauthd_a_SOURCES = authd/mech.c authd/mech.h authd/message.c \
-	authd/message.h
+authd_libauthd_a_SOURCES = authd/account.c authd/account.h authd/authd.c \
+	authd/authd.h authd/client.c authd/client.h authd/exchange.c \
+	authd/exchange.h authd/login_cache.c authd/login_cache.h \
+	authd/mech.c authd/mech.h authd/message.c authd/message.h \
+	authd/turnstile.c authd/turnstile.h
 authd_libauthd_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(SASL_CFLAGS) \
 	$(SSL_CFLAGS) -DPS_SASL_PLUGINS='"$(SASL_PLUGINS)"'
-AUTHD_LIBS = authd/libauthd.a $(SCHEME_LIBS) $(SASL_LIBS)
+AUTHD_LIBS = authd/libauthd.a $(DB_LIBS) $(SCHEME_LIBS) $(SASL_LIBS)
+
+pkglibexec_PROGRAMS += authd/authd
+authd_authd_SOURCES = authd/main.c
+authd_authd_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
+authd_authd_LDADD = $(AUTHD_LIBS)
 
 check_LIBRARIES += authd/libtestclient.a
 authd_libtestclient_a_SOURCES = authd/testclient.c authd/testclient.h
 authd_libtestclient_a_CFLAGS = $(AM_CFLAGS) $(SSL_CFLAGS)
 
+authd_tests = authd/t_exchange authd/t_mech
 if HAVE_CMOCKA
-check_PROGRAMS += authd/t_mech
+check_PROGRAMS += $(authd_tests)
 endif
 authd_t_mech_SOURCES = authd/t_mech.c
 authd_t_mech_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 authd_t_mech_LDADD = authd/libtestclient.a $(AUTHD_LIBS) $(CMOCKA_LIBS)
+authd_t_exchange_SOURCES = authd/t_exchange.c
+authd_t_exchange_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CMOCKA_CFLAGS)
+authd_t_exchange_LDADD = $(authd_t_mech_LDADD)

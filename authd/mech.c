@@ -211,17 +211,17 @@ auxprop_lookup(void *glob, sasl_server_params_t *params, unsigned flags,
     const char *user, unsigned ulen)
 {
 	struct mech *m = mech_of(params->utils);
-	const char *wanted = flags & SASL_AUXPROP_AUTHZID ? MECH_SECRET :
-	    "*" MECH_SECRET;
 	const struct propval *v;
 
 	(void)glob;
+	if (flags & SASL_AUXPROP_AUTHZID)
+		return SASL_OK;		/* nothing is kept under that name */
 	if (m == NULL || !span_eq(span_of(user, ulen), span_str(m->user)))
 		return SASL_NOUSER;
 	m->looked_up = true;
 	v = params->utils->prop_get(params->propctx);
 	for (; v != NULL && v->name != NULL; v++)
-		if (strcmp(v->name, wanted) == 0 && m->verifier != NULL)
+		if (strcmp(v->name, "*" MECH_SECRET) == 0 && m->verifier != NULL)
 			return params->utils->prop_set(params->propctx,
 			    v->name, m->verifier, -1);
 	return SASL_OK;

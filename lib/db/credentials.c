@@ -34,7 +34,29 @@ struct credentials {
 	struct db *db;
 	uint64_t host_id;
 	struct map *used;		/* credential id -> last write, ms */
+	credentials_revoked_cb *revoked;	/* may be NULL */
+	void *revoked_arg;
 };
+
+static void
+revoked_tell(struct credentials *c, uint64_t mailbox_id)
+{
+	if (c->revoked != NULL)
+		c->revoked(mailbox_id, c->revoked_arg);
+}
+
+/* Payloads (sql/0004): "*", or a mailbox id. */
+static void
+revoked_notify_cb(struct span payload, void *arg)
+{
+	struct credentials *c = OBJ_CAST(arg, credentials,
+	    CREDENTIALS_MAGIC);
+	uint64_t id;
+
+	if (!span_u64(payload, 1, INT64_MAX, &id))
+		id = 0;
+	revoked_tell(c, id);
+}
 
 static void
 host_cb(const struct db_result *r, void *arg)
@@ -54,9 +76,11 @@ state_cb(enum db_state state, void *arg)
 	struct db_param p =
 	    DB_TEXT(span_str(c->conf->host_name_in_database));
 
-	if (state == DB_UP)
-		(void)db_ask(c->db, "SELECT host_id_of($1)", &p, 1,
-		    DB_AGAIN | DB_FIRST, host_cb, c);
+	if (state != DB_UP)
+		return;
+	(void)db_ask(c->db, "SELECT host_id_of($1)", &p, 1,
+	    DB_AGAIN | DB_FIRST, host_cb, c);
+	revoked_tell(c, 0);	/* what was said meanwhile, we missed */
 }
 
 struct credentials *
@@ -72,7 +96,16 @@ credentials_new(struct loop *l, struct conf *conf, const char *password)
 	c->used = map_new();
 	c->db = db_new(l, &cfg);
 	db_on_state(c->db, state_cb, c);
+	db_listen(c->db, "postern_login", revoked_notify_cb, c);
 	return c;
+}
+
+void
+credentials_on_revoked(struct credentials *c, credentials_revoked_cb *cb,
+    void *arg)
+{
+	c->revoked = cb;
+	c->revoked_arg = arg;
 }
 
 void

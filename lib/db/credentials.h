@@ -50,6 +50,16 @@ struct credentials *credentials_new(struct loop *l, struct conf *conf,
     const char *password);
 void credentials_free(struct credentials **c);
 
+/*
+ * Tells, by NOTIFY, of a mailbox whose password or right to log in changed:
+ * its sessions must end. 0: something changed, nobody knows for whom (an
+ * alias domain; the connection was lost and is back): forget what was
+ * remembered, end nothing. Call once, right after credentials_new.
+ */
+typedef void credentials_revoked_cb(uint64_t mailbox_id, void *arg);
+void credentials_on_revoked(struct credentials *c,
+    credentials_revoked_cb *cb, void *arg);
+
 typedef void credentials_cb(const struct login *login, void *arg);
 
 /* name: normal form (mail/address.h), `local@domain`. An alias is no login;

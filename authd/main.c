@@ -1,0 +1,7 @@
+#include "authd/authd.h"
+
+int
+main(int argc, char **argv)
+{
+	return service_main(&authd_service, argc, argv);
+}
