@@ -6,14 +6,18 @@ lib_libspool_a_SOURCES = \
 	lib/spool/header.c lib/spool/header.h \
 	lib/spool/incarnation.c lib/spool/incarnation.h \
 	lib/spool/journal.c lib/spool/journal.h \
+	lib/spool/outlog.c lib/spool/outlog.h \
 	lib/spool/queueid.c lib/spool/queueid.h \
 	lib/spool/record.c lib/spool/record.h \
-	lib/spool/segment.c lib/spool/segment.h
+	lib/spool/segment.c lib/spool/segment.h \
+	lib/spool/spool.c lib/spool/spool.h lib/spool/spool_cold.c \
+	lib/spool/spool_commit.c lib/spool/spool_drain.c \
+	lib/spool/spool_private.h
 lib_libspool_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 SPOOL_LIBS = lib/libspool.a
 
 spool_tests = lib/spool/t_queueid lib/spool/t_envelope lib/spool/t_record \
-	lib/spool/t_journal
+	lib/spool/t_journal lib/spool/t_manager
 if HAVE_CMOCKA
 check_PROGRAMS += $(spool_tests)
 endif
@@ -31,3 +35,7 @@ lib_spool_t_record_LDADD = $(SPOOL_T_LIBS)
 lib_spool_t_journal_SOURCES = lib/spool/t_journal.c lib/spool/t_spool.h
 lib_spool_t_journal_CFLAGS = $(SPOOL_T_CFLAGS)
 lib_spool_t_journal_LDADD = $(SPOOL_T_LIBS)
+lib_spool_t_manager_SOURCES = lib/spool/t_manager.c lib/spool/t_manager.h \
+	lib/spool/t_spool.h
+lib_spool_t_manager_CFLAGS = $(SPOOL_T_CFLAGS)
+lib_spool_t_manager_LDADD = $(SPOOL_T_LIBS)
