@@ -195,19 +195,6 @@ cmd_config_check(struct cli *cli)
 	return rc;
 }
 
-int
-cmd_config_man(struct cli *cli)
-{
-	struct buf b;
-
-	(void)cli;
-	buf_init(&b, 4 * 1024 * 1024);
-	conf_print_man(&b);
-	fwrite(buf_data(&b), 1, buf_len(&b), stdout);
-	buf_fini(&b);
-	return EX_OK;
-}
-
 static void
 man_text(const char *s)
 {
@@ -219,6 +206,52 @@ man_text(const char *s)
 		else
 			putchar(*s);
 	}
+}
+
+/* The RESTRICTIONS part of postern.conf(5). */
+static void
+restrictions_man(void)
+{
+	static const char *const stages[] = {
+		[GATE_CLIENT] = "client", [GATE_HELO] = "helo",
+		[GATE_SENDER] = "sender", [GATE_RELAY] = "relay",
+		[GATE_RECIPIENT] = "recipient", [GATE_DATA] = "data",
+		[GATE_END_OF_DATA] = "end_of_data",
+	};
+	const struct gate_restriction *r;
+	size_t n, i, stage;
+
+	r = gate_restrictions(&n);
+	puts(".Bl -tag -width Ds");
+	for (i = 0; i < n; i++) {
+		printf(".It Ic %s%s\n", r[i].name,
+		    r[i].arg == GATE_ARG_NONE ? "" : " Ar argument");
+		man_text(r[i].help);
+		fputs("\n.br\nIn lists:", stdout);
+		for (stage = 0; stage < ARRAY_LEN(stages); stage++)
+			if ((r[i].stages & 1u << stage) != 0)
+				printf(" %s", stages[stage]);
+		puts(".");
+	}
+	puts(".El");
+}
+
+int
+cmd_config_man(struct cli *cli)
+{
+	struct buf b;
+
+	if (cli->n_words > 0) {
+		if (strcmp(cli->word[0], "restrictions") != 0)
+			return cli_usage(cli, "man of what?");
+		restrictions_man();
+		return EX_OK;
+	}
+	buf_init(&b, 4 * 1024 * 1024);
+	conf_print_man(&b);
+	fwrite(buf_data(&b), 1, buf_len(&b), stdout);
+	buf_fini(&b);
+	return EX_OK;
 }
 
 /* The COMMANDS part of postern(8). */

@@ -116,9 +116,10 @@ static const struct cli_command commands[] = {
 	{ "config diff", "", 0, 0, CLI_CONFIG, { NULL }, cmd_config_diff,
 	    "Shows the parameters that differ from their defaults.",
 	    "postern config diff" },
-	{ "config man", "", 0, 0, CLI_HIDDEN, { NULL }, cmd_config_man,
-	    "Prints the parameters in mdoc, for postern.conf(5).",
-	    "postern config man" },
+	{ "config man", "[restrictions]", 0, 1, CLI_HIDDEN, { NULL },
+	    cmd_config_man,
+	    "Prints the parameters or restrictions in mdoc, for "
+	    "postern.conf(5).", "postern config man" },
 
 	/* --- database --- */
 	{ "db migrate", "", 0, 0, CLI_CONFIG, { "--role=NAME" },

@@ -1,3 +1,25 @@
-# doc/local.mk, included from the top Makefile.am
-EXTRA_DIST += doc/performance.md doc/testing.md
-EXTRA_DIST += doc/database.md
+# doc: guides, formats, manual pages. Pages whose middle is a table of the
+# program are made from a frame and what the program prints of it.
+EXTRA_DIST += doc/README.md doc/architecture.md doc/database.md \
+	doc/first-domain.md \
+	doc/performance.md doc/spool-format.md doc/store-format.md \
+	doc/testing.md doc/postern.8.in doc/postern.conf.5.in
+dist_man_MANS += doc/posternd.8
+man_MANS = doc/postern.8 doc/postern.conf.5
+CLEANFILES += doc/postern.8 doc/postern.conf.5
+
+doc/postern.8: doc/postern.8.in admin/postern$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) doc && \
+	admin/postern help man >$@.commands && \
+	$(SED) -e '/^@COMMANDS@$$/{r $@.commands' -e 'd;}' \
+	    '$(srcdir)/doc/postern.8.in' >$@.tmp && \
+	rm -f $@.commands && mv $@.tmp $@
+
+doc/postern.conf.5: doc/postern.conf.5.in admin/postern$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) doc && \
+	admin/postern config man >$@.parameters && \
+	admin/postern config man restrictions >$@.restrictions && \
+	$(SED) -e '/^@PARAMETERS@$$/{r $@.parameters' -e 'd;}' \
+	    -e '/^@RESTRICTIONS@$$/{r $@.restrictions' -e 'd;}' \
+	    '$(srcdir)/doc/postern.conf.5.in' >$@.tmp && \
+	rm -f $@.parameters $@.restrictions && mv $@.tmp $@
