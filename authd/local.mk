@@ -18,7 +18,7 @@ check_LIBRARIES += authd/libtestclient.a
 authd_libtestclient_a_SOURCES = authd/testclient.c authd/testclient.h
 authd_libtestclient_a_CFLAGS = $(AM_CFLAGS) $(SSL_CFLAGS)
 
-authd_tests = authd/t_exchange authd/t_mech
+authd_tests = authd/t_authd authd/t_exchange authd/t_mech
 if HAVE_CMOCKA
 check_PROGRAMS += $(authd_tests)
 endif
@@ -28,3 +28,9 @@ authd_t_mech_LDADD = authd/libtestclient.a $(AUTHD_LIBS) $(CMOCKA_LIBS)
 authd_t_exchange_SOURCES = authd/t_exchange.c
 authd_t_exchange_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CMOCKA_CFLAGS)
 authd_t_exchange_LDADD = $(authd_t_mech_LDADD)
+authd_t_authd_SOURCES = authd/t_authd.c
+authd_t_authd_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(PQ_CFLAGS) \
+	$(CMOCKA_CFLAGS)
+authd_t_authd_LDADD = lib/libtestpg.a $(authd_t_mech_LDADD)
+authd_t_authd_DEPENDENCIES = authd/authd$(EXEEXT) $(AUTHD_LIBS) \
+	lib/libtestpg.a authd/libtestclient.a
