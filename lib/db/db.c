@@ -38,7 +38,8 @@ struct db_query {
 	bool told;			/* its callback has run */
 	db_result_cb *cb;		/* NULL: cancelled */
 	void *arg;
-	uint64_t deadline_ms;
+	uint64_t deadline_ms;		/* while it waits */
+	uint64_t sent_ms;
 	struct db_result res;
 };
 TAILQ_HEAD(query_list, db_query);
@@ -68,6 +69,7 @@ struct db {
 	bool broken;			/* to be taken down by broken_cb */
 	size_t listens_left;
 	uint64_t since_ms, up_ms;
+	uint64_t heard_ms;		/* when the server last said something */
 	uint32_t backoff_ms;
 	char why[256];
 	struct timer retry, connect_limit, expire;
@@ -199,20 +201,33 @@ state_set(struct db *db, enum phase phase)
 		db->state_cb(is_up ? DB_UP : DB_DOWN, db->state_arg);
 }
 
+/*
+ * When the server counts as gone: it gives up each query sooner than we do
+ * (statement_timeout), so it would have said something by then. One that is
+ * only busy, with many queries before the first to be answered, is not gone.
+ */
+static uint64_t
+silence_limit_ms(const struct db *db)
+{
+	const struct db_query *q = TAILQ_FIRST(&db->running);
+
+	if (q == NULL)
+		return UINT64_MAX;
+	return MAX(q->sent_ms, db->heard_ms) + db->c.query_timeout_ms;
+}
+
 static void
 expire_arm(struct db *db)
 {
 	struct db_query *w = TAILQ_FIRST(&db->waiting);
-	struct db_query *r = TAILQ_FIRST(&db->running);
-	uint64_t now = loop_now_ms(db->loop), at;
+	uint64_t now = loop_now_ms(db->loop), at = silence_limit_ms(db);
 
-	if (w == NULL && r == NULL) {
+	if (w != NULL)
+		at = MIN(at, w->deadline_ms);
+	if (at == UINT64_MAX)
 		timer_clear(&db->expire);
-		return;
-	}
-	at = w == NULL ? r->deadline_ms : r == NULL ? w->deadline_ms :
-	    MIN(w->deadline_ms, r->deadline_ms);
-	timer_set_ms(&db->expire, at > now ? at - now : 0);
+	else
+		timer_set_ms(&db->expire, at > now ? at - now : 0);
 }
 
 static void
@@ -303,9 +318,7 @@ expire_cb(void *arg)
 	uint64_t now = loop_now_ms(db->loop);
 	struct db_query *q;
 
-	/* The server gives up sooner (statement_timeout), so nobody is there
-	 * when a query that was sent gets that old. */
-	if ((q = TAILQ_FIRST(&db->running)) != NULL && q->deadline_ms <= now)
+	if (silence_limit_ms(db) <= now)
 		db_lost(db, "the server does not answer");
 	while ((q = TAILQ_FIRST(&db->waiting)) != NULL &&
 	    q->deadline_ms <= now) {
@@ -335,6 +348,7 @@ query_send(struct db *db, struct db_query *q)
 {
 	const struct db_args *a = q->args;
 
+	q->sent_ms = loop_now_ms(db->loop);
 	return PQsendQueryParams(db->conn, q->sql, a->n, a->type, a->value,
 	    a->length, a->format, 0) == 1 && PQpipelineSync(db->conn) == 1;
 }
@@ -430,8 +444,10 @@ traffic_cb(struct db *db, int what)
 {
 	bool alive = true;
 
-	if (what & IO_READ)
+	if (what & IO_READ) {
 		alive = PQconsumeInput(db->conn) == 1;
+		db->heard_ms = loop_now_ms(db->loop);
+	}
 	/* What arrived before the end is used, results before NOTIFYs. */
 	results_take(db);
 	notifies_take(db);
