@@ -1,1 +1,34 @@
-# imapd/local.mk, included from the top Makefile.am
+# imapd: gives mail to readers
+noinst_LIBRARIES += imapd/libimapd.a
+imapd_libimapd_a_SOURCES = \
+	imapd/append.c imapd/args.c imapd/args.h imapd/capability.c \
+	imapd/command.c imapd/command.h imapd/copy.c imapd/fetch.c \
+	imapd/fetch_plan.c imapd/fetch_plan.h imapd/flags.c imapd/flags.h \
+	imapd/idle.c imapd/list.c imapd/login.c imapd/mailbox.c \
+	imapd/message.c imapd/message.h imapd/pattern.c imapd/pattern.h \
+	imapd/quota.c imapd/quota.h imapd/reader.c imapd/reader.h \
+	imapd/sasl.c imapd/sasl.h imapd/search.c imapd/search_match.c \
+	imapd/search_match.h imapd/search_plan.c imapd/search_plan.h \
+	imapd/select.c imapd/seqs.c imapd/seqs.h imapd/seqset.c \
+	imapd/seqset.h imapd/server.c imapd/server.h imapd/session.c \
+	imapd/session.h imapd/store.c imapd/update.c
+IMAPD_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
+imapd_libimapd_a_CFLAGS = $(IMAPD_CFLAGS)
+IMAPD_LIBS = imapd/libimapd.a $(SPOOL_LIBS) $(STORE_LIBS) $(NET_LIBS)
+EXTRA_DIST += imapd/README.md
+
+pkglibexec_PROGRAMS += imapd/imapd
+imapd_imapd_SOURCES = imapd/main.c
+imapd_imapd_CFLAGS = $(IMAPD_CFLAGS)
+imapd_imapd_LDADD = $(IMAPD_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += imapd/t_parse imapd/t_session
+endif
+imapd_t_parse_SOURCES = imapd/t_parse.c
+imapd_t_parse_CFLAGS = $(IMAPD_CFLAGS) $(CMOCKA_CFLAGS)
+imapd_t_parse_LDADD = $(IMAPD_LIBS) $(CMOCKA_LIBS)
+imapd_t_session_SOURCES = imapd/t_session.c imapd/t_imapd.c imapd/t_imapd.h
+imapd_t_session_CFLAGS = $(IMAPD_CFLAGS) $(CMOCKA_CFLAGS)
+imapd_t_session_LDADD = $(IMAPD_LIBS) $(CMOCKA_LIBS)
+dist_man_MANS += doc/imapd.8

@@ -1,0 +1,313 @@
+#include "imapd/args.h"
+
+#include <stdlib.h>
+
+#include "base/xmalloc.h"
+
+struct parser {
+	struct args *a;
+	char *p, *end;
+	uint32_t open[ARGS_DEPTH_MAX];	/* lists that are not closed */
+	unsigned depth;
+	bool after;			/* an item just ended: space needed */
+};
+
+void
+args_init(struct args *a)
+{
+	*a = (struct args){ .n = 0 };
+}
+
+void
+args_fini(struct args *a)
+{
+	free(a->arg);
+	args_init(a);
+}
+
+static struct arg *
+arg_add(struct parser *s, enum arg_type type, struct span text)
+{
+	struct args *a = s->a;
+	struct arg *arg;
+
+	if (a->n == a->size) {
+		a->size = a->size == 0 ? 8 : a->size * 2;
+		a->arg = xreallocarray(a->arg, a->size, sizeof(*a->arg));
+	}
+	arg = &a->arg[a->n++];
+	arg->type = type;
+	arg->text = text;
+	arg->end = a->n;
+	s->after = true;
+	return arg;
+}
+
+static const char *
+take_quoted(struct parser *s)
+{
+	char *from = ++s->p, *to = from;
+
+	for (; s->p < s->end && *s->p != '"'; s->p++) {
+		if (*s->p == '\r' || *s->p == '\n' || *s->p == '\0')
+			return "Line end or NUL in a quoted string";
+		if (*s->p == '\\') {
+			if (++s->p == s->end || (*s->p != '"' &&
+			    *s->p != '\\'))
+				return "Bad escape in a quoted string";
+		}
+		*to++ = *s->p;
+	}
+	if (s->p == s->end)
+		return "Quoted string without end";
+	s->p++;
+	arg_add(s, ARG_QUOTED, span_of(from, (size_t)(to - from)));
+	return NULL;
+}
+
+static const char *
+take_literal(struct parser *s)
+{
+	char *close;
+	struct span number;
+	uint64_t n;
+
+	close = memchr(s->p, '}', (size_t)(s->end - s->p));
+	if (close == NULL)
+		return "Bad literal";
+	number = span_of(s->p + 1, (size_t)(close - s->p - 1));
+	if (number.n > 0 && number.p[number.n - 1] == '+')
+		number.n--;
+	if (!span_u64(number, 0, UINT32_MAX, &n) || s->end - close < 3 ||
+	    close[1] != '\r' || close[2] != '\n')
+		return "Bad literal";
+	s->p = close + 3;
+	if (s->p == s->end && n > 0) {
+		arg_add(s, ARG_PENDING, number);
+		return NULL;
+	}
+	if (n > (uint64_t)(s->end - s->p))
+		return "Bad literal";
+	if (memchr(s->p, '\0', n) != NULL)
+		return "NUL in a literal";
+	arg_add(s, ARG_LITERAL, span_of(s->p, n));
+	s->p += n;
+	return NULL;
+}
+
+static bool
+is_atom_char(char c)
+{
+	return (unsigned char)c > ' ' && c != 127 && c != '(' && c != ')' &&
+	    c != '{' && c != '"';
+}
+
+/* To behind the bracket of "BODY[HEADER.FIELDS (From \"To\")]". */
+static const char *
+skip_section(struct parser *s)
+{
+	bool quoted = false;
+
+	for (; s->p < s->end; s->p++) {
+		char c = *s->p;
+
+		if (c == '\r' || c == '\n' || c == '\0')
+			break;
+		if (quoted && c == '\\' && s->p + 1 < s->end)
+			s->p++;
+		else if (c == '"')
+			quoted = !quoted;
+		else if (c == ']' && !quoted) {
+			s->p++;
+			return NULL;
+		}
+	}
+	return "Section without end";
+}
+
+static bool
+has_section(struct span word)
+{
+	return span_is(word, "BODY") || span_is(word, "BODY.PEEK") ||
+	    span_is(word, "BINARY") || span_is(word, "BINARY.PEEK") ||
+	    span_is(word, "BINARY.SIZE");
+}
+
+static const char *
+take_atom(struct parser *s)
+{
+	char *from = s->p;
+	const char *why;
+
+	while (s->p < s->end && is_atom_char(*s->p)) {
+		if (*s->p == '[' && has_section(span_of(from,
+		    (size_t)(s->p - from)))) {
+			why = skip_section(s);
+			if (why != NULL)
+				return why;
+			continue;
+		}
+		s->p++;
+	}
+	if (s->p == from)
+		return "Unexpected character";
+	arg_add(s, ARG_ATOM, span_of(from, (size_t)(s->p - from)));
+	return NULL;
+}
+
+static const char *
+open_list(struct parser *s)
+{
+	if (s->depth == ARGS_DEPTH_MAX)
+		return "Too many nested lists";
+	arg_add(s, ARG_LIST, span_of(s->p, 0));
+	s->open[s->depth++] = s->a->n - 1;
+	s->after = false;
+	s->p++;
+	return NULL;
+}
+
+static const char *
+close_list(struct parser *s)
+{
+	if (s->depth == 0)
+		return "Unexpected )";
+	s->a->arg[s->open[--s->depth]].end = s->a->n;
+	s->after = true;
+	s->p++;
+	return NULL;
+}
+
+static const char *
+take_item(struct parser *s)
+{
+	if (*s->p == ')')
+		return close_list(s);
+	/* "(a)(b)" is common where "(a) (b)" is meant, and does no harm */
+	if (s->after && *s->p != '(')
+		return "Space missing";
+	if (s->a->n >= ARGS_MAX)
+		return "Too many arguments";
+	switch (*s->p) {
+	case '(':
+		return open_list(s);
+	case '"':
+		return take_quoted(s);
+	case '{':
+		return take_literal(s);
+	default:
+		return take_atom(s);
+	}
+}
+
+const char *
+args_parse(struct args *a, struct span text)
+{
+	struct parser s = { .a = a, .p = (char *)(uintptr_t)text.p };
+	const char *why;
+	uint32_t i;
+
+	a->n = 0;
+	s.end = text.n == 0 ? s.p : s.p + text.n;
+	while (s.p < s.end) {
+		if (*s.p == ' ') {
+			s.p++;
+			s.after = false;
+			continue;
+		}
+		why = take_item(&s);
+		if (why != NULL)
+			return why;
+	}
+	if (s.depth > 0 && (a->n == 0 ||
+	    a->arg[a->n - 1].type != ARG_PENDING))
+		return "Missing )";
+	for (i = 0; i < s.depth; i++)
+		a->arg[s.open[i]].end = a->n;
+	return NULL;
+}
+
+struct arg_iter
+args_iter(const struct args *a)
+{
+	return (struct arg_iter){ a, 0, a->n };
+}
+
+struct arg_iter
+arg_members(const struct args *a, const struct arg *list)
+{
+	return (struct arg_iter){ a, (uint32_t)(list - a->arg) + 1,
+	    list->end };
+}
+
+static const struct arg *
+peek(const struct arg_iter *it)
+{
+	return arg_at_end(it) ? NULL : &it->args->arg[it->at];
+}
+
+const struct arg *
+arg_next(struct arg_iter *it)
+{
+	const struct arg *a = peek(it);
+
+	if (a != NULL)
+		it->at = a->end;
+	return a;
+}
+
+bool
+arg_take_atom(struct arg_iter *it, struct span *out)
+{
+	const struct arg *a = peek(it);
+
+	if (a == NULL || a->type != ARG_ATOM)
+		return false;
+	it->at = a->end;
+	*out = a->text;
+	return true;
+}
+
+bool
+arg_take_pattern(struct arg_iter *it, struct span *out)
+{
+	const struct arg *a = peek(it);
+
+	if (a == NULL || (a->type != ARG_ATOM && a->type != ARG_QUOTED &&
+	    a->type != ARG_LITERAL))
+		return false;
+	it->at = a->end;
+	*out = a->text;
+	return true;
+}
+
+bool
+arg_take_astring(struct arg_iter *it, struct span *out)
+{
+	const struct arg *a = peek(it);
+
+	if (a != NULL && a->type == ARG_ATOM && (memchr(a->text.p, '%',
+	    a->text.n) != NULL || memchr(a->text.p, '*', a->text.n) != NULL))
+		return false;
+	return arg_take_pattern(it, out);
+}
+
+bool
+arg_is_list(const struct arg_iter *it)
+{
+	const struct arg *a = peek(it);
+
+	return a != NULL && a->type == ARG_LIST;
+}
+
+bool
+arg_take_list(struct arg_iter *it, struct arg_iter *members)
+{
+	const struct arg *a = peek(it);
+
+	if (a == NULL || a->type != ARG_LIST)
+		return false;
+	*members = arg_members(it->args, a);
+	it->at = a->end;
+	return true;
+}

@@ -1,0 +1,352 @@
+/*
+ * FETCH: a small machine that writes responses in slices. Each slice runs in
+ * a thread until it has made enough text; then that is sent, and the next
+ * begins once the client has taken it. A message body of any size passes
+ * through in pieces.
+ */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/xmalloc.h"
+#include "imapd/command.h"
+#include "imapd/fetch_plan.h"
+#include "imapd/flags.h"
+#include "imapd/message.h"
+#include "imapd/seqs.h"
+#include "mail/date.h"
+#include "mail/imap_text.h"
+
+#define SLICE_BYTES	(96 * 1024)
+#define SLICE_MESSAGES	2000
+#define SEEN_BATCH	64
+
+struct fetch {
+	struct fetch_plan plan;
+	struct seqs seqs;
+	size_t at;			/* index of the present message */
+	bool in_message;		/* its response is begun */
+	bool writable;
+	size_t section;			/* next one of it */
+	size_t mark;			/* where its text in s->out begins */
+	bool mark_valid;		/* ... if it is all still there */
+	struct piece piece;		/* what is left of a section */
+	uint64_t newly;			/* batch: \Seen was set just now */
+	size_t batch;			/* first index of the batch */
+	bool any_seen, missing, broken;
+	struct message message;
+	struct buf scratch;
+};
+
+static void
+fetch_free(void *arg)
+{
+	struct fetch *r = arg;
+
+	fetch_plan_fini(&r->plan);
+	seqs_fini(&r->seqs);
+	message_fini(&r->message);
+	buf_fini(&r->scratch);
+	free(r);
+}
+
+/* --- \Seen -------------------------------------------------------------------------- */
+
+/* Marks the next batch of messages before they are sent. When that fails the
+ * mail can be read all the same. */
+static void
+mark_batch(struct session *s, struct fetch *r)
+{
+	struct flag_change change = { .op = FLAG_ADD, .flags = MSG_SEEN,
+	    .silent = true, .unchanged_since = UINT64_MAX };
+	uint32_t seqs[SEEN_BATCH];
+	struct folder_msg m;
+	size_t i, n = 0;
+
+	r->batch = r->at;
+	r->newly = 0;
+	for (i = 0; i < SEEN_BATCH && r->at + i < r->seqs.n; i++) {
+		if (!folder_msg(s->folder, r->seqs.seq[r->at + i], &m) ||
+		    (m.flags & MSG_SEEN) || m.gone)
+			continue;
+		r->newly |= UINT64_C(1) << i;
+		seqs[n++] = r->seqs.seq[r->at + i];
+	}
+	if (n == 0)
+		return;
+	if (folder_store(s->folder, seqs, n, &change, NULL, NULL,
+	    &s->job_err) < 0) {
+		log_error("%s: user=<%s>: set \\Seen: %s", s->id, s->user,
+		    s->job_err.why);
+		r->writable = false;
+		return;
+	}
+	r->any_seen = true;
+}
+
+static bool
+newly_seen(const struct fetch *r)
+{
+	size_t i = r->at - r->batch;
+
+	return r->plan.seen && r->writable && i < SEEN_BATCH &&
+	    (r->newly >> i & 1);
+}
+
+/* --- one message ----------------------------------------------------------------------- */
+
+static void
+put_item(struct buf *out, bool *any, const char *name)
+{
+	if (*any)
+		buf_char(out, ' ');
+	*any = true;
+	buf_str(out, name);
+	buf_char(out, ' ');
+}
+
+static void
+put_date(struct buf *out, int64_t date)
+{
+	char text[DATE_IMAP_LEN];
+
+	date_format_imap(text, date, 0);
+	buf_char(out, '"');
+	buf_append(out, text, sizeof(text));
+	buf_char(out, '"');
+}
+
+static int
+put_texts(struct session *s, struct fetch *r, uint32_t seq, bool *any)
+{
+	struct buf *out = &s->out;
+	struct msg_texts t;
+	int rc;
+
+	rc = folder_msg_texts(s->folder, seq, &t, &s->job_err);
+	if (rc < 0)
+		return rc;
+	if (r->plan.items & FETCH_ENVELOPE) {
+		put_item(out, any, "ENVELOPE");
+		buf_span_add(out, t.envelope);
+	}
+	if (r->plan.items & FETCH_STRUCTURE) {
+		put_item(out, any, "BODYSTRUCTURE");
+		buf_span_add(out, t.bodystructure);
+	}
+	if (r->plan.items & FETCH_BODY) {
+		put_item(out, any, "BODY");
+		if (!imap_text_body(out, t.bodystructure))
+			return err_set(&s->job_err, ERR_BUG, PS_ECORRUPT,
+			    "bad structure text of message %u", seq);
+	}
+	return 0;
+}
+
+/* "* 7 FETCH (" and all but the sections. */
+static int
+begin_message(struct session *s, struct fetch *r)
+{
+	uint32_t seq = r->seqs.seq[r->at];
+	unsigned items = r->plan.items;
+	struct buf *out = &s->out;
+	struct folder_msg m;
+	bool any = false;
+	int rc;
+
+	if (!folder_msg(s->folder, seq, &m))
+		return err_set(&s->job_err, ERR_TEMP, PS_ENOTFOUND,
+		    "message %u is not there", seq);
+	r->mark = buf_len(out);
+	r->mark_valid = r->in_message = true;
+	r->section = 0;
+	buf_str(out, "* ");
+	buf_dec(out, seq);
+	buf_str(out, " FETCH (");
+	if (items & FETCH_UID) {
+		put_item(out, &any, "UID");
+		buf_dec(out, m.uid);
+	}
+	if ((items & FETCH_FLAGS) || newly_seen(r)) {
+		put_item(out, &any, "FLAGS");
+		flags_put(out, s->folder, m.flags, m.recent);
+	}
+	if (items & FETCH_DATE) {
+		put_item(out, &any, "INTERNALDATE");
+		put_date(out, m.date);
+	}
+	if (items & FETCH_SIZE) {
+		put_item(out, &any, "RFC822.SIZE");
+		buf_dec(out, m.size);
+	}
+	if (items & FETCH_TEXTS) {
+		rc = put_texts(s, r, seq, &any);
+		if (rc < 0)
+			return rc;
+	}
+	if (r->plan.n == 0)
+		return 0;
+	if (any)
+		buf_char(out, ' ');
+	return message_open(&r->message, s->folder, seq, m.size,
+	    &s->job_err);
+}
+
+static int
+begin_section(struct session *s, struct fetch *r)
+{
+	const struct section *sec = &r->plan.section[r->section];
+	struct buf *out = &s->out;
+	int rc;
+
+	rc = message_section(&r->message, sec, &r->scratch, &r->piece,
+	    &s->job_err);
+	if (rc < 0)
+		return rc;
+	if (r->section++ > 0)
+		buf_char(out, ' ');
+	section_label_put(out, sec);
+	if (r->piece.nil) {
+		buf_str(out, " NIL");
+		r->piece.len = 0;
+		return 0;
+	}
+	buf_str(out, " {");
+	buf_dec(out, r->piece.len);
+	buf_str(out, "}\r\n");
+	return 0;
+}
+
+static int
+copy_piece(struct session *s, struct fetch *r)
+{
+	struct piece *p = &r->piece;
+	size_t n = (size_t)MIN(p->len, (uint64_t)SLICE_BYTES);
+	int rc = 0;
+
+	if (p->mem.p != NULL) {
+		buf_append(&s->out, p->mem.p, n);
+		p->mem = span_sub(p->mem, n, p->mem.n);
+	} else {
+		rc = message_read(&r->message, p->off, n, &s->out,
+		    &s->job_err);
+		/* the length is promised: nothing can mend this */
+		r->broken = rc < 0;
+	}
+	p->off += n;
+	p->len -= n;
+	return rc;
+}
+
+static void
+end_message(struct session *s, struct fetch *r)
+{
+	buf_str(&s->out, ")\r\n");
+	message_close(&r->message);
+	r->in_message = false;
+	r->at++;
+}
+
+/* One message's trouble must not end the command for the others. */
+static void
+skip_message(struct session *s, struct fetch *r)
+{
+	log_warning("%s: fetch user=<%s> folder=<%s> uid=%u: %s", s->id,
+	    s->user, folder_name(s->folder),
+	    folder_uid(s->folder, r->seqs.seq[r->at]), s->job_err.why);
+	r->missing = true;
+	if (r->in_message && !r->mark_valid)
+		r->broken = true;
+	else if (r->in_message)
+		buf_truncate(&s->out, r->mark);
+	message_close(&r->message);
+	r->piece.len = 0;
+	r->in_message = false;
+	r->at++;
+}
+
+static int
+fetch_step(struct session *s, struct fetch *r)
+{
+	if (r->piece.len > 0)
+		return copy_piece(s, r);
+	if (!r->in_message) {
+		if (r->plan.seen && r->writable && (r->at == 0 ||
+		    r->at - r->batch >= SEEN_BATCH))
+			mark_batch(s, r);
+		return begin_message(s, r);
+	}
+	if (r->section < r->plan.n)
+		return begin_section(s, r);
+	end_message(s, r);
+	return 0;
+}
+
+static void
+fetch_job(struct session *s)
+{
+	struct fetch *r = s->run;
+	size_t from = r->at;
+
+	/* what was begun in an earlier slice is already sent */
+	r->mark_valid = false;
+	while (r->at < r->seqs.n && !r->broken &&
+	    r->at - from < SLICE_MESSAGES && buf_len(&s->out) < SLICE_BYTES)
+		if (fetch_step(s, r) < 0)
+			skip_message(s, r);
+}
+
+static void fetch_slice(struct session *s);
+
+static void
+fetch_done(struct session *s)
+{
+	struct fetch *r = s->run;
+
+	session_send_out(s);
+	if (r->broken) {
+		session_bye(s, "[SERVERBUG] A message changed while it was "
+		    "read");
+		return;
+	}
+	if (r->at < r->seqs.n) {
+		session_slice(s, fetch_slice);
+		return;
+	}
+	if (r->any_seen)
+		session_changed_folder(s, folder_name(s->folder));
+	if (r->missing)
+		session_reply(s, "NO", "[EXPUNGEISSUED] Some messages could "
+		    "not be read");
+	else
+		session_ok(s);
+}
+
+static void
+fetch_slice(struct session *s)
+{
+	session_job(s, fetch_job, fetch_done);
+}
+
+void
+cmd_fetch(struct session *s, struct arg_iter *it)
+{
+	struct fetch *r = xcalloc(1, sizeof(*r));
+	const char *why;
+
+	message_init(&r->message);
+	buf_init(&r->scratch, MESSAGE_LOAD_MAX);
+	session_run_set(s, r, fetch_free);
+	if (!seqs_read(s, it, &r->seqs))
+		return;
+	why = fetch_plan_take(&r->plan, it);
+	if (why != NULL) {
+		session_bad(s, why);
+		return;
+	}
+	if (!command_end(s, it))
+		return;
+	if (s->uid)
+		r->plan.items |= FETCH_UID;
+	r->writable = !s->read_only;
+	fetch_slice(s);
+}

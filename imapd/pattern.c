@@ -1,0 +1,42 @@
+#include "imapd/pattern.h"
+
+#define NAME_MAX_LEN	2048
+
+static bool
+is_wild(char c)
+{
+	return c == '*' || c == '%';
+}
+
+/*
+ * One row of a table per pattern byte: reach[i] says whether the pattern so
+ * far matches the first i bytes of the name. No backtracking, so "*%*%*%..."
+ * costs what it is long.
+ */
+bool
+pattern_match(struct span pattern, char sep, struct span name)
+{
+	bool reach[NAME_MAX_LEN + 1] = { true }, inbox;
+	size_t i, k;
+
+	if (name.n > NAME_MAX_LEN)
+		return false;
+	inbox = span_is(name, "INBOX");
+	for (k = 0; k < pattern.n; k++) {
+		char c = pattern.p[k];
+
+		if (is_wild(c)) {
+			for (i = 0; i < name.n; i++)
+				if (reach[i] && (c == '*' ||
+				    name.p[i] != sep))
+					reach[i + 1] = true;
+			continue;
+		}
+		for (i = name.n; i > 0; i--)
+			reach[i] = reach[i - 1] && (name.p[i - 1] == c ||
+			    (inbox && ascii_lower(name.p[i - 1]) ==
+			    ascii_lower(c)));
+		reach[0] = false;
+	}
+	return reach[name.n];
+}

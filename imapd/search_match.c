@@ -1,0 +1,240 @@
+#include "imapd/search_match.h"
+
+#include "mail/charset.h"
+#include "mail/codec.h"
+#include "mail/date.h"
+#include "mail/header.h"
+
+#define CHARSET_MAX	64
+#define DAY_S		86400
+
+void
+matcher_init(struct matcher *m)
+{
+	message_init(&m->message);
+	buf_init(&m->text, MESSAGE_LOAD_MAX);
+	buf_init(&m->folded, MESSAGE_LOAD_MAX);
+	buf_init(&m->decoded, MESSAGE_LOAD_MAX);
+}
+
+void
+matcher_fini(struct matcher *m)
+{
+	message_fini(&m->message);
+	buf_fini(&m->text);
+	buf_fini(&m->folded);
+	buf_fini(&m->decoded);
+}
+
+/* --- text ------------------------------------------------------------------------------ */
+
+/* Is the key's text in `utf8`, whatever the case? */
+static bool
+holds(struct matcher *m, const struct search_key *k, struct span utf8)
+{
+	if (k->text_n == 0)
+		return true;
+	if (utf8.n < k->text_n)
+		return false;
+	buf_clear(&m->folded);
+	utf8_fold(&m->folded, utf8);
+	return memmem(buf_data(&m->folded), buf_len(&m->folded), k->text,
+	    k->text_n) != NULL;
+}
+
+static bool
+value_holds(struct matcher *m, const struct search_key *k, struct span value)
+{
+	buf_clear(&m->text);
+	words_decode(&m->text, value);
+	return holds(m, k, buf_span(&m->text));
+}
+
+/* Any field of the header, or only those named k->field. */
+static bool
+header_holds(struct matcher *m, const struct search_key *k, struct span head,
+    bool all)
+{
+	struct header_iter it;
+	struct header_field f;
+
+	header_iter_init(&it, head);
+	while (header_next(&it, &f)) {
+		if (all ? value_holds(m, k, f.raw) :
+		    span_ieq(f.name, k->field) && value_holds(m, k, f.value))
+			return true;
+	}
+	return false;
+}
+
+static struct span
+transfer_decode(struct matcher *m, struct span body, struct span encoding)
+{
+	buf_clear(&m->decoded);
+	if (span_starts(encoding, "base64"))
+		base64_decode_mime(&m->decoded, body);
+	else if (span_starts(encoding, "quoted-printable"))
+		qp_decode(&m->decoded, body, false);
+	else
+		return body;
+	return buf_span(&m->decoded);
+}
+
+/* A text part's body. */
+static bool
+part_holds(struct matcher *m, const struct search_key *k,
+    const struct mime_part *p, struct span whole)
+{
+	char charset[CHARSET_MAX];
+	struct span type, sub, body;
+	struct mime_value v;
+	size_t n;
+
+	if (mime_type(p->field[MIME_TYPE], &type, &sub, &v) &&
+	    !span_is(type, "text"))
+		return false;
+	body = transfer_decode(m, span_sub(whole, p->body_off, p->body_len),
+	    p->field[MIME_ENCODING]);
+	n = mime_param(p->field[MIME_TYPE], "charset", charset,
+	    sizeof(charset));
+	buf_clear(&m->text);
+	if (n == 0 || !charset_to_utf8(&m->text, span_of(charset, n), body))
+		return holds(m, k, body);
+	return holds(m, k, buf_span(&m->text));
+}
+
+static int
+body_holds(struct matcher *m, const struct search_key *k, struct err *err)
+{
+	const struct mime *mime = &m->message.mime;
+	struct span whole;
+	uint32_t i;
+	int rc;
+
+	rc = message_whole(&m->message, &whole, true, err);
+	if (rc < 0)
+		return rc;
+	for (i = 0; i < mime->n; i++) {
+		const struct mime_part *p = &mime->part[i];
+
+		if (p->kind == MIME_LEAF && part_holds(m, k, p, whole))
+			return 1;
+		/* the header of an enclosed message is text of the body */
+		if (p->parent != MIME_NONE &&
+		    mime->part[p->parent].kind == MIME_MESSAGE &&
+		    header_holds(m, k, span_sub(whole, p->head_off,
+		    p->head_len), true))
+			return 1;
+	}
+	return 0;
+}
+
+/* --- keys ------------------------------------------------------------------------------- */
+
+static bool
+day_matches(const struct search_key *k, int64_t day)
+{
+	switch (k->rel) {
+	case REL_BEFORE:
+		return day < k->day;
+	case REL_ON:
+		return day == k->day;
+	default:
+		return day >= k->day;
+	}
+}
+
+static bool
+memory_matches(const struct search_key *k, uint32_t seq,
+    const struct folder_msg *msg)
+{
+	int64_t day;
+
+	switch (k->op) {
+	case SEARCH_SET:
+		return seqset_has(&k->set, k->uid ? msg->uid : seq);
+	case SEARCH_FLAGS:
+		return k->off ? (msg->flags & k->flags) == 0 :
+		    (msg->flags & k->flags) == k->flags;
+	case SEARCH_RECENT:
+		return msg->recent != k->off;
+	case SEARCH_SIZE:
+		return k->off ? msg->size < k->n : msg->size > k->n;
+	case SEARCH_DATE:
+		day = msg->date / DAY_S - (msg->date % DAY_S < 0);
+		return day_matches(k, day);
+	default:
+		return false;		/* SEARCH_NOTHING */
+	}
+}
+
+static bool
+sent_matches(const struct search_key *k, struct span head)
+{
+	struct span value;
+	struct date d;
+
+	return header_find(head, "Date", &value) && date_parse(value, &d) &&
+	    day_matches(k, date_day(&d));
+}
+
+static int
+file_matches(struct matcher *m, const struct search_key *k, struct err *err)
+{
+	struct span head;
+	int rc;
+
+	if (k->op == SEARCH_BODY)
+		return body_holds(m, k, err);
+	rc = message_head(&m->message, &head, err);
+	if (rc < 0)
+		return rc;
+	if (k->op == SEARCH_SENT)
+		return sent_matches(k, head);
+	if (k->op == SEARCH_HEADER)
+		return header_holds(m, k, head, false);
+	return header_holds(m, k, head, true) ? 1 : body_holds(m, k, err);
+}
+
+/* Recursion is bounded by SEARCH_DEPTH_MAX. */
+static int
+key_matches(struct matcher *m, const struct search_plan *p, uint32_t at,
+    uint32_t seq, const struct folder_msg *msg, struct err *err)
+{
+	const struct search_key *k = &p->key[at];
+	uint32_t i;
+	int rc;
+
+	switch (k->op) {
+	case SEARCH_AND:
+	case SEARCH_OR:
+		for (i = k->child; i != SEARCH_NONE; i = p->key[i].next) {
+			rc = key_matches(m, p, i, seq, msg, err);
+			if (rc < 0 || rc == (k->op == SEARCH_OR))
+				return rc;
+		}
+		return k->op == SEARCH_AND;
+	case SEARCH_NOT:
+		rc = key_matches(m, p, k->child, seq, msg, err);
+		return rc < 0 ? rc : !rc;
+	default:
+		return k->cost == COST_MEMORY ? memory_matches(k, seq, msg) :
+		    file_matches(m, k, err);
+	}
+}
+
+int
+matcher_try(struct matcher *m, const struct search_plan *p, struct folder *f,
+    uint32_t seq, struct err *err)
+{
+	struct folder_msg msg;
+	int rc;
+
+	if (!folder_msg(f, seq, &msg) || msg.gone)
+		return 0;
+	rc = message_open(&m->message, f, seq, msg.size, err);
+	if (rc == 0)
+		rc = key_matches(m, p, p->root, seq, &msg, err);
+	message_close(&m->message);
+	return rc;
+}

@@ -1,0 +1,47 @@
+/*
+ * A whole imapd in the test's process: real sessions over socket pairs, a
+ * real store in a temporary directory, and fakes for authd and deliver that
+ * accept "kim@a.example" with "secret" by PLAIN.
+ */
+#ifndef IMAPD_T_IMAPD_H
+#define IMAPD_T_IMAPD_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "imapd/session.h"
+
+#define T_MAILBOX	77
+
+struct client;
+
+int t_setup(void **state);
+int t_teardown(void **state);
+
+struct client *client_new(void);		/* connected, greeting read */
+struct client *client_login(void);		/* and logged in */
+void client_free(struct client **c);
+
+void client_send(struct client *c, const char *text);
+void client_send_span(struct client *c, struct span text);
+/* Waits until what was received ends in a whole line that begins with
+ * `prefix`, and returns everything since the last call; lent until the next. */
+const char *client_wait(struct client *c, const char *prefix);
+/* Waits until the server closed the connection. */
+const char *client_wait_end(struct client *c);
+
+/* Sends "tN command" and waits for "tN result"; the untagged text before it
+ * must be `want` (NULL: anything). Returns the tagged line from the result
+ * on, lent until the next call. */
+const char *client_do(struct client *c, const char *command,
+    const char *result, const char *want);
+/* APPENDs a message (CRLF made of LF) to INBOX. */
+void client_append(struct client *c, const char *args, const char *message);
+
+struct server *t_server(void);
+/* Runs the loop for a while. */
+void t_run_ms(unsigned ms);
+
+#endif

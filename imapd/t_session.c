@@ -1,0 +1,545 @@
+/*
+ * Conversations with whole sessions on a real store (t_imapd.h).
+ */
+#include "imapd/t_imapd.h"
+
+#include "base/xmalloc.h"
+
+#define DATE1 "\"17-Jul-1996 02:44:25 -0700\" "
+
+static const char mail1[] =
+    "From: Joe <joe@b.example>\n"
+    "To: kim@a.example\n"
+    "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?= one\n"
+    "Date: Wed, 17 Jul 1996 02:23:25 -0700\n"
+    "Message-ID: <1@b.example>\n"
+    "\n"
+    "hello world\n";
+static const char mail2[] =
+    "From: ann@c.example\n"
+    "Subject: two\n"
+    "Content-Type: multipart/mixed; boundary=x\n"
+    "\n"
+    "--x\n"
+    "\n"
+    "part one\n"
+    "--x\n"
+    "Content-Type: text/html; charset=iso-8859-1\n"
+    "Content-Transfer-Encoding: quoted-printable\n"
+    "\n"
+    "<p>sch=F6n\n"
+    "--x--\n";
+
+/* A client with INBOX selected that holds mail1 (seen) and mail2. */
+static struct client *
+client_ready(void)
+{
+	struct client *c = client_login();
+
+	client_append(c, "(\\Seen) " DATE1, mail1);
+	client_append(c, DATE1, mail2);
+	client_do(c, "SELECT INBOX", "OK [READ-WRITE]", NULL);
+	return c;
+}
+
+static void
+test_login_and_logout(void **state)
+{
+	struct client *c = client_new();
+
+	client_do(c, "CAPABILITY", "OK", NULL);
+	client_do(c, "SELECT INBOX", "BAD Log in first", "");
+	client_do(c, "LOGIN kim@a.example wrong",
+	    "NO [AUTHENTICATIONFAILED]", "");
+	client_do(c, "LOGIN kim@a.example {6+}\r\nsecret",
+	    "OK [CAPABILITY IMAP4rev1 ", "");
+	client_do(c, "LOGIN kim@a.example secret", "BAD Already logged in",
+	    "");
+	client_do(c, "NOOP", "OK NOOP completed", "");
+	client_do(c, "XYZZY", "BAD Unknown command", "");
+	client_do(c, "LOGOUT", "OK", "* BYE Logging out\r\n");
+	client_wait_end(c);
+	client_free(&c);
+}
+
+static void
+test_authenticate_with_and_without_initial_response(void **state)
+{
+	struct client *c = client_new();
+
+	client_do(c, "AUTHENTICATE PLAIN AGtpbUBhLmV4YW1wbGUAc2VjcmV0", "OK",
+	    "");
+	client_free(&c);
+	c = client_new();
+	client_send(c, "a AUTHENTICATE PLAIN\r\n");
+	client_wait(c, "+ ");
+	client_send(c, "AGtpbUBhLmV4YW1wbGUAc2VjcmV0\r\n");
+	client_wait(c, "+ dj14");	/* the server's last word */
+	client_send(c, "\r\n");
+	client_wait(c, "a OK");
+	client_free(&c);
+	c = client_new();
+	client_send(c, "a AUTHENTICATE PLAIN\r\n");
+	client_wait(c, "+ ");
+	client_send(c, "*\r\n");
+	client_wait(c, "a BAD Authentication cancelled");
+	client_send(c, "b AUTHENTICATE PLAIN\r\n");
+	client_wait(c, "+ ");
+	client_send(c, "!!\r\n");
+	client_wait(c, "b BAD Bad base64");
+	client_do(c, "AUTHENTICATE NOSUCH", "NO [CANNOT]", "");
+	client_free(&c);
+}
+
+static void
+test_select_tells_the_state(void **state)
+{
+	struct client *c = client_ready();
+	const char *all;
+
+	client_do(c, "EXAMINE INBOX", "OK [READ-ONLY]", NULL);
+	all = client_do(c, "STATUS INBOX (MESSAGES UNSEEN UIDNEXT)", "OK",
+	    "* STATUS INBOX (MESSAGES 2 UIDNEXT 3 UNSEEN 1)\r\n");
+	assert_non_null(all);
+	client_do(c, "STORE 1 +FLAGS (\\Deleted)", "NO [CANNOT]", "");
+	client_do(c, "SELECT nowhere", "NO [NONEXISTENT]", "");
+	client_do(c, "FETCH 1 FLAGS", "BAD No mailbox selected", "");
+	client_send(c, "s SELECT inbox\r\n");
+	all = client_wait(c, "s OK");
+	assert_non_null(strstr(all, "* 2 EXISTS\r\n"));
+	assert_non_null(strstr(all, "* OK [UNSEEN 2]"));
+	assert_non_null(strstr(all, "* OK [UIDNEXT 3]"));
+	assert_non_null(strstr(all, "\\Answered \\Flagged \\Deleted \\Seen "
+	    "\\Draft"));
+	client_do(c, "CLOSE", "OK", "");
+	client_do(c, "CHECK", "BAD", "");
+	client_free(&c);
+}
+
+static void
+test_fetch_items(void **state)
+{
+	struct client *c = client_ready();
+
+	client_do(c, "FETCH 1 (UID INTERNALDATE RFC822.SIZE)", "OK",
+	    "* 1 FETCH (UID 1 INTERNALDATE \"17-Jul-1996 09:44:25 +0000\" "
+	    "RFC822.SIZE 169)\r\n");
+	client_do(c, "FETCH 1 ENVELOPE", "OK",
+	    "* 1 FETCH (ENVELOPE (\"Wed, 17 Jul 1996 02:23:25 -0700\" "
+	    "\"=?utf-8?q?Gr=C3=BC=C3=9Fe?= one\" "
+	    "((\"Joe\" NIL \"joe\" \"b.example\")) "
+	    "((\"Joe\" NIL \"joe\" \"b.example\")) "
+	    "((\"Joe\" NIL \"joe\" \"b.example\")) "
+	    "((NIL NIL \"kim\" \"a.example\")) NIL NIL NIL "
+	    "\"<1@b.example>\"))\r\n");
+	client_do(c, "UID FETCH 2 BODY", "OK",
+	    "* 2 FETCH (UID 2 BODY ((\"text\" \"plain\" (\"charset\" "
+	    "\"us-ascii\") NIL NIL \"7bit\" 8 0)(\"text\" \"html\" "
+	    "(\"charset\" \"iso-8859-1\") NIL NIL \"quoted-printable\" 10 0) "
+	    "\"mixed\"))\r\n");
+	client_do(c, "FETCH 2 BODY.PEEK[1]", "OK",
+	    "* 2 FETCH (BODY[1] {8}\r\npart one)\r\n");
+	client_do(c, "FETCH 2 BODY.PEEK[2.MIME]<0.25>", "OK",
+	    "* 2 FETCH (BODY[2.MIME]<0> {25}\r\nContent-Type: text/html; )"
+	    "\r\n");
+	client_do(c, "FETCH 1 (BODY.PEEK[TEXT] BODY.PEEK[HEADER.FIELDS (to "
+	    "x)])", "OK", "* 1 FETCH (BODY[TEXT] {13}\r\nhello world\r\n "
+	    "BODY[HEADER.FIELDS (to x)] {21}\r\nTo: kim@a.example\r\n\r\n)"
+	    "\r\n");
+	client_do(c, "FETCH 1 BODY.PEEK[3]", "OK",
+	    "* 1 FETCH (BODY[3] NIL)\r\n");
+	client_do(c, "FETCH 1 BODY.PEEK[]<10.6>", "OK",
+	    "* 1 FETCH (BODY[]<10> {6}\r\n<joe@b)\r\n");
+	client_do(c, "FETCH 1 BODY.PEEK[]<1000.6>", "OK",
+	    "* 1 FETCH (BODY[]<1000> {0}\r\n)\r\n");
+	client_do(c, "FETCH 3 FLAGS", "BAD No such message number", "");
+	client_do(c, "UID FETCH 3:* FLAGS", "OK",
+	    "* 2 FETCH (UID 2 FLAGS (\\Recent))\r\n");
+	client_do(c, "UID FETCH 7 FLAGS", "OK", "");
+	client_free(&c);
+}
+
+static void
+test_fetching_a_body_sets_seen(void **state)
+{
+	struct client *c = client_ready();
+
+	client_do(c, "FETCH 2 BODY[1]", "OK",
+	    "* 2 FETCH (FLAGS (\\Seen \\Recent) BODY[1] {8}\r\npart one)"
+	    "\r\n");
+	client_do(c, "FETCH 2 FLAGS", "OK",
+	    "* 2 FETCH (FLAGS (\\Seen \\Recent))\r\n");
+	client_do(c, "EXAMINE INBOX", "OK", NULL);
+	client_do(c, "FETCH 2 FLAGS", "OK", "* 2 FETCH (FLAGS (\\Seen))\r\n");
+	client_free(&c);
+}
+
+static void
+test_store_and_expunge(void **state)
+{
+	struct client *c = client_ready();
+
+	client_do(c, "STORE 1:2 +FLAGS (\\Flagged $Work)", "OK", NULL);
+	client_do(c, "FETCH 1 FLAGS", "OK",
+	    "* 1 FETCH (FLAGS (\\Flagged \\Seen $Work \\Recent))\r\n");
+	client_do(c, "STORE 1 -FLAGS.SILENT $Work", "OK", "");
+	client_do(c, "STORE 2 FLAGS \\Deleted", "OK",
+	    "* 2 FETCH (FLAGS (\\Deleted \\Recent))\r\n");
+	client_do(c, "UID STORE 1 +FLAGS (\\Deleted)", "OK",
+	    "* 1 FETCH (UID 1 FLAGS (\\Flagged \\Deleted \\Seen \\Recent))"
+	    "\r\n");
+	client_do(c, "UID EXPUNGE 2", "OK",
+	    "* 2 EXPUNGE\r\n* 1 RECENT\r\n");
+	client_do(c, "EXPUNGE", "OK", "* 1 EXPUNGE\r\n* 0 RECENT\r\n");
+	client_do(c, "STORE 1 +FLAGS (\\Bogus)", "BAD", "");
+	client_do(c, "FETCH 1:* FLAGS", "OK", "");
+	client_free(&c);
+}
+
+static void
+test_search_keys(void **state)
+{
+	static const struct {
+		const char *keys, *want;
+	} cases[] = {
+		{ "ALL", " 1 2" }, { "SEEN", " 1" }, { "UNSEEN", " 2" },
+		{ "NOT SEEN", " 2" }, { "OR SEEN UNSEEN", " 1 2" },
+		{ "(SEEN UNSEEN)", "" }, { "2", " 2" }, { "UID 1:*", " 1 2" },
+		{ "FROM joe", " 1" }, { "FROM JOE@B", " 1" },
+		{ "SUBJECT gr\xc3\xbc\xc3\x9f", "BAD" },
+		{ "CHARSET UTF-8 SUBJECT {6+}\r\nGR\xc3\x9c\xc3\x9f", " 1" },
+		{ "CHARSET ISO-8859-1 SUBJECT {4+}\r\ngr\xfc\xdf", " 1" },
+		{ "BODY \"HELLO world\"", " 1" }, { "BODY boundary", "" },
+		{ "BODY \"part one\"", " 2" }, { "TEXT ann@c", " 2" },
+		{ "CHARSET UTF-8 BODY {6+}\r\nsch\xc3\xb6n", " 2" },
+		{ "HEADER message-id \"\"", " 1" },
+		{ "HEADER Subject two", " 2" }, { "TO kim", " 1" },
+		{ "SENTON 17-Jul-1996", " 1" }, { "SENTSINCE 18-Jul-1996", "" },
+		{ "ON 17-Jul-1996", " 1 2" }, { "BEFORE 17-Jul-1996", "" },
+		{ "SINCE 1-Jan-1996 SMALLER 200", " 1" },
+		{ "LARGER 190", " 2" }, { "KEYWORD nope", "" },
+		{ "UNKEYWORD nope", " 1 2" }, { "RECENT", " 1 2" },
+		{ "NEW", " 2" }, { "OLD", "" },
+		{ "OR (FROM joe SEEN) (FROM ann NOT BODY nothing)", " 1 2" },
+	};
+	struct client *c = client_ready();
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		char *command = xasprintf("SEARCH %s", cases[i].keys);
+		char *want = xasprintf("* SEARCH%s\r\n", cases[i].want);
+		/* 8-bit bytes in an atom are taken, as UTF-8 */
+		bool bad = strcmp(cases[i].want, "BAD") == 0;
+
+		client_do(c, command, "OK", bad ? "* SEARCH 1\r\n" : want);
+		free(command);
+		free(want);
+	}
+	client_do(c, "UID SEARCH FROM ann", "OK", "* SEARCH 2\r\n");
+	client_do(c, "SEARCH CHARSET x-none ALL", "NO [BADCHARSET", "");
+	client_do(c, "SEARCH FROM", "BAD", "");
+	client_do(c, "SEARCH", "BAD", "");
+	client_do(c, "SEARCH NOT", "BAD", "");
+	client_do(c, "SEARCH 3", "BAD No such message number", "");
+	client_do(c, "SEARCH BEFORE yesterday", "BAD Date expected", "");
+	client_free(&c);
+}
+
+static void
+test_mailboxes(void **state)
+{
+	struct client *c = client_login();
+
+	client_do(c, "LIST \"\" \"\"", "OK",
+	    "* LIST (\\Noselect) \"/\" \"\"\r\n");
+	client_do(c, "LIST \"\" *", "OK",
+	    "* LIST (\\HasNoChildren) \"/\" INBOX\r\n");
+	client_do(c, "CREATE Work/2026/Q4", "OK", "");
+	client_do(c, "CREATE work.dot/", "OK", "");
+	client_do(c, "CREATE Entw&APw-rfe", "OK", "");
+	client_do(c, "CREATE Work", "NO [ALREADYEXISTS]", "");
+	client_do(c, "CREATE inbox", "NO", "");
+	client_do(c, "CREATE a//b", "NO [CANNOT]", "");
+	client_do(c, "CREATE ../x", "OK", NULL);
+	client_do(c, "LIST \"\" %", "OK", NULL);
+	client_do(c, "LIST Work/ %", "OK",
+	    "* LIST (\\HasChildren) \"/\" Work/2026\r\n");
+	client_do(c, "LIST \"\" Work/*", "OK",
+	    "* LIST (\\HasChildren) \"/\" Work/2026\r\n"
+	    "* LIST (\\HasNoChildren) \"/\" Work/2026/Q4\r\n");
+	client_do(c, "SUBSCRIBE Work/2026", "OK", "");
+	client_do(c, "SUBSCRIBE nowhere", "NO", "");
+	client_do(c, "LSUB \"\" *", "OK", "* LSUB () \"/\" Work/2026\r\n");
+	client_do(c, "LSUB \"\" %", "OK", "* LSUB (\\Noselect) \"/\" Work\r\n");
+	client_do(c, "RENAME Work Job", "OK", "");
+	client_do(c, "LIST \"\" Job*", "OK",
+	    "* LIST (\\HasChildren) \"/\" Job\r\n"
+	    "* LIST (\\HasChildren) \"/\" Job/2026\r\n"
+	    "* LIST (\\HasNoChildren) \"/\" Job/2026/Q4\r\n");
+	client_do(c, "DELETE Job/2026", "OK", "");
+	client_do(c, "DELETE Job/2026", "NO [NONEXISTENT]", "");
+	client_do(c, "LIST \"\" Job/%", "OK",
+	    "* LIST (\\Noselect \\HasChildren) \"/\" Job/2026\r\n");
+	client_do(c, "DELETE INBOX", "NO", "");
+	client_do(c, "UNSUBSCRIBE Work/2026", "OK", "");
+	client_do(c, "LSUB \"\" *", "OK", "");
+	client_do(c, "NAMESPACE", "OK",
+	    "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n");
+	client_free(&c);
+}
+
+static void
+test_copy_and_move(void **state)
+{
+	struct client *c = client_ready();
+
+	client_do(c, "COPY 1:2 Archive", "NO [TRYCREATE]", "");
+	client_do(c, "CREATE Archive", "OK", "");
+	assert_non_null(strstr(client_do(c, "COPY 1:2 Archive",
+	    "OK [COPYUID ", ""), " 1:2 1:2]"));
+	client_do(c, "UID MOVE 1 Archive", "OK", NULL);
+	client_do(c, "FETCH 1:* UID", "OK", "* 1 FETCH (UID 2)\r\n");
+	client_do(c, "STATUS Archive (MESSAGES UIDNEXT)", "OK",
+	    "* STATUS Archive (MESSAGES 3 UIDNEXT 4)\r\n");
+	client_do(c, "SELECT Archive", "OK", NULL);
+	client_do(c, "FETCH 3 (FLAGS BODY.PEEK[TEXT])", "OK",
+	    "* 3 FETCH (FLAGS (\\Seen \\Recent) BODY[TEXT] {13}\r\n"
+	    "hello world\r\n)\r\n");
+	client_do(c, "RENAME INBOX Old", "OK", NULL);
+	client_do(c, "STATUS Old (MESSAGES)", "OK",
+	    "* STATUS Old (MESSAGES 1)\r\n");
+	client_do(c, "STATUS INBOX (MESSAGES)", "OK",
+	    "* STATUS INBOX (MESSAGES 0)\r\n");
+	client_free(&c);
+}
+
+static void
+test_append_forms(void **state)
+{
+	struct client *c = client_login();
+	struct buf big;
+	size_t i;
+
+	client_send(c, "a APPEND INBOX (\\Seen kw) {5}\r\n");
+	client_wait(c, "+ OK");
+	client_send(c, "a: b\n\r\n");
+	client_wait(c, "a OK [APPENDUID ");
+	client_do(c, "APPEND nowhere {5+}\r\na: b\n", "NO [TRYCREATE]", "");
+	client_send(c, "b APPEND nowhere {5}\r\n");
+	client_wait(c, "b NO [TRYCREATE]");
+	client_do(c, "APPEND INBOX (\\Bad) {5+}\r\na: b\n", "BAD", "");
+	client_do(c, "APPEND INBOX \"no date\" {5+}\r\na: b\n", "BAD", "");
+	client_do(c, "APPEND INBOX {5+}\r\na: b\n x", "BAD", "");
+	client_do(c, "APPEND INBOX x", "BAD", "");
+	client_do(c, "APPEND {5+}\r\nINBOX {5+}\r\na: b\n", "OK", "");
+	client_send(c, "c APPEND INBOX {99999999}\r\n");
+	client_wait(c, "c NO [TOOBIG]");
+	/* past the memory limit it goes through a file */
+	buf_init(&big, BUF_NO_CAP);
+	buf_str(&big, "APPEND INBOX {300006+}\r\nS: x\r\n");
+	for (i = 0; i < 30000; i++)
+		buf_str(&big, "12345678\r\n");
+	client_do(c, buf_cstr(&big), "OK [APPENDUID ", "");
+	client_do(c, "SELECT INBOX", "OK", NULL);
+	client_do(c, "FETCH 3 (RFC822.SIZE BODY.PEEK[]<300000.100>)", "OK",
+	    "* 3 FETCH (RFC822.SIZE 300006 BODY[]<300000> {6}\r\n5678\r\n)"
+	    "\r\n");
+	client_do(c, "FETCH 1 FLAGS", "OK",
+	    "* 1 FETCH (FLAGS (\\Seen kw \\Recent))\r\n");
+	buf_fini(&big);
+	client_free(&c);
+}
+
+/* RFC 3501 7.4.1: numbers must not move under a client that is asking. */
+static void
+test_two_sessions(void **state)
+{
+	struct client *a = client_ready(), *b = client_login();
+
+	client_do(b, "SELECT INBOX", "OK", NULL);
+	client_do(a, "STORE 1 +FLAGS.SILENT (\\Deleted)", "OK", "");
+	client_do(b, "NOOP", "OK",
+	    "* 1 FETCH (FLAGS (\\Deleted \\Seen))\r\n");
+	client_do(a, "EXPUNGE", "OK", "* 1 EXPUNGE\r\n* 1 RECENT\r\n");
+	client_do(b, "FETCH 2 UID", "OK", "* 2 FETCH (UID 2)\r\n");
+	client_do(b, "STORE 2 +FLAGS (\\Flagged)", "OK",
+	    "* 2 FETCH (FLAGS (\\Flagged))\r\n");
+	client_do(b, "SEARCH ALL", "OK", NULL);
+	client_do(b, "NOOP", "OK", "* 1 EXPUNGE\r\n");
+	client_do(b, "FETCH 1 UID", "OK", "* 1 FETCH (UID 2)\r\n");
+	client_append(a, "", mail1);
+	client_do(b, "NOOP", "OK", "* 2 EXISTS\r\n* 0 RECENT\r\n");
+	client_free(&a);
+	client_free(&b);
+}
+
+static void
+test_idle_wakes(void **state)
+{
+	struct client *a = client_ready(), *b = client_login();
+
+	client_do(b, "SELECT INBOX", "OK", NULL);
+	client_send(b, "i IDLE\r\n");
+	client_wait(b, "+ idling");
+	client_append(a, "", mail2);
+	client_wait(b, "* 3 EXISTS");
+	client_do(a, "STORE 3 +FLAGS.SILENT (\\Deleted)", "OK", "");
+	client_wait(b, "* 3 FETCH (FLAGS (\\Deleted");
+	client_do(a, "EXPUNGE", "OK", NULL);
+	client_wait(b, "* 3 EXPUNGE");
+	client_send(b, "DONE\r\n");
+	client_wait(b, "i OK");
+	client_send(b, "j IDLE\r\n");
+	client_wait(b, "+ idling");
+	client_send(b, "STOP\r\n");
+	client_wait(b, "j BAD");
+	client_free(&a);
+	client_free(&b);
+}
+
+static void
+test_pipelined_commands_are_answered_in_order(void **state)
+{
+	struct client *c = client_login();
+	struct buf in;
+	char *at;
+	const char *all;
+	int i;
+
+	buf_init(&in, BUF_NO_CAP);
+	buf_str(&in, "a SELECT INBOX\r\nb FETCH 1:* FLAGS\r\n");
+	for (i = 0; i < 300; i++)
+		buf_fmt(&in, "n%d NOOP\r\n", i);
+	buf_str(&in, "z LOGOUT\r\n");
+	client_send_span(c, buf_span(&in));
+	all = client_wait_end(c);
+	at = strstr(all, "a OK");
+	assert_non_null(at);
+	assert_non_null(at = strstr(at, "b OK"));
+	assert_non_null(at = strstr(at, "n0 OK"));
+	assert_non_null(at = strstr(at, "n299 OK"));
+	assert_non_null(strstr(at, "z OK"));
+	buf_fini(&in);
+	client_free(&c);
+}
+
+static void
+test_limits(void **state)
+{
+	struct client *c = client_new();
+	struct buf in;
+
+	/* 8 KiB before login, literals included (S4) */
+	client_do(c, "LOGIN {9000}", "BAD [TOOBIG]", "");
+	client_do(c, "LOGIN {9000+}\r\n", "BAD [TOOBIG]", "");
+	client_free(&c);
+	c = client_new();
+	client_send(c, "a LOGIN {99000000+}\r\n");
+	assert_non_null(strstr(client_wait_end(c), "* BYE [TOOBIG]"));
+	client_free(&c);
+	c = client_new();
+	buf_init(&in, BUF_NO_CAP);
+	while (buf_len(&in) < 9000)
+		buf_str(&in, "xxxxxxxx");
+	client_send_span(c, buf_span(&in));
+	assert_non_null(strstr(client_wait_end(c), "* BYE [TOOBIG]"));
+	client_free(&c);
+	c = client_new();
+	client_send(c, "a NOOP\n");
+	client_wait(c, "* BAD Lines end in CR LF");
+	client_send(c, "b \r\n");
+	client_wait(c, "b BAD Command expected");
+	client_send(c, "\r\n");
+	client_wait(c, "* BAD Bad tag");
+	client_free(&c);
+	/* five failures end it */
+	c = client_new();
+	client_send(c, "a LOGIN x y\r\nb LOGIN x y\r\nc LOGIN x y\r\n"
+	    "d LOGIN x y\r\ne LOGIN x y\r\n");
+	assert_non_null(strstr(client_wait_end(c), "* BYE Too many"));
+	client_free(&c);
+	buf_fini(&in);
+}
+
+/* Closing in the middle of anything frees everything. */
+static void
+test_disconnects(void **state)
+{
+	static const char *const partial[] = {
+		"a LOGIN kim@a.example secret\r\n",
+		"a AUTHENTICATE PLAIN\r\n", "a LOGIN {5}\r\n",
+	};
+	static const char *const after[] = {
+		"a SELECT INBOX\r\nb FETCH 1:* BODY[]\r\n",
+		"a APPEND INBOX {100}\r\nabc", "a SELECT INBOX\r\nb IDLE\r\n",
+		"a APPEND INBOX {200000+}\r\nabc",
+		"a SELECT INBOX\r\nb SEARCH BODY x\r\n",
+		"a SELECT INBOX\r\nb STORE 1:* +FLAGS \\Deleted\r\nc CLOSE\r\n",
+	};
+	struct client *c;
+	size_t i;
+	unsigned ms;
+
+	for (i = 0; i < ARRAY_LEN(partial); i++)
+		for (ms = 0; ms < 3; ms++) {
+			c = client_new();
+			client_send(c, partial[i]);
+			t_run_ms(ms);
+			client_free(&c);
+		}
+	for (i = 0; i < ARRAY_LEN(after); i++)
+		for (ms = 0; ms < 6; ms += 2) {
+			c = client_login();
+			client_append(c, "", mail1);
+			client_send(c, after[i]);
+			t_run_ms(ms);
+			client_free(&c);
+		}
+}
+
+static void
+test_small_commands(void **state)
+{
+	struct client *c = client_login();
+
+	client_do(c, "ID NIL", "OK", "* ID (\"name\" \"Postern\")\r\n");
+	client_do(c, "ID (\"name\" \"x\" \"version\" NIL)", "OK", NULL);
+	client_do(c, "ID x", "BAD", "");
+	client_do(c, "ENABLE CONDSTORE", "OK", "* ENABLED\r\n");
+	client_do(c, "ENABLE", "BAD", "");
+	client_do(c, "UNSELECT", "BAD", "");
+	client_do(c, "STATUS INBOX (BOGUS)", "BAD", "");
+	client_do(c, "STATUS INBOX ()", "BAD", "");
+	client_do(c, "STARTTLS", "BAD", "");
+	client_do(c, "UID NOOP", "BAD", "");
+	client_do(c, "SELECT INBOX", "OK", NULL);
+	client_do(c, "CHECK", "OK", "");
+	client_do(c, "UNSELECT", "OK", "");
+	client_free(&c);
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, t_setup, t_teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_login_and_logout),
+		T(test_authenticate_with_and_without_initial_response),
+		T(test_select_tells_the_state),
+		T(test_fetch_items),
+		T(test_fetching_a_body_sets_seen),
+		T(test_store_and_expunge),
+		T(test_search_keys),
+		T(test_mailboxes),
+		T(test_copy_and_move),
+		T(test_append_forms),
+		T(test_two_sessions),
+		T(test_idle_wakes),
+		T(test_pipelined_commands_are_answered_in_order),
+		T(test_limits),
+		T(test_disconnects),
+		T(test_small_commands),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,122 @@
+/*
+ * What changed in the selected folder, as untagged responses (RFC 3501 7.3,
+ * 7.4): expunges first, as they move the numbers; then EXISTS and RECENT;
+ * then new flags.
+ */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "imapd/session.h"
+#include "imapd/flags.h"
+
+#define FLAGS_PER_SLICE	500
+
+static void
+send_expunges(struct session *s)
+{
+	struct buf *out = session_out(s);
+	uint32_t *seqs;
+	size_t i, n;
+
+	n = folder_expunged_take(s->folder, &seqs, NULL);
+	for (i = 0; i < n; i++) {
+		buf_str(out, "* ");
+		buf_dec(out, seqs[i]);
+		buf_str(out, " EXPUNGE\r\n");
+	}
+	free(seqs);
+	s->told_exists -= (uint32_t)MIN(n, (size_t)s->told_exists);
+}
+
+static void
+send_counts(struct session *s)
+{
+	uint32_t exists = folder_exists(s->folder);
+	uint32_t recent = folder_recent(s->folder);
+
+	if (exists != s->told_exists)
+		stream_fmt(s->stream, "* %u EXISTS\r\n", exists);
+	if (recent != s->told_recent || exists != s->told_exists)
+		stream_fmt(s->stream, "* %u RECENT\r\n", recent);
+	s->told_exists = exists;
+	s->told_recent = recent;
+}
+
+static void
+put_flags(struct session *s, uint32_t seq)
+{
+	struct buf *out = session_out(s);
+	struct folder_msg m;
+
+	if (seq > s->told_exists || !folder_msg(s->folder, seq, &m))
+		return;
+	buf_str(out, "* ");
+	buf_dec(out, seq);
+	buf_str(out, " FETCH (");
+	if (s->uid) {
+		buf_str(out, "UID ");
+		buf_dec(out, m.uid);
+		buf_char(out, ' ');
+	}
+	buf_str(out, "FLAGS ");
+	flags_put(out, s->folder, m.flags, m.recent);
+	buf_str(out, ")\r\n");
+}
+
+static void
+flags_slice(struct session *s)
+{
+	uint32_t seq;
+	int i;
+
+	for (i = 0; i < FLAGS_PER_SLICE; i++) {
+		if (!folder_changed_next(s->folder, &seq)) {
+			s->update_done(s);
+			return;
+		}
+		put_flags(s, seq);
+	}
+	session_slice(s, flags_slice);
+}
+
+void
+update_send(struct session *s, bool expunges,
+    void (*done)(struct session *))
+{
+	s->update_done = done;
+	if (expunges && folder_has_gone(s->folder))
+		send_expunges(s);
+	send_counts(s);
+	flags_tell_new(s);
+	flags_slice(s);
+}
+
+static void
+refresh_job(struct session *s)
+{
+	s->job_rc = folder_refresh(s->folder, &s->job_err);
+}
+
+static void
+refresh_done(struct session *s)
+{
+	if (s->job_rc < 0) {
+		log_error("%s: refresh user=<%s> folder=<%s>: %s", s->id,
+		    s->user, folder_name(s->folder), s->job_err.why);
+		if (s->job_rc == PS_ENOTFOUND) {
+			session_bye(s, "Mailbox was deleted");
+			return;
+		}
+	}
+	update_send(s, s->update_expunges, s->update_done);
+}
+
+void
+update_refresh(struct session *s, bool expunges,
+    void (*done)(struct session *))
+{
+	s->stale = false;
+	s->update_expunges = expunges;
+	s->update_done = done;
+	session_job(s, refresh_job, refresh_done);
+}
