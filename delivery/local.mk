@@ -6,3 +6,10 @@ delivery_deliver_SOURCES = delivery/deliver.c delivery/deliver.h \
 	delivery/deliver_smtpd.c delivery/deliver_sync.c
 delivery_deliver_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 delivery_deliver_LDADD = $(SPOOL_LIBS) $(STORE_LIBS) $(NET_LIBS)
+
+pkglibexec_PROGRAMS += delivery/qmgr
+delivery_qmgr_SOURCES = delivery/qmgr.c delivery/qmgr.h \
+	delivery/qmgr_agent.c delivery/qmgr_control.c \
+	delivery/qmgr_external.c delivery/qmgr_sched.c delivery/qmgr_smtpd.c
+delivery_qmgr_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
+delivery_qmgr_LDADD = $(SPOOL_LIBS) $(BASE_LIBS)
