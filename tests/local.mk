@@ -22,7 +22,12 @@ check-server: all
 list-fuzz:
 	@echo $(fuzz_targets)
 list-unit:
-	@echo $(filter-out $(fuzz_targets),$(TESTS))
+	@for t in $(TESTS); do \
+		case " $(fuzz_targets) " in \
+		*" $$t "*) ;; \
+		*) echo "$$t" ;; \
+		esac; \
+	done | xargs
 .PHONY: list-fuzz list-unit
 
 dist-hook:
