@@ -6,14 +6,14 @@ lib_libdb_a_SOURCES = \
 	lib/db/directory.c lib/db/directory.h lib/db/endpoint.c \
 	lib/db/endpoint.h lib/db/migrate.c lib/db/migrate.h \
 	lib/db/resolution.c lib/db/resolution.h lib/db/result.c \
-	lib/db/result.h lib/db/revision.c
+	lib/db/result.h lib/db/revision.c lib/db/usage.c lib/db/usage.h
 EXTRA_DIST += lib/db/README.md
 lib_libdb_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(PQ_CFLAGS)
 DB_LIBS = lib/libdb.a $(PQ_LIBS)
 
 # Tests; those with a database start one of their own (skipped without).
 db_tests = lib/db/t_dircache lib/db/t_db lib/db/t_directory \
-	lib/db/t_migrate lib/db/t_credentials
+	lib/db/t_migrate lib/db/t_credentials lib/db/t_usage
 if HAVE_CMOCKA
 check_PROGRAMS += $(db_tests)
 check_LIBRARIES += lib/libtestpg.a
@@ -34,3 +34,5 @@ lib_db_t_migrate_CFLAGS = $(db_test_cflags)
 lib_db_t_migrate_LDADD = $(db_test_libs)
 lib_db_t_credentials_CFLAGS = $(db_test_cflags)
 lib_db_t_credentials_LDADD = $(db_test_libs)
+lib_db_t_usage_CFLAGS = $(db_test_cflags)
+lib_db_t_usage_LDADD = $(db_test_libs)
