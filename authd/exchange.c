@@ -63,6 +63,7 @@ struct exchange {
 	struct buf challenge;
 	enum auth_verdict verdict;
 	bool cancelled, revoked, no_cache;
+	bool plus_offered;		/* could the client have bound? */
 	/* the job: the thread's while EX_RUNNING */
 	struct account account;
 	struct mech *sasl;
@@ -401,7 +402,7 @@ exchange_binding_ok(const struct exchange *ex, const struct scram_first *m)
 		return ex->mech->plus && span_eq(m->binding_type,
 		    buf_span(&ex->binding_type));
 	case SCRAM_COULD:
-		return !ex->mech->plus && buf_len(&ex->binding) == 0;
+		return !ex->mech->plus && !ex->plus_offered;
 	case SCRAM_UNBOUND:
 		break;
 	}
@@ -495,6 +496,8 @@ exchange_start(struct exchange_env *env, const struct msg_auth_start *start,
 	struct exchange *ex = exchange_new(env, start, cbs, arg);
 
 	ex->mech = mechanism_find(start->mechanism, env->conf);
+	ex->plus_offered = buf_len(&ex->binding) > 0 &&
+	    mechanism_find(SPAN_LIT("SCRAM-SHA-256-PLUS"), env->conf) != NULL;
 	if (ex->mech == NULL ||
 	    (ex->mech->plus && buf_len(&ex->binding) == 0))
 		exchange_end(ex, AUTH_NO_MECH);

@@ -717,6 +717,15 @@ test_mechanisms_by_name(void **state)
 	assert_int_equal(plain_as("imap", PLAIN("\0kim@a.example\0pencil"),
 	    NULL), AUTH_NO_MECH);
 	{
+		/* "y" is true where -PLUS is not offered */
+		static const struct scram_row y = { "SCRAM-SHA-256", "y,,",
+		    "kim@a.example", "pencil", "tls-exporter", AUTH_OK };
+
+		scram_run(&y, &r);
+		assert_int_equal(r.verdict, AUTH_OK);
+		run_end(&r);
+	}
+	{
 		struct msg_auth_start start = { .has_initial = 1,
 		    .mechanism = SPAN_LIT("ANONYMOUS"),
 		    .initial = SPAN_LIT("x") };

@@ -112,6 +112,7 @@ void stream_out_marks(struct stream *s, size_t low, size_t high);
 /*
  * Server side of the handshake: at once on a new stream (implicit TLS), or
  * after the reply to STARTTLS was queued: that is sent first, in the clear.
+ * What is queued after this call waits for the handshake and leaves encrypted.
  * Plain bytes already received are dropped (S3: command injection); returns
  * how many, so that the owner can log it and end the session. secured() or
  * ended() follows. certs is referenced.

@@ -41,6 +41,7 @@ struct stream {
 	size_t low, high;
 	struct tls *tls;	/* NULL: plain */
 	struct tls *handshake;	/* until the plain output has left */
+	size_t plain_left;	/* of the queue, before the handshake */
 	struct certs *certs;
 	struct finish *finish;
 	char *end_text;

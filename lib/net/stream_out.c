@@ -16,6 +16,28 @@ stream_break_write(struct stream *s, const char *text)
 	outq_clear(&s->out);
 }
 
+/* How much may leave in the clear: all, or what was queued before TLS was
+ * asked for. */
+static size_t
+stream_plain_left(const struct stream *s)
+{
+	return s->state == STREAM_TLS_WAIT ? s->plain_left :
+	    outq_len(&s->out);
+}
+
+/* The front of the queue, at most `most` bytes of it. */
+static size_t
+stream_iov(const struct stream *s, struct iovec *iov, int max, size_t most)
+{
+	int n = outq_iov(&s->out, iov, max), i;
+
+	for (i = 0; i < n && most > 0; i++) {
+		iov[i].iov_len = MIN(iov[i].iov_len, most);
+		most -= iov[i].iov_len;
+	}
+	return (size_t)i;
+}
+
 /* Both return what the rest waits for, 0 when nothing is left. */
 static int
 stream_flush_plain(struct stream *s)
@@ -23,12 +45,12 @@ stream_flush_plain(struct stream *s)
 	struct iovec iov[64];
 	size_t total = 0;
 
-	while (outq_len(&s->out) > 0 && total < WRITE_MAX) {
+	while (stream_plain_left(s) > 0 && total < WRITE_MAX) {
 		struct msghdr msg = { .msg_iov = iov };
 		ssize_t n;
 
-		msg.msg_iovlen = (size_t)outq_iov(&s->out, iov,
-		    ARRAY_LEN(iov));
+		msg.msg_iovlen = stream_iov(s, iov, ARRAY_LEN(iov),
+		    stream_plain_left(s));
 		n = sendmsg(s->io.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n == -1 && errno == EINTR)
 			continue;
@@ -37,10 +59,12 @@ stream_flush_plain(struct stream *s)
 				stream_break_write(s, strerrordesc_np(errno));
 			break;
 		}
+		if (s->state == STREAM_TLS_WAIT)
+			s->plain_left -= (size_t)n;
 		outq_consume(&s->out, (size_t)n);
 		total += (size_t)n;
 	}
-	return outq_len(&s->out) > 0 ? IO_WRITE : 0;
+	return !s->broken && stream_plain_left(s) > 0 ? IO_WRITE : 0;
 }
 
 static int

@@ -18,6 +18,7 @@ stream_tls_begin(struct stream *s, struct tls *tls)
 	s->offer = false;
 	s->state = STREAM_TLS_WAIT;
 	s->handshake = tls;
+	s->plain_left = outq_len(&s->out);
 	defer_call(&s->kick);
 	return dropped;
 }

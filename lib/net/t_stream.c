@@ -624,6 +624,7 @@ test_starttls_drops_injected_plaintext(void **state)
 	run_until(&server.reads, 1);
 	stream_str(server.s, "220 ready\r\n");
 	assert_int_equal(stream_tls_accept(server.s, certs), 6);
+	stream_str(server.s, "secret\r\n");	/* not in the clear */
 	server.hold = false;
 	run_ms(2);
 	assert_int_equal(read_all(fd[1], out, sizeof(out)), 11);
@@ -636,6 +637,8 @@ test_starttls_drops_injected_plaintext(void **state)
 	stream_str(client.s, "EHLO x\r\n");
 	run_until_got(&server, 8);
 	assert_got(&server, "EHLO x\r\n");
+	run_until_got(&client, 8);
+	assert_got(&client, "secret\r\n");
 	end_fini(&server);
 	end_fini(&client);
 }
