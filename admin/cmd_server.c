@@ -170,7 +170,31 @@ cmd_queue(struct cli *cli)
 	return rc;
 }
 
-/* The figures that only some processes have, as key=value words. */
+/* A member of a status row as a key=value word; of an object each member. A
+ * zero says nothing to people. */
+static void
+figure_put(struct buf *out, const char *in, struct span key,
+    struct span value)
+{
+	struct span rest = value, k, v;
+	char name[128];
+
+	if (value.n > 0 && value.p[0] == '{') {
+		snprintf(name, sizeof(name), "%s%.*s.", in, SPAN_ARG(key));
+		while (json_next(&rest, &k, &v))
+			if (v.n == 0 || v.p[0] != '{')
+				figure_put(out, name, k, v);
+		return;
+	}
+	if (span_eq(value, SPAN_LIT("0")) || span_eq(value, SPAN_LIT("\"\"")))
+		return;
+	if (buf_len(out) > 0)
+		buf_char(out, ' ');
+	buf_fmt(out, "%s%.*s=", in, SPAN_ARG(key));
+	value_text(value, out);
+}
+
+/* The figures that only some processes have. */
 static void
 figures_text(const char *row, struct buf *out)
 {
@@ -183,12 +207,8 @@ figures_text(const char *row, struct buf *out)
 		for (i = 0; i < ARRAY_LEN(shown); i++)
 			if (span_eq(key, span_str(shown[i])))
 				break;
-		if (i < ARRAY_LEN(shown))
-			continue;
-		if (buf_len(out) > 0)
-			buf_char(out, ' ');
-		buf_fmt(out, "%.*s=", SPAN_ARG(key));
-		value_text(value, out);
+		if (i == ARRAY_LEN(shown))
+			figure_put(out, "", key, value);
 	}
 }
 

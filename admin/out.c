@@ -151,6 +151,7 @@ cell_for_json(struct buf *b, enum out_kind kind, struct span v)
 	case OUT_NUMBER:
 	case OUT_SIZE:
 	case OUT_LIMIT:
+	case OUT_LIMIT_COUNT:
 	case OUT_RAW:
 		if (json_is_valid(v))
 			buf_span_add(b, v);
@@ -171,12 +172,12 @@ cell_for_people(struct buf *b, enum out_kind kind, struct span v)
 {
 	uint64_t number;
 
-	if ((kind == OUT_SIZE || kind == OUT_LIMIT) &&
+	if ((kind == OUT_LIMIT || kind == OUT_LIMIT_COUNT) &&
+	    span_eq(v, SPAN_LIT("0"))) {
+		buf_str(b, "none");
+	} else if ((kind == OUT_SIZE || kind == OUT_LIMIT) &&
 	    span_u64(v, 0, UINT64_MAX, &number)) {
-		if (number == 0 && kind == OUT_LIMIT)
-			buf_str(b, "none");
-		else
-			out_size(b, number);
+		out_size(b, number);
 	} else if (kind == OUT_BOOL) {
 		buf_str(b, v.n > 0 && v.p[0] == 't' ? "yes" : "no");
 	} else {
@@ -278,24 +279,36 @@ screen_width(void)
 	return 80;
 }
 
-/* Takes width off the widest columns until the table fits. */
-static void
-widths_fit(size_t *width, size_t n, size_t screen)
+static size_t
+widths_sum(const size_t *width, size_t n)
 {
-	size_t total = 0, i, widest;
+	size_t total = 0, i;
 
 	for (i = 0; i < n; i++)
 		total += width[i] + (i + 1 < n ? GAP : 0);
-	while (total > screen) {
+	return total;
+}
+
+/* Takes width off the widest columns until the table fits; if that is not
+ * enough, columns from the right. Returns how many are left. */
+static size_t
+widths_fit(size_t *width, size_t n, size_t screen)
+{
+	size_t i, widest;
+
+	while (widths_sum(width, n) > screen) {
 		widest = 0;
 		for (i = 1; i < n; i++)
 			if (width[i] > width[widest])
 				widest = i;
-		if (width[widest] <= NARROWEST)
-			return;
-		width[widest]--;
-		total--;
+		if (width[widest] > NARROWEST)
+			width[widest]--;
+		else if (n > 1)
+			n--;
+		else
+			break;
 	}
+	return n;
 }
 
 static void
@@ -325,14 +338,13 @@ cell_print(const char *s, size_t width, bool right, bool last)
 static bool
 column_right(const struct out *o, size_t i)
 {
-	return o->columns[i].kind == OUT_NUMBER ||
-	    o->columns[i].kind == OUT_SIZE || o->columns[i].kind == OUT_LIMIT;
+	return o->columns[i].kind != OUT_TEXT && o->columns[i].kind != OUT_BOOL;
 }
 
 static void
 table_print(const struct out *o)
 {
-	size_t *width = xcalloc(o->n_columns, sizeof(*width)), r, i;
+	size_t *width = xcalloc(o->n_columns, sizeof(*width)), r, i, n;
 
 	if (o->n_rows == 0) {
 		free(width);
@@ -343,15 +355,15 @@ table_print(const struct out *o)
 		for (r = 0; r < o->n_rows; r++)
 			width[i] = MAX(width[i], text_width(cell_at(o, r, i)));
 	}
-	widths_fit(width, o->n_columns, screen_width());
-	for (i = 0; i < o->n_columns; i++)
+	n = widths_fit(width, o->n_columns, screen_width());
+	for (i = 0; i < n; i++)
 		cell_print(o->columns[i].name, width[i], column_right(o, i),
-		    i + 1 == o->n_columns);
+		    i + 1 == n);
 	putchar('\n');
 	for (r = 0; r < o->n_rows; r++) {
-		for (i = 0; i < o->n_columns; i++)
+		for (i = 0; i < n; i++)
 			cell_print(cell_at(o, r, i), width[i],
-			    column_right(o, i), i + 1 == o->n_columns);
+			    column_right(o, i), i + 1 == n);
 		putchar('\n');
 	}
 	free(width);

@@ -16,6 +16,7 @@ enum out_kind {
 	OUT_NUMBER,		/* right-aligned; bare in JSON */
 	OUT_SIZE,		/* bytes; */
 	OUT_LIMIT,		/* bytes; 0 is "none" */
+	OUT_LIMIT_COUNT,	/* a number; 0 is "none" */
 	OUT_BOOL,		/* "t"/"f" or "true"/"false" */
 	OUT_RAW			/* a JSON value as it is */
 };

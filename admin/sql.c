@@ -192,6 +192,8 @@ column_kind(const struct sql_result *r, int column)
 		return OUT_TEXT;
 	if (strcmp(name, "quota_bytes") == 0)
 		return OUT_LIMIT;
+	if (strcmp(name, "quota_messages") == 0)
+		return OUT_LIMIT_COUNT;
 	return strcmp(name, "bytes") == 0 ? OUT_SIZE : OUT_NUMBER;
 }
 
