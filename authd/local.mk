@@ -9,6 +9,8 @@ authd_libauthd_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(SASL_CFLAGS) \
 	$(SSL_CFLAGS) -DPS_SASL_PLUGINS='"$(SASL_PLUGINS)"'
 AUTHD_LIBS = authd/libauthd.a $(DB_LIBS) $(SCHEME_LIBS) $(SASL_LIBS)
 
+dist_man_MANS += doc/authd.8
+EXTRA_DIST += authd/README.md
 pkglibexec_PROGRAMS += authd/authd
 authd_authd_SOURCES = authd/main.c
 authd_authd_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)

@@ -32,3 +32,4 @@ lib_net_t_stream_LDADD = lib/libtestcert.a $(NET_LIBS) $(CMOCKA_LIBS)
 lib_net_t_certs_SOURCES = lib/net/t_certs.c
 lib_net_t_certs_CFLAGS = $(lib_net_t_stream_CFLAGS)
 lib_net_t_certs_LDADD = $(lib_net_t_stream_LDADD)
+EXTRA_DIST += lib/net/README.md

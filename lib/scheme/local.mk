@@ -13,3 +13,4 @@ endif
 lib_scheme_t_scheme_SOURCES = lib/scheme/t_scheme.c
 lib_scheme_t_scheme_CFLAGS = $(AM_CFLAGS) $(SSL_CFLAGS) $(CMOCKA_CFLAGS)
 lib_scheme_t_scheme_LDADD = $(SCHEME_LIBS) $(CMOCKA_LIBS)
+EXTRA_DIST += lib/scheme/README.md
