@@ -17,10 +17,20 @@
 
 /* --- STARTTLS and LOGOUT ------------------------------------------------------- */
 
+/* S3: bytes in the clear behind STARTTLS were put there by somebody else. */
+static void
+injected(struct session *s, size_t n)
+{
+	log_warning("%s: %zu bytes pipelined behind STARTTLS from [%s]",
+	    s->id, n, s->ip);
+	s->bye = true;
+	session_close(s);
+}
+
 void
 cmd_starttls(struct session *s, struct arg_iter *it)
 {
-	size_t early;
+	size_t early = buf_len(stream_in(s->stream));
 
 	if (!command_end(s, it))
 		return;
@@ -29,13 +39,10 @@ cmd_starttls(struct session *s, struct arg_iter *it)
 		return;
 	}
 	session_reply(s, "OK", "Begin TLS negotiation now");
-	early = stream_tls_accept(s->stream, s->server->certs);
-	if (early > 0) {
-		/* S3: bytes in the clear behind STARTTLS were injected */
-		log_warning("%s: %zu bytes pipelined behind STARTTLS from "
-		    "[%s]", s->id, early, s->ip);
-		session_close(s);
-	}
+	if (early == 0)
+		early = stream_tls_accept(s->stream, s->server->certs);
+	if (early > 0)
+		injected(s, early);
 }
 
 void

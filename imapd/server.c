@@ -17,6 +17,7 @@
 #define ACCEPTS_PER_TURN	64
 #define HOUR_MS			3600000
 #define ACCEPT_PAUSE_MS		1000
+#define STOP_LOOK_MS		20
 
 struct listener {
 	SLIST_ENTRY(listener) link;
@@ -383,11 +384,22 @@ server_enter(struct server *v, struct session *s)
 	v->n_sessions++;
 }
 
+/* The last BYEs are still on their way for a moment. */
 static void
 stop_when_empty(struct server *v)
 {
-	if (v->stopping && v->n_sessions == 0)
+	if (!v->stopping || v->n_sessions > 0)
+		return;
+	if (stream_finishing() > 0)
+		timer_set_ms(&v->stop_timer, STOP_LOOK_MS);
+	else
 		service_stopped();
+}
+
+static void
+stop_timer_cb(void *arg)
+{
+	stop_when_empty(OBJ_CAST(arg, server, SERVER_MAGIC));
 }
 
 void
@@ -434,6 +446,7 @@ server_new(const struct service_env *env, struct err *err)
 	SLIST_INIT(v->listeners);
 	store_host_set(v->conf->myhostname);
 	timer_init(&v->hourly, v->loop, hourly_cb, v);
+	timer_init(&v->stop_timer, v->loop, stop_timer_cb, v);
 	hourly_cb(v);
 	return v;
 }
@@ -450,6 +463,7 @@ server_free(struct server **vp)
 	ps_assert(v->n_sessions == 0);
 	listeners_close(v);
 	timer_clear(&v->hourly);
+	timer_clear(&v->stop_timer);
 	work_pool_free(&v->pool);
 	for (i = 0; i < v->env->count[ROLE_DELIVER]; i++)
 		ipc_free(&v->deliver[i]);

@@ -37,7 +37,7 @@ struct server {
 	struct session_list sessions;
 	size_t n_sessions;
 	struct listener_list *listeners;
-	struct timer hourly;
+	struct timer hourly, stop_timer;
 	struct server_stats stats;
 	bool stopping;
 };

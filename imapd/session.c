@@ -16,6 +16,8 @@
 #define COMMANDS_PER_TURN	50
 /* A refused literal up to this size is read and dropped. */
 #define LITERAL_DROP_MAX	(1024 * 1024)
+/* Before login; who is logged in may be as wrong as he likes. */
+#define UNKNOWN_MAX		10
 
 static void session_input(struct session *s);
 static void teardown(struct session *s);
@@ -423,6 +425,21 @@ take_tag(struct session *s, struct arg_iter *it)
 	return true;
 }
 
+/* S30: a browser made to speak to us by somebody else's page. */
+static bool
+is_http(struct span tag, struct span name)
+{
+	static const char *const verbs[] = { "GET", "POST", "PUT", "HEAD",
+	    "CONNECT", "OPTIONS" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(verbs); i++)
+		if (span_is(tag, verbs[i]))
+			return span_chr(name, '/') >= 0 ||
+			    span_chr(name, ':') >= 0;
+	return false;
+}
+
 static const struct command no_command = { "command", SESSION_ANY,
     CMD_NO_UPDATES, NULL };
 
@@ -449,9 +466,17 @@ command_begin(struct session *s, struct arg_iter *it, const char *why)
 		if (!arg_take_atom(it, &name))
 			name = SPAN_LIT("");
 	}
+	if (is_http(span_str(s->tag), name)) {
+		log_warning("%s: HTTP from [%s]", s->id, s->ip);
+		session_bye(s, "This is no web server");
+		return NULL;
+	}
 	c = command_find(name);
 	if (c == NULL || (s->uid && !(c->flags & CMD_UID))) {
 		session_bad(s, "Unknown command");
+		if (s->state == SESSION_GREETED &&
+		    ++s->unknown_commands == UNKNOWN_MAX)
+			session_bye(s, "Too many unknown commands");
 		return NULL;
 	}
 	if (!(c->states & s->state)) {

@@ -79,7 +79,7 @@ struct session {
 
 	/* login */
 	uint64_t asked;			/* request id we wait for, or 0 */
-	unsigned failed_logins;
+	unsigned failed_logins, unknown_commands;
 	char *user, *ticket;
 	size_t ticket_n;
 	char mech[32];

@@ -173,7 +173,8 @@ t_teardown(void **state)
 {
 	int i;
 
-	for (i = 0; i < 1000 && t.server->n_sessions > 0; i++)
+	for (i = 0; i < 2000 && (t.server->n_sessions > 0 ||
+	    stream_finishing() > 0); i++)
 		t_run_ms(5);
 	assert_int_equal(t.server->n_sessions, 0);
 	server_free(&t.server);

@@ -452,6 +452,11 @@ test_limits(void **state)
 	client_send(c, "\r\n");
 	client_wait(c, "* BAD Bad tag");
 	client_free(&c);
+	/* S30 */
+	c = client_new();
+	client_send(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+	assert_non_null(strstr(client_wait_end(c), "* BYE This is no"));
+	client_free(&c);
 	/* five failures end it */
 	c = client_new();
 	client_send(c, "a LOGIN x y\r\nb LOGIN x y\r\nc LOGIN x y\r\n"
