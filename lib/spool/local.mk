@@ -17,7 +17,7 @@ lib_libspool_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 SPOOL_LIBS = lib/libspool.a
 
 spool_tests = lib/spool/t_queueid lib/spool/t_envelope lib/spool/t_record \
-	lib/spool/t_journal lib/spool/t_manager
+	lib/spool/t_journal lib/spool/t_manager lib/spool/t_powercut
 if HAVE_CMOCKA
 check_PROGRAMS += $(spool_tests)
 endif
@@ -39,3 +39,7 @@ lib_spool_t_manager_SOURCES = lib/spool/t_manager.c lib/spool/t_manager.h \
 	lib/spool/t_spool.h
 lib_spool_t_manager_CFLAGS = $(SPOOL_T_CFLAGS)
 lib_spool_t_manager_LDADD = $(SPOOL_T_LIBS)
+lib_spool_t_powercut_SOURCES = lib/spool/t_powercut.c \
+	lib/spool/t_manager.h lib/spool/t_spool.h
+lib_spool_t_powercut_CFLAGS = $(SPOOL_T_CFLAGS)
+lib_spool_t_powercut_LDADD = $(SPOOL_T_LIBS)
