@@ -8,8 +8,17 @@ delivery_deliver_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 delivery_deliver_LDADD = $(SPOOL_LIBS) $(STORE_LIBS) $(NET_LIBS)
 
 pkglibexec_PROGRAMS += delivery/qmgr
-delivery_qmgr_SOURCES = delivery/qmgr.c delivery/qmgr.h \
-	delivery/qmgr_agent.c delivery/qmgr_control.c \
-	delivery/qmgr_external.c delivery/qmgr_sched.c delivery/qmgr_smtpd.c
+QMGR_PARTS = delivery/qmgr.c delivery/qmgr.h delivery/qmgr_agent.c \
+	delivery/qmgr_control.c delivery/qmgr_external.c \
+	delivery/qmgr_sched.c delivery/qmgr_smtpd.c
+delivery_qmgr_SOURCES = delivery/qmgr_main.c $(QMGR_PARTS)
 delivery_qmgr_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 delivery_qmgr_LDADD = $(SPOOL_LIBS) $(BASE_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += delivery/t_qmgr
+endif
+delivery_t_qmgr_SOURCES = delivery/t_qmgr.c lib/spool/t_spool.h $(QMGR_PARTS)
+delivery_t_qmgr_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CMOCKA_CFLAGS)
+delivery_t_qmgr_LDADD = $(SPOOL_LIBS) lib/libdiskrecord.a $(BASE_LIBS) \
+	$(CMOCKA_LIBS)

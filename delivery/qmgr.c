@@ -11,10 +11,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
-#include "spool/incarnation.h"
 
 #define STOP_LIMIT_MS	5000
-#define HOLD_DONE_MS	3000
 
 /* --- the spool's callbacks --- */
 
@@ -64,58 +62,6 @@ pressure_cb(void *arg, unsigned level, const char *why)
 			qmgr_pressure_tell(c);
 }
 
-/* --- a restored spool (J14): hold all before anything moves --- */
-
-struct hold_done {
-	struct work work;
-	int dir;
-};
-
-static void
-hold_done_run(void *arg)
-{
-	struct hold_done *h = arg;
-	struct err err = { 0 };
-
-	if (incarnation_hold_done(h->dir, &err) < 0)
-		log_error("cannot note that all mail is held: %s", err.why);
-}
-
-static void
-hold_done_cb(void *arg)
-{
-	struct qmgr *q = arg;
-	struct hold_done *h = xcalloc(1, sizeof(*h));
-
-	h->dir = q->env->spool_dir;
-	h->work = (struct work){ .run = hold_done_run, .done = free,
-	    .arg = h };
-	work_give(q->chores, &h->work);
-}
-
-static void
-hold_everything(struct qmgr *q)
-{
-	struct spool_msg *m;
-	char *ids;
-	size_t n, i;
-
-	ids = spool_msg_ids(q->spool, &n);
-	for (i = 0; i < n; i++) {
-		m = spool_msg_find(q->spool,
-		    span_str(ids + i * (QUEUE_ID_LEN + 1)));
-		if (m == NULL || m->held)
-			continue;
-		spool_reason_set(m, "held: the spool was restored");
-		spool_hold(q->spool, m, true);
-		sched_consider(q, m);
-	}
-	free(ids);
-	log_warning("the spool was restored: %zu messages are held; see "
-	    "`postern queue list`, release with `postern queue release`", n);
-	timer_set_ms(&q->hold_done, HOLD_DONE_MS);
-}
-
 static void
 ready_cb(void *arg, const struct err *err)
 {
@@ -123,8 +69,6 @@ ready_cb(void *arg, const struct err *err)
 
 	if (err != NULL)
 		log_fatal("the spool cannot be used: %s", err->why);
-	if (incarnation_hold_wanted(q->env->spool_dir))
-		hold_everything(q);
 	q->ready = true;
 	sched_kick(q);
 }
@@ -210,7 +154,6 @@ qmgr_end(struct qmgr *q)
 		qconn_close(TAILQ_FIRST(&q->conns));
 	agents_fini(q);
 	spool_free(&q->spool);
-	work_pool_free(&q->chores);
 	service_stopped();
 }
 
@@ -265,10 +208,8 @@ qmgr_init(const struct service_env *env, struct err *err)
 	q->loop = env->loop;
 	TAILQ_INIT(&q->conns);
 	clock_boot_id(cfg.boot_id);
-	q->chores = work_pool_new(q->loop, 1);
 	defer_init(&q->closing, q->loop, closing_cb, q);
 	timer_init(&q->stop_limit, q->loop, closing_cb, q);
-	timer_init(&q->hold_done, q->loop, hold_done_cb, q);
 	sched_init(q);
 	agents_init(q);
 	q->spool = spool_new(q->loop, &cfg, &spool_ops, q, err);
@@ -296,16 +237,10 @@ qmgr_status(void *arg, struct buf *json)
 	    st.recovering ? "true" : "false");
 }
 
-static const struct service qmgr_service = {
+const struct service qmgr_service = {
 	.name = "qmgr",
 	.init = qmgr_init,
 	.peer = qmgr_peer,
 	.stop = qmgr_stop,
 	.status = qmgr_status,
 };
-
-int
-main(int argc, char **argv)
-{
-	return service_main(&qmgr_service, argc, argv);
-}

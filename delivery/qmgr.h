@@ -13,7 +13,6 @@
 
 #include "base/map.h"
 #include "base/queue.h"
-#include "base/work.h"
 #include "proto/service.h"
 #include "spool/spool.h"
 
@@ -63,7 +62,6 @@ struct qmgr {
 	struct agent *agent;
 	unsigned lanes;
 	TAILQ_HEAD(, qconn) conns;
-	struct work_pool *chores;	/* one thread */
 	struct defer closing;
 	/* schedule */
 	struct qmgr_list due;
@@ -72,12 +70,15 @@ struct qmgr {
 	size_t n_due, n_waiting;
 	size_t scan_left;		/* of the due list, by this scan */
 	struct defer run;
-	struct timer second, checkpoint, hold_done, stop_limit;
+	struct timer second, checkpoint, stop_limit;
 	bool suspect_out;		/* a suspect is with an agent, alone */
 	int64_t wall_offset_us;		/* wall minus monotonic */
 	bool clock_jumped;
 	uint64_t sent, deferred, failed;
 };
+
+/* What main() runs; the tests drive it by hand. */
+extern const struct service qmgr_service;
 
 /* --- schedule --- */
 void sched_init(struct qmgr *q);

@@ -84,8 +84,10 @@ job_abandon(struct job *j)
 	struct spool_msg *m = j->m;
 	size_t i;
 
+	/* those of an answer that was broken off are settled already */
 	for (i = 0; i < j->n; i++)
-		spool_abandon(m, j->rcpt[i]);
+		if (m->rcpt[j->rcpt[i]].state == SPOOL_ACTIVE)
+			spool_abandon(m, j->rcpt[i]);
 	job_free(j);
 	sched_consider(q, m);
 }
@@ -106,7 +108,7 @@ job_send(struct job *j, const struct segment_ref *ref, int cold_fd)
 	    JOB_DELIVER, job_deliver,
 	    .queue_id = span_of(m->queue_id, QUEUE_ID_LEN),
 	    .segment = ref == NULL ? SEGMENT_COLD : ref->id,
-	    .offset = m->offset, .length = (uint32_t)m->length,
+	    .offset = m->offset, .length = m->length,
 	    .maybe_done = m->maybe_done, .rcpts = buf_span(&rcpts));
 	buf_fini(&rcpts);
 }

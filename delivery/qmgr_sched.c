@@ -133,6 +133,12 @@ sched_back_off(struct qmgr *q, struct spool_msg *m)
 static void
 due_try(struct qmgr *q, struct spool_msg *m)
 {
+	/* it began to move or to go since it was put here: `changed` or
+	 * `removed` follows */
+	if (m->moving || m->deleting || m->held) {
+		sched_forget(q, m);
+		return;
+	}
 	if (sched_has_due(m, true))
 		(void)agents_try(q, m);
 	if (sched_has_due(m, true)) {

@@ -788,6 +788,10 @@ static void
 recover_end(struct spool *s)
 {
 	s->recovering = false;
+	if (s->hold_all)
+		log_warning("spool: it was restored: all %zu messages in it "
+		    "are held; see `postern queue list`, then `postern queue "
+		    "release` or `delete`", map_count(s->by_id));
 	if (!s->stopping) {
 		s->ops->ready(s->arg, NULL);
 		defer_call(&s->serve_defer);
