@@ -32,6 +32,12 @@ store_boot_tag(void)
 	return crc32c(0, now, sizeof(now)) | 1;
 }
 
+int64_t
+store_boot_seconds(void)
+{
+	return clock_wall_us() / 1000000 + 60 * pretended;
+}
+
 void
 store_boot_pretend(uint8_t n)
 {

@@ -16,8 +16,8 @@
 
 /* --- open and close --- */
 
-static int
-dirs_make(int dir, struct err *err)
+int
+box_dirs_make(int dir, struct err *err)
 {
 	static const char *const names[] = { "cur", "new", "tmp" };
 	size_t i;
@@ -42,14 +42,14 @@ files_open(struct box *b, enum box_open_how how, struct err *err)
 	b->dir = disk_openat(b->account, path, O_RDONLY | O_DIRECTORY, 0);
 	if (b->dir == -1)
 		return err_errno(err, "open folder %s", path);
+	/* A power cut may have left some of them only. */
+	if (how == BOX_CREATE && (rc = box_dirs_make(b->dir, err)) < 0)
+		return rc;
 	b->head = disk_openat(b->dir, STORE_HEAD, O_RDWR, 0);
 	if (b->head != -1)
 		return 0;
 	if (errno != ENOENT)
 		return err_errno(err, "open %s of folder %s", STORE_HEAD, path);
-	rc = dirs_make(b->dir, err);
-	if (rc < 0)
-		return rc;
 	b->head = disk_openat(b->dir, STORE_HEAD, O_RDWR | O_CREAT,
 	    STORE_FILE_MODE);
 	if (b->head == -1)

@@ -40,6 +40,8 @@ enum box_open_how { BOX_EXISTING, BOX_CREATE };
 struct box *box_open(int account_dir, const char *name, uint64_t mailbox_id,
     enum box_open_how how, struct err *err) MUST_CHECK;
 void box_close(struct box **b);
+/* cur, new and tmp in a folder's directory. */
+int box_dirs_make(int dir, struct err *err) MUST_CHECK;
 
 /* Waits for the lock, then sees to it that the index can be believed:
  * reconciles it with the directory when it cannot. */

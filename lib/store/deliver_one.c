@@ -154,11 +154,10 @@ place(struct delivery_target *t, const struct delivery *d, struct span key,
 	rc = cache_add(t, d, p, err);
 	if (rc == 0)
 		rc = box_recs_add(b, &p->rec, 1, err);
-	if (rc == 0)
-		rc = box_change_end(b, err);
-	if (rc < 0)		/* the index is DIRTY: the next locker sees */
-		(void)disk_unlinkat(b->dir, p->path, 0);
-	return rc;
+	/* When this fails the index is DIRTY, and the next locker takes the
+	 * file over by its name: the next try finds it by its key. Removing
+	 * it would look as if a reader had expunged it. */
+	return rc == 0 ? box_change_end(b, err) : rc;
 }
 
 static int

@@ -46,7 +46,28 @@ found_path(struct box *b, struct found *f, const char *base)
 		f->path[0] = '\0';
 }
 
-/* Newest first. The box is locked. */
+/* The record at hand is the delivery: a live copy wins over the memory of an
+ * expunged one. True when the search can end. */
+static bool
+candidate_take(struct box *b, uint32_t group, uint32_t slot,
+    const struct index_rec *r, const char *base, struct found *f)
+{
+	f->group = group;
+	f->slot = slot;
+	f->rec = *r;
+	if (r->state & REC_GONE) {
+		f->gone = true;
+		return false;
+	}
+	found_path(b, f, base);
+	/* A live record without a file is no copy. */
+	if (f->path[0] == '\0')
+		return false;
+	f->gone = false;
+	return true;
+}
+
+/* Newest first. The box is locked. 0: live, or f->gone. */
 static int
 box_search(struct box *b, struct span queue_id, uint32_t key,
     struct found *f, struct err *err)
@@ -54,31 +75,24 @@ box_search(struct box *b, struct span queue_id, uint32_t key,
 	struct cache_window w = { 0 };
 	char base[FNAME_MAX + 1];
 	struct index_group g;
+	bool live = false;
 	uint32_t n, i;
-	int rc = PS_ENOTFOUND;
+	int rc = 0;
 
-	for (n = index_groups(b->h.n_recs); n-- > 0 && rc == PS_ENOTFOUND;) {
+	for (n = index_groups(b->h.n_recs); rc == 0 && !live && n-- > 0;) {
 		rc = box_group_read(b, n, &g, err);
 		if (rc < 0)
 			break;
-		rc = PS_ENOTFOUND;
-		for (i = g.count; i-- > 0 && rc == PS_ENOTFOUND;) {
-			if (g.rec[i].key != key ||
-			    !rec_is(b, &w, &g.rec[i], queue_id, base))
-				continue;
-			f->group = n;
-			f->slot = i;
-			f->rec = g.rec[i];
-			f->gone = (f->rec.state & REC_GONE) != 0;
-			if (!f->gone)
-				found_path(b, f, base);
-			/* A live record without a file is no copy. */
-			if (f->gone || f->path[0] != '\0')
-				rc = 0;
-		}
+		for (i = g.count; i-- > 0 && !live;)
+			if (g.rec[i].key == key &&
+			    rec_is(b, &w, &g.rec[i], queue_id, base))
+				live = candidate_take(b, n, i, &g.rec[i],
+				    base, f);
 	}
 	cache_window_fini(&w);
-	return rc;
+	if (rc < 0)
+		return rc;
+	return live || f->gone ? 0 : PS_ENOTFOUND;
 }
 
 static uint32_t
@@ -113,7 +127,7 @@ folder_search(struct box *b, bool own, struct span queue_id,
 	if (rc == 0)
 		rc = box_search(b, queue_id, key_crc(queue_id,
 		    b->mailbox_id), f, err);
-	if (rc < 0) {
+	if (rc < 0 || f->gone) {
 		box_unlock(b);
 		return rc;
 	}
@@ -122,11 +136,13 @@ folder_search(struct box *b, bool own, struct span queue_id,
 	return 0;
 }
 
+/* 0 with a live copy in f; PS_ENOTFOUND else, and f->gone may be set. */
 static int
 others_search(int account_dir, struct box *inbox, struct span queue_id,
     struct found *f, struct err *err)
 {
 	struct name_list l;
+	bool gone = f->gone;
 	struct box *b;
 	size_t i;
 	int rc;
@@ -135,6 +151,7 @@ others_search(int account_dir, struct box *inbox, struct span queue_id,
 	if (rc < 0)
 		return rc;
 	rc = PS_ENOTFOUND;
+	f->gone = false;
 	for (i = 0; i < l.n && rc == PS_ENOTFOUND; i++) {
 		if (l.name[i][0] == '\0')
 			continue;
@@ -145,9 +162,14 @@ others_search(int account_dir, struct box *inbox, struct span queue_id,
 			break;
 		}
 		rc = folder_search(b, true, queue_id, f, err);
+		gone = gone || f->gone;
+		if (rc == 0 && f->gone)
+			rc = PS_ENOTFOUND;
+		f->gone = false;
 		if (rc < 0)
 			box_close(&b);
 	}
+	f->gone = rc == PS_ENOTFOUND && gone;
 	name_list_fini(&l);
 	return rc;
 }
@@ -160,9 +182,10 @@ find_delivery(int account_dir, struct box *inbox, struct span queue_id,
 
 	memset(f, 0, sizeof(*f));
 	rc = folder_search(inbox, false, queue_id, f, err);
-	if (rc == PS_ENOTFOUND)
+	/* What went from INBOX may live elsewhere, and be damaged there. */
+	if (rc == PS_ENOTFOUND || (rc == 0 && f->gone))
 		rc = others_search(account_dir, inbox, queue_id, f, err);
-	return rc;
+	return rc == PS_ENOTFOUND && f->gone ? 0 : rc;
 }
 
 int

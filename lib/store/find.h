@@ -10,7 +10,7 @@
 #include "store/box.h"
 
 struct found {
-	struct box *box;		/* locked until found_fini */
+	struct box *box;		/* locked until found_fini; NULL: gone */
 	bool own;			/* box is ours, not the caller's */
 	bool gone;			/* a reader expunged or moved it */
 	uint32_t group, slot;

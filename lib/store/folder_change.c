@@ -56,6 +56,16 @@ view_change(struct folder *f, const uint32_t *seqs, size_t n,
 	return 0;
 }
 
+void
+view_taken(struct folder *f, bool whole)
+{
+	f->changes = f->box->h.changes;
+	f->modseq = f->box->h.modseq;
+	f->n_lazy = f->box->h.n_lazy;
+	if (!whole)
+		f->generation = 0;
+}
+
 /* One locked change of the messages at seqs. */
 static int
 change_run(struct folder *f, const uint32_t *seqs, size_t n,
@@ -70,12 +80,7 @@ change_run(struct folder *f, const uint32_t *seqs, size_t n,
 		rc = view_change(f, seqs, n, fn, arg, silent, err);
 	if (rc == 0)
 		rc = box_change_end(f->box, err);
-	f->changes = f->box->h.changes;
-	f->modseq = f->box->h.modseq;
-	f->n_lazy = f->box->h.n_lazy;
-	/* Half a change: what the view says is read anew. */
-	if (rc < 0)
-		f->generation = 0;
+	view_taken(f, rc == 0);
 	box_unlock(f->box);
 	return rc;
 }

@@ -232,7 +232,7 @@ fill_store(struct folder *f, struct fill *x, struct err *err)
 		rc = view_change(f, x->seq, x->n, cache_set, x, true, err);
 	if (rc == 0)
 		rc = box_change_end(f->box, err);
-	f->changes = f->box->h.changes;
+	view_taken(f, rc == 0);
 	box_unlock(f->box);
 	return rc;
 }

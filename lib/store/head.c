@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <time.h>
 
-#include "base/clock.h"
 #include "base/disk.h"
 #include "base/hash.h"
 #include "base/pack.h"
@@ -122,7 +121,7 @@ counter_raise(int fd, uint32_t above, bool sync, uint32_t *out,
 	rc = head_read(fd, HEAD_ACCOUNT, &h, &ignored);
 	if (rc == PS_ECORRUPT)
 		h = (struct head){ .uidvalidity =
-		    (uint32_t)(clock_wall_us() / 1000000) };
+		    (uint32_t)store_boot_seconds() };
 	else if (rc < 0)
 		return err_set(err, ERR_TEMP, rc, "%s", ignored.why);
 	h.uidvalidity = MAX(h.uidvalidity, above) + 1;

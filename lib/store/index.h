@@ -24,6 +24,8 @@ enum rec_state {
 	REC_UNLINKED = 2,		/* ... and its file removed */
 	REC_IN_NEW = 4,			/* the file is in new/, without :2, */
 	REC_LF = 8,			/* has lines that end in bare LF */
+	REC_MOVED = 32,			/* GONE by MOVE: if its file is here
+					 * after a power cut, the move is not */
 	REC_RENAMED = 16		/* we renamed it for its flags: after a
 					 * power cut the name may be the old
 					 * one, so the record wins */

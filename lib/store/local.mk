@@ -6,7 +6,8 @@ lib_libstore_a_SOURCES = lib/store/account.c lib/store/account.h \
 	lib/store/deliver_one.c lib/store/deliver_one.h \
 	lib/store/find.c lib/store/find.h lib/store/fname.c \
 	lib/store/fname.h lib/store/folder.c lib/store/folder.h \
-	lib/store/folder_add.c lib/store/folder_change.c \
+	lib/store/batch.c lib/store/batch.h lib/store/folder_append.c \
+	lib/store/folder_change.c lib/store/folder_copy.c \
 	lib/store/folder_msg.c lib/store/folders.c lib/store/folders.h \
 	lib/store/head.c lib/store/head.h lib/store/host.h \
 	lib/store/index.c lib/store/index.h lib/store/keywords.c \
@@ -18,7 +19,8 @@ lib_libstore_a_CFLAGS = $(AM_CFLAGS)
 STORE_LIBS = lib/libstore.a $(MAIL_LIBS)
 EXTRA_DIST += doc/store-format.md lib/store/README.md
 
-store_tests = lib/store/t_folder lib/store/t_deliver lib/store/t_reconcile
+store_tests = lib/store/t_folder lib/store/t_deliver lib/store/t_reconcile \
+	lib/store/t_powercut lib/store/t_faults
 if HAVE_CMOCKA
 check_PROGRAMS += $(store_tests)
 endif
@@ -35,3 +37,9 @@ lib_store_t_deliver_LDADD = $(store_test_libs)
 lib_store_t_reconcile_SOURCES = lib/store/t_reconcile.c
 lib_store_t_reconcile_CFLAGS = $(store_test_cflags)
 lib_store_t_reconcile_LDADD = $(store_test_libs)
+lib_store_t_powercut_SOURCES = lib/store/t_powercut.c
+lib_store_t_powercut_CFLAGS = $(store_test_cflags)
+lib_store_t_powercut_LDADD = $(store_test_libs)
+lib_store_t_faults_SOURCES = lib/store/t_faults.c
+lib_store_t_faults_CFLAGS = $(store_test_cflags)
+lib_store_t_faults_LDADD = $(store_test_libs)

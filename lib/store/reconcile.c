@@ -46,7 +46,9 @@ reconcile_head_new(struct box *b, struct err *err)
 	size_t i;
 	int rc;
 
-	rc = scan_dirs(b->dir, &s, err);
+	rc = box_dirs_make(b->dir, err);
+	if (rc == 0)
+		rc = scan_dirs(b->dir, &s, err);
 	if (rc < 0)
 		return rc;
 	for (i = 0; i < s.n; i++)
@@ -218,6 +220,11 @@ vanished_take(struct job *j, const struct index_rec *old)
 	char path[FNAME_MAX + 8];
 	struct index_rec r = *old;
 
+	/* Of a change that did not end: never was a message. */
+	if (old >= j->old + j->b->h.n_recs) {
+		j->changed = true;
+		return;
+	}
 	/* Somebody may have renamed it while we read the directory. */
 	if (!j->boot_changed && j->vanished < LOOK_TWICE_MAX &&
 	    box_find_uid(j->b, r.uid, r.key, path)) {
@@ -249,11 +256,34 @@ ent_unlink(struct job *j, const struct scan_ent *e)
 		    strerror(errno));
 }
 
-static void
-gone_take(struct job *j, const struct index_rec *old, struct scan_ent *e)
+/* The power cut undid the rename: the message is here as before. */
+static int
+move_undone(struct job *j, const struct index_rec *old, struct scan_ent *e,
+    struct err *err)
 {
 	struct index_rec r = *old;
 
+	r.state &= ~(uint32_t)(REC_GONE | REC_UNLINKED | REC_MOVED);
+	r.date = MAX(e->f.sec, 0);
+	r.modseq = box_modseq(j->b);
+	j->changed = true;
+	return match_take(j, &r, e, err);
+}
+
+static int
+gone_take(struct job *j, const struct index_rec *old, struct scan_ent *e,
+    struct err *err)
+{
+	struct index_rec r = *old;
+
+	if (e != NULL && (r.state & REC_MOVED) && j->boot_changed)
+		return move_undone(j, old, e, err);
+	/* Nor can it be told from here whether it arrived there: the folder it
+	 * was moved to knows, or nobody does (J7). */
+	if (j->boot_changed && (r.state & REC_MOVED) && r.key != 0) {
+		r.key = 0;
+		j->changed = true;
+	}
 	if (e != NULL && (!(r.state & REC_UNLINKED) || j->boot_changed)) {
 		ent_unlink(j, e);
 		e->taken = true;
@@ -266,6 +296,7 @@ gone_take(struct job *j, const struct index_rec *old, struct scan_ent *e)
 		j->changed = true;
 	else
 		(void)out_add(j, &r);
+	return 0;
 }
 
 /* A file whose UID we believe though the index does not know it. */
@@ -335,11 +366,13 @@ static int
 old_take(struct job *j, const struct index_rec *old, struct scan_ent *e,
     struct err *err)
 {
+	int rc;
+
 	if (old->state & REC_GONE) {
-		gone_take(j, old, e);
+		rc = gone_take(j, old, e, err);
 		if (e != NULL && !e->taken)
 			stray_add(j, e);
-		return 0;
+		return rc;
 	}
 	if (e != NULL)
 		return match_take(j, old, e, err);
@@ -676,7 +709,9 @@ job_run(struct job *j, struct err *err)
 	j->boot_changed = !b->head_fresh && (!store_boot_is_now(b->hd.boot) ||
 	    (j->index_ok && !store_boot_is_now(b->h.boot)));
 	header_start(j);
-	rc = scan_dirs(b->dir, &j->scan, err);
+	rc = box_dirs_make(b->dir, err);
+	if (rc == 0)
+		rc = scan_dirs(b->dir, &j->scan, err);
 	if (rc < 0)
 		return rc;
 	j->stray = xcalloc(j->scan.n + 1, sizeof(struct scan_ent *));

@@ -52,6 +52,9 @@ typedef bool view_change_fn(struct folder *f, struct view_msg *m,
     struct index_rec *r, void *arg);
 int view_change(struct folder *f, const uint32_t *seqs, size_t n,
     view_change_fn *fn, void *arg, bool silent, struct err *err) MUST_CHECK;
+/* After a locked change: the view is what the index is; or, when the change
+ * failed half way, will be read anew. */
+void view_taken(struct folder *f, bool whole);
 /* The message's path and open file, found again when it was renamed. The
  * base name is left in `base`. */
 int view_file_open(struct folder *f, struct view_msg *m,
