@@ -1,0 +1,162 @@
+"""Logins, refusals and ends of IMAP sessions."""
+import base64
+import imaplib
+import ssl
+
+import pytest
+
+from tests.harness.wait import until
+from tests.harness.wire import ImapWire
+
+
+def context():
+    made = ssl.create_default_context()
+    made.check_hostname = False
+    made.verify_mode = ssl.CERT_NONE
+    return made
+
+
+def test_capabilities_say_what_is_true(postern, kim):
+    with ImapWire(postern.address("imap")) as wire:
+        wire.line()
+        before = wire.ok("CAPABILITY")[0]
+        assert "STARTTLS" in before and "LOGINDISABLED" in before
+        assert "AUTH=" not in before
+        wire.ok("STARTTLS")
+        wire.wrap()
+        under = wire.ok("CAPABILITY")[0]
+        assert "STARTTLS" not in under and "LOGINDISABLED" not in under
+        assert "AUTH=PLAIN" in under and "AUTH=SCRAM-SHA-256" in under
+        wire.ok(f"LOGIN {kim} secret")
+        after = wire.ok("CAPABILITY")[0]
+        assert "AUTH=" not in after and "IDLE" in after
+
+
+def test_authenticate_plain_with_and_without_initial_response(postern, kim):
+    token = base64.b64encode(f"\0{kim}\0secret".encode()).decode()
+    with postern.imap() as wire:
+        wire.ok(f"AUTHENTICATE PLAIN {token}")
+    with postern.imap() as wire:
+        wire.send("x AUTHENTICATE PLAIN\r\n")
+        assert wire.line().startswith("+")
+        wire.send(token + "\r\n")
+        assert wire.answer("x")[1].startswith("OK")
+
+
+def test_authenticate_login_asks_twice(postern, kim):
+    with postern.imap() as wire:
+        wire.send("x AUTHENTICATE LOGIN\r\n")
+        for word in (kim, "secret"):
+            assert wire.line().startswith("+ ")
+            wire.send(base64.b64encode(word.encode()) + b"\r\n")
+        assert wire.answer("x")[1].startswith("OK")
+
+
+def test_a_wrong_password_and_an_unknown_user_read_alike(postern, kim):
+    with postern.imap() as wire:
+        wrong = wire.cmd(f"LOGIN {kim} nonsense")[1]
+        unknown = wire.cmd("LOGIN nobody@nowhere.example nonsense")[1]
+        assert wrong == unknown
+        assert wrong.startswith("NO [AUTHENTICATIONFAILED]")
+
+
+def test_a_changed_password_ends_the_sessions(postern, kim):
+    with postern.imap(kim, "secret") as wire:
+        wire.ok("SELECT INBOX")
+        postern.set_password(postern.mailbox_id(kim), "other")
+        assert wire.line().startswith("* BYE")
+        assert wire.at_end()
+    with postern.imap() as wire:
+        until(lambda: wire.cmd(f"LOGIN {kim} secret")[1].startswith("NO"),
+              "the old password to be refused")
+
+
+def test_sessions_hear_bye_when_the_server_stops(fresh_postern):
+    instance = fresh_postern()
+    instance.add_domain("stop.example")
+    instance.add_mailbox("kim@stop.example", "secret")
+    with instance.imap("kim@stop.example", "secret") as idle, \
+            instance.imap() as early:
+        idle.ok("SELECT INBOX")
+        idle.send("i IDLE\r\n")
+        assert idle.line().startswith("+")
+        assert instance.stop() == 0
+        assert idle.line().startswith("* BYE")
+        assert early.line().startswith("* BYE")
+        assert idle.at_end()
+
+
+def test_login_waits_for_authd_and_deliver_to_come_back(fresh_postern):
+    instance = fresh_postern()
+    instance.add_domain("back.example")
+    instance.add_mailbox("kim@back.example", "secret")
+    for name in ("authd", "deliver"):
+        instance.kill(name)
+
+        def again():
+            with instance.imap() as wire:
+                tagged = wire.cmd("LOGIN kim@back.example secret")[1]
+                if tagged.startswith("NO"):
+                    assert "[UNAVAILABLE]" in tagged
+                return tagged.startswith("OK")
+        until(again, f"logins after {name} was killed")
+
+
+def test_a_session_outlives_deliver(fresh_postern):
+    instance = fresh_postern()
+    instance.add_domain("live.example")
+    instance.add_mailbox("kim@live.example", "secret")
+    with instance.imap("kim@live.example", "secret") as wire:
+        wire.ok("SELECT INBOX")
+        instance.kill("deliver")
+        wire.ok("NOOP")
+        instance.send("anna@sender.example", "kim@live.example")
+        until(lambda: "* 1 EXISTS" in wire.ok("NOOP"), "the mail")
+        wire.ok("STORE 1 +FLAGS (\\Seen)")
+        # a second login makes the mailbox known to the new deliver
+        with instance.imap("kim@live.example", "secret") as other:
+            other.ok("SELECT INBOX")
+            other.send("i IDLE\r\n")
+            assert other.line().startswith("+")
+            instance.send("anna@sender.example", "kim@live.example")
+            line = other.line()
+            while "2 EXISTS" not in line:
+                line = other.line()
+
+
+@pytest.fixture
+def client(postern, kim):
+    with imaplib.IMAP4_SSL(*postern.address("imaps"),
+                           ssl_context=context()) as made:
+        made.login(kim, "secret")
+        yield made
+
+
+def test_imaplib_files_mail(client):
+    mail = b"From: a@b.example\r\nSubject: filed\r\n\r\nbody\r\n"
+    assert client.create("Work/2026")[0] == "OK"
+    assert client.append("Work/2026", "(\\Seen)", None, mail)[0] == "OK"
+    assert client.select("Work/2026")[1] == [b"1"]
+    assert client.fetch("1", "(FLAGS BODY[])")[1][0][1] == mail
+    assert client.copy("1", "INBOX")[0] == "OK"
+    assert client.store("1", "+FLAGS", "\\Deleted")[0] == "OK"
+    assert client.expunge()[1] == [b"1"]
+    assert client.select("INBOX")[1] == [b"1"]
+    assert client.search(None, "SUBJECT", "filed")[1] == [b"1"]
+    assert client.status("INBOX", "(MESSAGES UNSEEN)")[1] == \
+        [b"INBOX (MESSAGES 1 UNSEEN 0)"]
+    names = b" ".join(client.list()[1])
+    assert b"Work/2026" in names and b"INBOX" in names
+    assert client.rename("Work", "Job")[0] == "OK"
+    assert client.delete("Job/2026")[0] == "OK"
+    assert client.select("Job/2026")[0] == "NO"
+
+
+def test_imaplib_handles_a_large_message(client):
+    line = b"0123456789" * 7 + b"\r\n"
+    mail = b"Subject: large\r\n\r\n" + line * 60000
+    assert client.append("INBOX", None, None, mail)[0] == "OK"
+    client.select("INBOX")
+    assert client.fetch("1", "(BODY.PEEK[])")[1][0][1] == mail
+    assert client.fetch("1", "(BODY.PEEK[TEXT]<4000000.72>)")[1][0][1] == \
+        (line * 60000)[4000000:4000072]
