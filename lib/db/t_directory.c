@@ -679,6 +679,69 @@ a_standby_is_asked_every_time(void **state)
 	testpg_stop(&standby);
 }
 
+/* The primary dies, the standby takes over: the same URL finds it, and its
+ * changes are live. */
+static void
+a_fail_over_is_followed(void **state)
+{
+	struct testpg other;
+	struct directory *d;
+	char *url;
+
+	(void)state;
+	testpg_standby(&other, &pg);
+	url = xasprintf("host=%s/s,%s/s dbname=postern "
+	    "target_session_attrs=read-write", pg.dir, other.dir);
+	d = dir_on(url, CONF_FAST);
+	assert_int_equal(ask(d, "kim@a.example").class, RESOLVE_MAILBOX);
+	assert_true(peeks(d, "kim@a.example"));
+	testpg_do(&pg, "stop fast");
+	testpg_sleep(l, 50);
+	assert_true(peeks(d, "kim@a.example"));		/* stale, but served */
+	testpg_do(&other, "promote");
+	assert_int_equal(ask(d, "lee@b.example").class, RESOLVE_MAILBOX);
+	assert_false(directory_is_stale(d));
+	assert_int_equal(ask(d, "kim@a.example").class, RESOLVE_MAILBOX);
+	testpg_run(&other, "SELECT mailbox_del('kim@a.example')");
+	assert_forgotten(d, "kim@a.example");
+	assert_int_equal(ask(d, "kim@a.example").class, RESOLVE_UNKNOWN);
+	directory_free(&d);
+	testpg_stop(&other);
+	testpg_do(&pg, "start");
+	free(url);
+}
+
+/* Many processes, but about one heartbeat per interval in all. */
+static void
+one_heartbeat_does_for_many(void **state)
+{
+	struct directory *d[8];
+	struct directory_stats s;
+	char *before, *after;
+	long n;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(d); i++) {
+		d[i] = dir_new();
+		(void)ask(d[i], "kim@a.example");
+	}
+	before = testpg_sql(&pg, "SELECT pg_current_xact_id()");
+	testpg_sleep(l, 2000);
+	after = testpg_sql(&pg, "SELECT pg_current_xact_id()");
+	/* each NOTIFY takes a transaction id; ten intervals have passed */
+	n = strtol(after, NULL, 10) - strtol(before, NULL, 10);
+	assert_in_range(n, 5, 60);
+	for (i = 0; i < ARRAY_LEN(d); i++) {
+		assert_false(directory_is_stale(d[i]));
+		directory_stats(d[i], &s);
+		assert_int_equal(s.queries, 1);
+		directory_free(&d[i]);
+	}
+	free(before);
+	free(after);
+}
+
 int
 main(void)
 {
@@ -700,6 +763,8 @@ main(void)
 		T(stale_answers_are_served_then_temporary_failure),
 		T(a_restart_under_load_gives_no_wrong_answer),
 		T(a_standby_is_asked_every_time),
+		T(a_fail_over_is_followed),
+		T(one_heartbeat_does_for_many),
 	};
 	int rc;
 
