@@ -17,7 +17,8 @@ lib_libspool_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 SPOOL_LIBS = lib/libspool.a
 
 spool_tests = lib/spool/t_queueid lib/spool/t_envelope lib/spool/t_record \
-	lib/spool/t_journal lib/spool/t_manager lib/spool/t_powercut
+	lib/spool/t_journal lib/spool/t_manager lib/spool/t_powercut \
+	lib/spool/t_faults lib/spool/t_kill
 if HAVE_CMOCKA
 check_PROGRAMS += $(spool_tests)
 endif
@@ -43,3 +44,11 @@ lib_spool_t_powercut_SOURCES = lib/spool/t_powercut.c \
 	lib/spool/t_manager.h lib/spool/t_spool.h
 lib_spool_t_powercut_CFLAGS = $(SPOOL_T_CFLAGS)
 lib_spool_t_powercut_LDADD = $(SPOOL_T_LIBS)
+lib_spool_t_faults_SOURCES = lib/spool/t_faults.c lib/spool/t_manager.h \
+	lib/spool/t_spool.h
+lib_spool_t_faults_CFLAGS = $(SPOOL_T_CFLAGS)
+lib_spool_t_faults_LDADD = $(SPOOL_T_LIBS)
+lib_spool_t_kill_SOURCES = lib/spool/t_kill.c lib/spool/t_manager.h \
+	lib/spool/t_spool.h
+lib_spool_t_kill_CFLAGS = $(SPOOL_T_CFLAGS)
+lib_spool_t_kill_LDADD = $(SPOOL_T_LIBS)

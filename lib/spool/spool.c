@@ -658,6 +658,11 @@ spool_stats(struct spool *s, struct spool_stats *out)
 	out->segments_free = segs_in(s, SEG_FREE);
 	out->segments_lent = segs_in(s, SEG_LENT);
 	out->segments_bad = segs_in(s, SEG_BAD);
+	out->unwritten = buf_len(&s->cold.pending) + buf_len(&s->cold.writing);
+	for (i = 0; i < s->n_seg; i++)
+		if (s->seg[i] != NULL)
+			out->unwritten += buf_len(&s->seg[i]->pending) +
+			    buf_len(&s->seg[i]->writing);
 	out->uncovered = 0;
 	out->oldest_uncovered_ms = 0;
 	for (i = 0; i < s->cfg.lanes; i++) {

@@ -189,6 +189,7 @@ struct spool_stats {
 	size_t messages, cold, uncovered;
 	uint64_t removed;
 	uint64_t oldest_uncovered_ms;	/* age; 0: none */
+	uint64_t unwritten;		/* bytes of outcomes not in a log yet */
 	uint64_t log_writes, log_syncs, moved, recycled, alarms;
 	bool recovering;
 };
