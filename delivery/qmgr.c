@@ -169,7 +169,7 @@ closing_cb(void *arg)
 void
 qmgr_maybe_stop(struct qmgr *q)
 {
-	if (!q->stopping || agents_busy(q))
+	if (!q->stopping || q->stopped || agents_busy(q))
 		return;
 	if (agents_uncovered(q))
 		agents_checkpoint(q);
