@@ -79,7 +79,7 @@ value_text(struct span value, struct buf *out)
 
 /* A table with a column for each key, in order of appearance. */
 static void
-rows_print_table(const struct rows *rows)
+rows_print_table(const struct rows *rows, bool single)
 {
 	struct out_column column[KEYS_MAX];
 	struct span keys[KEYS_MAX], rest, key, value, cells[KEYS_MAX];
@@ -102,7 +102,7 @@ rows_print_table(const struct rows *rows)
 	}
 	for (k = 0; k < n; k++)
 		column[k].name = xmemdup0(keys[k].p, keys[k].n);
-	o = out_new(false, rows->n == 1, column, n);
+	o = out_new(false, single, column, n);
 	for (i = 0; i < rows->n; i++) {
 		for (k = 0; k < n; k++) {
 			buf_init(&text[k], 1024 * 1024);
@@ -139,34 +139,41 @@ ask(struct cli *cli, const char *via, const char *verb,
 	return (int)answer->exit;
 }
 
+static void
+queue_print(struct cli *cli, const struct rows *rows, bool list, int rc)
+{
+	if (cli->json)
+		rows_print_json(rows);
+	else if (rows->n > 0)
+		rows_print_table(rows, !list && rows->n == 1);
+	else if (rc == EX_OK)
+		out_say("%s\n", list ? "the queue is empty" : "done");
+}
+
+/* One request for each id; one that fails does not stop the others. */
 int
 cmd_queue(struct cli *cli)
 {
+	const char *verb = cli->command->name;
 	struct ctl_answer answer;
 	struct rows rows = { 0 };
-	struct span *args;
-	bool list = strcmp(cli->command->name, "queue list") == 0;
-	size_t i;
-	int rc;
+	struct span word;
+	size_t i = 0;
+	int rc = EX_OK, one;
 
 	if ((cli->command->flags & CLI_DESTROYS) != 0 &&
-	    !cli_sure(cli, "Delete %zu message%s from the queue for good",
-	    cli->n_words, cli->n_words == 1 ? "" : "s"))
+	    !cli_sure(cli, "Delete %s%s from the queue for good",
+	    cli->word[0], cli->n_words == 1 ? "" : " and others"))
 		return EX_USAGE;
-	args = xcalloc(cli->n_words + 1, sizeof(*args));
-	for (i = 0; i < cli->n_words; i++)
-		args[i] = span_str(cli->word[i]);
-	rc = ask(cli, "qmgr", cli->command->name, args, cli->n_words,
-	    TIMEOUT_MS, &rows, &answer);
-	if (cli->json)
-		rows_print_json(&rows);
-	else if (rows.n > 0)
-		rows_print_table(&rows);
-	else if (rc == EX_OK)
-		out_say("%s\n", list ? "the queue is empty" :
-		    answer.error[0] != '\0' ? answer.error : "done");
+	do {
+		word = i < cli->n_words ? span_str(cli->word[i]) : SPAN_NONE;
+		one = ask(cli, "qmgr", verb, &word, i < cli->n_words,
+		    TIMEOUT_MS, &rows, &answer);
+		if (one != EX_OK)
+			rc = one;
+	} while (++i < cli->n_words && one != EX_UNAVAILABLE);
+	queue_print(cli, &rows, strcmp(verb, "queue list") == 0, rc);
 	rows_fini(&rows);
-	free(args);
 	return rc;
 }
 

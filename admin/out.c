@@ -83,6 +83,8 @@ out_size(struct buf *b, uint64_t bytes)
 		buf_fmt(b, v < 10 ? "%.1f%c" : "%.0f%c", v, units[i]);
 }
 
+static void say(FILE *f, const char *fmt, va_list ap) PRINTF(2, 0);
+
 static void
 say(FILE *f, const char *fmt, va_list ap)
 {

@@ -26,8 +26,8 @@ static const char global_options[] =
 "      --yes           do not ask before something is destroyed\n"
 "  -h, --help          help, also behind a command\n"
 "      --version\n"
-"\nExit: 0 done, 64 usage, 65 bad or refused data, 67 there is no such\n"
-"domain, mailbox, alias or message, 69 database or server not there, 70 our\n"
+"\nExit: 0 done, 64 usage, 65 bad or refused data, 66 no such message, 67 no\n"
+"such domain, mailbox or alias, 69 database or server not there, 70 our\n"
 "mistake, 73 exists already, 75 try again, 77 not permitted, 78\n"
 "configuration.\n";
 

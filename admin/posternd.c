@@ -292,6 +292,7 @@ main(int argc, char **argv)
 	buf_init(&complaints, 65536);
 	if (!configfile_read(&self.config, o.config, &complaints)) {
 		fputs(buf_cstr(&complaints), stderr);
+		buf_fini(&complaints);
 		return EX_CONFIG;
 	}
 	buf_fini(&complaints);
@@ -303,6 +304,7 @@ main(int argc, char **argv)
 		if (self.instance.log_path != NULL &&
 		    strcmp(self.instance.log_path, "-") != 0)
 			fprintf(stderr, "posternd: %s\n", err.why);
+		finish();
 		return err.kind == ERR_PERM ? EX_CONFIG : EX_TEMPFAIL;
 	}
 	loop_run(self.loop);

@@ -125,7 +125,7 @@ restored_check(const struct conf *conf, int spool_dir, bool accept,
 	rc = incarnation_check(spool_dir, recorded, accept, err);
 	if (rc == 0 && accept)
 		log_warning("spool accepted as restored: all its mail will be "
-		    "held; see `postern queue list' and `queue release'");
+		    "held; see `postern queue list' and `queue release ALL'");
 	return rc;
 }
 
