@@ -21,7 +21,8 @@ check_LIBRARIES += lib/libtestpg.a
 endif
 lib_libtestpg_a_SOURCES = lib/db/testpg.c lib/db/testpg.h \
 	lib/db/testproxy.c lib/db/testproxy.h
-lib_libtestpg_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(PQ_CFLAGS)
+lib_libtestpg_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(PQ_CFLAGS) \
+	-DPS_SRCDIR='"$(abs_top_srcdir)"'
 db_test_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(PQ_CFLAGS)
 db_test_libs = lib/libtestpg.a lib/libdb.a $(BASE_LIBS) $(CMOCKA_LIBS) \
 	$(PQ_LIBS)

@@ -198,10 +198,10 @@ this_build_knows_the_newest_file(void **state)
 static char *
 dump(const char *url)
 {
-	const char *src = getenv("top_srcdir");
+	const char *src = testpg_srcdir();
 	char *cmd = xasprintf("'%s/tests/pgcluster' bin pg_dump "
 	    "--exclude-table-data=postern.migration '%s' | "
-	    "grep -v '^.restrict\\|^.unrestrict'", src == NULL ? "." : src,
+	    "grep -v '^.restrict\\|^.unrestrict'", src,
 	    url);
 	FILE *f = popen(cmd, "r");
 	struct buf out;

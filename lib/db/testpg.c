@@ -14,19 +14,19 @@
 static char *clusters[CLUSTERS_MAX];
 static pid_t owner;
 
-static const char *
-srcdir(void)
+const char *
+testpg_srcdir(void)
 {
 	const char *dir = getenv("top_srcdir");
 
-	return dir == NULL ? "." : dir;
+	return dir == NULL ? PS_SRCDIR : dir;
 }
 
 /* Runs tests/pgcluster with a command line; its last output line, yours. */
 static char *
 pgcluster(const char *args)
 {
-	char *cmd = xasprintf("'%s/tests/pgcluster' %s", srcdir(), args);
+	char *cmd = xasprintf("'%s/tests/pgcluster' %s", testpg_srcdir(), args);
 	char line[512] = "";
 	FILE *f = popen(cmd, "r");
 	int st;
@@ -137,7 +137,7 @@ testpg_stop(struct testpg *pg)
 char *
 testpg_sql_dir(void)
 {
-	return xasprintf("%s/sql", srcdir());
+	return xasprintf("%s/sql", testpg_srcdir());
 }
 
 void

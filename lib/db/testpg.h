@@ -24,6 +24,7 @@ void testpg_do(const struct testpg *pg, const char *command);
 void testpg_stop(struct testpg *pg);
 /* All migrations of top_srcdir/sql. */
 void testpg_migrate(const struct testpg *pg);
+const char *testpg_srcdir(void);
 char *testpg_sql_dir(void);
 /* Runs SQL as the superuser with search_path postern; returns the first value
  * of the last statement (yours, "" for none); asserts success. */
