@@ -95,8 +95,8 @@ is_expired(const struct qmgr *q, const struct spool_msg *m)
 {
 	int64_t life = q->env->conf->maximal_queue_lifetime * 1000;
 
-	/* J13: two attempts in this queue, and a clock that can be trusted */
-	return life > 0 && m->attempts >= 2 && !q->clock_jumped &&
+	/* J13: two attempts since the start, and a clock to be trusted */
+	return life > 0 && m->tries >= 2 && !q->clock_jumped &&
 	    age_us(m) > life;
 }
 
@@ -113,6 +113,7 @@ sched_back_off(struct qmgr *q, struct spool_msg *m)
 	wait = MAX(wait, (uint64_t)c->minimal_backoff_time);
 	wait = MIN(wait, (uint64_t)c->maximal_backoff_time);
 	m->attempts++;
+	m->tries++;
 	sched_forget(q, m);
 	m->next_ms = now + wait;
 	spool_tried(q->spool, m);

@@ -5,6 +5,7 @@
 #include "delivery/qmgr.h"
 #include "lib/spool/t_spool.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "proto/proto.h"
 #include "spool/cold.h"
@@ -519,6 +520,50 @@ j5_a_failed_checkpoint_sends_the_jobs_again(void **state)
 }
 
 static void
+old_mail(unsigned n)
+{
+	t_msg_init(&m[n], n, "body", 4);
+	m[n].env.arrival_us = clock_wall_us() - 100LL * 86400 * 1000000;
+	send_mail(&m[n], n);
+}
+
+/* However old it says it is: two tries since the start first. */
+static void
+j13_expiry_needs_two_tries_since_the_start(void **state)
+{
+	deliver_up();
+	old_mail(1);
+	T_UNTIL(t.loop, t.n_jobs == 1);
+	answer(&t.job[0], JOB_DEFERRED);
+	T_UNTIL(t.loop, t.n_jobs == 2);
+	qmgr_kill();
+	qmgr_up();
+	deliver_up();
+	T_UNTIL(t.loop, t.n_jobs == 1);
+	answer(&t.job[0], JOB_DEFERRED);
+	T_UNTIL(t.loop, t.n_jobs == 2);		/* tried again: not expired */
+	assert_false(logged("days old and held"));
+	answer(&t.job[1], JOB_DEFERRED);
+	T_UNTIL(t.loop, logged("days old and held"));
+	assert_int_equal(in_queue(), 1);
+}
+
+static void
+j13_a_jumping_clock_suspends_expiry(void **state)
+{
+	deliver_up();
+	t.q->wall_offset_us -= 2LL * 3600 * 1000000;
+	T_UNTIL(t.loop, logged("the clock jumped by"));
+	old_mail(1);
+	T_UNTIL(t.loop, t.n_jobs == 1);
+	answer(&t.job[0], JOB_DEFERRED);
+	T_UNTIL(t.loop, t.n_jobs == 2);
+	answer(&t.job[1], JOB_DEFERRED);
+	T_UNTIL(t.loop, t.n_jobs == 3);
+	assert_false(logged("days old and held"));
+}
+
+static void
 s36_a_message_that_kills_its_agents_is_held(void **state)
 {
 	unsigned i;
@@ -634,6 +679,8 @@ main(void)
 		T(j7_qmgrs_own_crash_repeats_nothing_that_was_answered),
 		T(deferred_mail_is_tried_again_after_its_back_off),
 		T(j5_a_failed_checkpoint_sends_the_jobs_again),
+		T(j13_expiry_needs_two_tries_since_the_start),
+		T(j13_a_jumping_clock_suspends_expiry),
 		T(s36_a_message_that_kills_its_agents_is_held),
 		T(recipients_elsewhere_stay_deferred_with_the_reason),
 		T(what_failed_for_good_is_kept_and_held),

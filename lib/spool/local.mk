@@ -52,3 +52,9 @@ lib_spool_t_kill_SOURCES = lib/spool/t_kill.c lib/spool/t_manager.h \
 	lib/spool/t_spool.h
 lib_spool_t_kill_CFLAGS = $(SPOOL_T_CFLAGS)
 lib_spool_t_kill_LDADD = $(SPOOL_T_LIBS)
+
+# the spool's own figures: tests/bench/spoolbench -d DIR
+noinst_PROGRAMS += tests/bench/spoolbench
+tests_bench_spoolbench_SOURCES = tests/bench/spoolbench.c
+tests_bench_spoolbench_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
+tests_bench_spoolbench_LDADD = $(SPOOL_LIBS) $(BASE_LIBS)

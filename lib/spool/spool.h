@@ -64,6 +64,7 @@ struct spool_msg {
 	uint64_t found_ms;	/* monotonic: when it came into this queue */
 	uint64_t next_ms;	/* monotonic; qmgr */
 	uint32_t attempts, crashes;	/* qmgr; spool_tried keeps them */
+	uint32_t tries;		/* qmgr: attempts since its start (J13) */
 	uint32_t n_rcpt;
 	uint32_t n_open;	/* not final */
 	uint32_t n_active;	/* with agents */
