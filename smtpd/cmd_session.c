@@ -140,7 +140,7 @@ cmd_starttls(struct session *s, struct span args)
 		return STEP_NEXT;
 	}
 	/* S3: what came in the clear behind STARTTLS must never be taken for
-	 * what came in TLS. Such a client is broken or attacked. */
+	 * what came in TLS. Such a client is broken or attacked: no TLS. */
 	if (buf_len(stream_in(s->stream)) > 0) {
 		log_info("improper command pipelining after STARTTLS from %s",
 		    session_peer(s));

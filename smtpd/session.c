@@ -395,11 +395,13 @@ static void
 ended_cb(struct stream *stream, enum stream_end end, const char *text,
     void *arg)
 {
+	static const char own[] = "SSL_accept error: ";
 	struct session *s = OBJ_CAST(arg, session, SESSION_MAGIC);
 
 	if (end == STREAM_TLS_FAILED)
 		log_info("SSL_accept error from %s: %s", session_peer(s),
-		    text);
+		    strncmp(text, own, sizeof(own) - 1) == 0 ?
+		    text + sizeof(own) - 1 : text);
 	if (s->state == SESSION_DATA || s->state == SESSION_CHUNK)
 		log_info("lost connection after %s (%llu bytes) from %s",
 		    s->where, (unsigned long long)(s->txn == NULL ? 0 :

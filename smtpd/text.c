@@ -103,7 +103,8 @@ text_end(struct session *s)
 		return STEP_NEXT;
 	}
 	id = headscan_id(&t->head);
-	log_info("%s: message-id=%.*s", t->queue_id, SPAN_ARG(id));
+	if (id.n > 0)
+		log_info("%s: message-id=%.*s", t->queue_id, SPAN_ARG(id));
 	return judge_begin(s, JUDGE_STAGE(GATE_END_OF_DATA), SPAN_NONE,
 	    SPAN_NONE, judged_end);
 }

@@ -73,6 +73,8 @@ class Instance:
         self.set("maillog_file", "-")
         self.set("myhostname", "mx.test.example")
         self.set("mynetworks", "203.0.113.0/24")
+        # all clients of the tests have one address
+        self.set("smtpd_client_connection_count_limit", "0")
 
     def make_by_hand(self):
         """A stand-in for `postern setup`, for trees that do not have it."""

@@ -18,7 +18,11 @@ def test_commands_sent_with_starttls_are_not_run(postern, kim):
     with postern.smtp() as wire:
         wire.send(b"STARTTLS\r\nMAIL FROM:<evil@sender.example>\r\n"
                   b"RCPT TO:<" + kim.encode() + b">\r\n")
-        assert wire.reply().code == 220
+        code = wire.reply().code
+        if code == 554:                 # no TLS, session closed: strictest
+            assert wire.at_end()
+            return
+        assert code == 220
         try:
             wire.wrap()
         except OSError:

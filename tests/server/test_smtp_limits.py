@@ -1,0 +1,75 @@
+"""Time, size and error limits, each with settings of its own."""
+import time
+
+import pytest
+
+from tests.harness.wire import Closed
+
+
+@pytest.fixture
+def tight(fresh_postern):
+    return fresh_postern(settings={
+        "smtpd_timeout": "1s", "message_size_limit": "10k",
+        "smtpd_soft_error_limit": "2", "smtpd_hard_error_limit": "4",
+        "smtpd_error_sleep_time": "300ms", "smtpd_recipient_limit": "2",
+        "smtpd_helo_required": "yes", "smtpd_line_length_limit": "512"})
+
+
+def test_limits_hold(tight):
+    tight.add_domain("limits.example")
+    for who in ("kim", "lee", "max"):
+        tight.add_mailbox(f"{who}@limits.example")
+
+    # a silent client is told so and sent away
+    with tight.smtp() as wire:
+        reply = wire.reply()
+        assert (reply.code, reply.enhanced) == (421, "4.4.2")
+        with pytest.raises(Closed):
+            wire.reply()
+
+    # errors: past the soft limit replies wait, past the hard one it ends
+    with tight.smtp() as wire:
+        for _ in range(2):
+            wire.cmd("NONSENSE")
+        began = time.monotonic()
+        wire.cmd("NONSENSE")
+        assert time.monotonic() - began >= 0.25
+        wire.cmd("NONSENSE")
+        assert wire.reply().code == 421
+
+    # sizes: declared and real
+    with tight.smtp() as wire:
+        wire.expect("MAIL FROM:<a@b.example> SIZE=10241", 552)
+        wire.envelope("a@b.example", "kim@limits.example")
+        wire.expect("DATA", 354)
+        wire.send((b"x" * 70 + b"\r\n") * 200 + b".\r\n")
+        reply = wire.reply()
+        assert (reply.code, reply.enhanced) == (552, "5.3.4")
+        wire.expect("MAIL FROM:<a@b.example> SIZE=10240", 250)
+        for who in ("kim", "lee"):
+            wire.expect(f"RCPT TO:<{who}@limits.example>", 250)
+        wire.expect("RCPT TO:<max@limits.example>", 452)
+
+    # HELO first, and lines of 512 bytes
+    with tight.smtp(helo=None) as wire:
+        wire.reply()
+        wire.expect("MAIL FROM:<a@b.example>", 503)
+        wire.expect("NOOP " + "x" * 507, 250)
+        wire.expect("NOOP " + "x" * 508, 500)
+
+
+def test_sessions_of_one_address_are_capped(fresh_postern):
+    server = fresh_postern(settings={
+        "smtpd_workers": "1", "smtpd_client_connection_count_limit": "3"})
+    open_ = [server.smtp() for _ in range(3)]
+    try:
+        with server.smtp(helo=None) as wire:
+            reply = wire.reply()
+            assert (reply.code, reply.enhanced) == (421, "4.7.0")
+        open_.pop().close()
+        server.wait_for_log("lost connection|disconnect")
+        with server.smtp() as wire:
+            wire.expect("NOOP", 250)
+    finally:
+        for wire in open_:
+            wire.close()
