@@ -36,3 +36,14 @@ noinst_PROGRAMS += admin/fake_child
 admin_fake_child_SOURCES = admin/fake_child.c
 admin_fake_child_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 admin_fake_child_LDADD = $(BASE_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += admin/t_listen admin/t_out
+endif
+admin_t_listen_SOURCES = admin/t_listen.c admin/listen.c admin/listen.h \
+	admin/roles.c admin/roles.h
+admin_t_listen_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CMOCKA_CFLAGS)
+admin_t_listen_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+admin_t_out_SOURCES = admin/t_out.c admin/out.c admin/out.h
+admin_t_out_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CMOCKA_CFLAGS)
+admin_t_out_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
