@@ -69,6 +69,15 @@ folder_name_to_disk(struct span wire, char sep, char out[FOLDER_NAME_MAX + 1])
 	return folder_name_valid(span_of(out, n));
 }
 
+/* Exactly: base64 knows upper from lower case. */
+static bool
+here(struct span s, size_t i, const char *written)
+{
+	size_t n = strlen(written);
+
+	return s.n - i >= n && memcmp(s.p + i, written, n) == 0;
+}
+
 void
 folder_name_to_wire(const char *disk, char sep, struct buf *out)
 {
@@ -82,12 +91,10 @@ folder_name_to_wire(const char *disk, char sep, struct buf *out)
 	for (i = 1; i < s.n; i++) {
 		if (s.p[i] == '.') {
 			buf_char(out, sep);
-		} else if (sep != '.' && span_starts(span_sub(s, i, s.n),
-		    DOT_WRITTEN)) {
+		} else if (sep != '.' && here(s, i, DOT_WRITTEN)) {
 			buf_char(out, '.');
 			i += sizeof(DOT_WRITTEN) - 2;
-		} else if (sep != '/' && span_starts(span_sub(s, i, s.n),
-		    SLASH_WRITTEN)) {
+		} else if (sep != '/' && here(s, i, SLASH_WRITTEN)) {
 			buf_char(out, '/');
 			i += sizeof(SLASH_WRITTEN) - 2;
 		} else {

@@ -19,8 +19,8 @@ lib_libstore_a_CFLAGS = $(AM_CFLAGS)
 STORE_LIBS = lib/libstore.a $(MAIL_LIBS)
 EXTRA_DIST += doc/store-format.md lib/store/README.md
 
-store_tests = lib/store/t_folder lib/store/t_deliver lib/store/t_reconcile \
-	lib/store/t_powercut lib/store/t_faults
+store_tests = lib/store/t_names lib/store/t_folder lib/store/t_deliver \
+	lib/store/t_reconcile lib/store/t_powercut lib/store/t_faults
 if HAVE_CMOCKA
 check_PROGRAMS += $(store_tests)
 endif
@@ -28,6 +28,9 @@ EXTRA_DIST += lib/store/t_util.h
 store_test_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 store_test_libs = $(STORE_LIBS) lib/libdiskrecord.a $(BASE_LIBS) \
 	$(CMOCKA_LIBS)
+lib_store_t_names_SOURCES = lib/store/t_names.c
+lib_store_t_names_CFLAGS = $(store_test_cflags)
+lib_store_t_names_LDADD = $(store_test_libs)
 lib_store_t_folder_SOURCES = lib/store/t_folder.c
 lib_store_t_folder_CFLAGS = $(store_test_cflags)
 lib_store_t_folder_LDADD = $(store_test_libs)
@@ -43,3 +46,7 @@ lib_store_t_powercut_LDADD = $(store_test_libs)
 lib_store_t_faults_SOURCES = lib/store/t_faults.c
 lib_store_t_faults_CFLAGS = $(store_test_cflags)
 lib_store_t_faults_LDADD = $(store_test_libs)
+
+noinst_PROGRAMS += tests/bench/storebench
+tests_bench_storebench_SOURCES = tests/bench/storebench.c
+tests_bench_storebench_LDADD = $(STORE_LIBS) $(BASE_LIBS)

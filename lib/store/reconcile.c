@@ -76,11 +76,16 @@ old_load(struct job *j)
 	struct index_group g;
 	struct err why;
 	uint32_t i, n, groups = index_groups(b->h.n_recs);
+	struct stat st;
 
 	j->index_ok = b->index != -1 && b->h.uidvalidity != 0 &&
 	    b->h.uidvalidity == b->hd.uidvalidity;
 	if (!j->index_ok)
 		return;
+	/* A header may claim more than the file can hold. */
+	if (fstat(b->index, &st) == -1)
+		st.st_size = 0;
+	groups = (uint32_t)MIN(groups, (uint64_t)st.st_size / INDEX_PAGE);
 	j->old = xcalloc((size_t)groups * INDEX_PER_GROUP + 1,
 	    sizeof(*j->old));
 	for (i = 0; i < groups; i++) {

@@ -57,3 +57,7 @@ tests_fuzz_fuzz_imap_command_LDADD = $(FUZZ_MAIN) imapd/libimapd.a \
 fuzz_targets += tests/fuzz/fuzz_auth
 tests_fuzz_fuzz_auth_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 tests_fuzz_fuzz_auth_LDADD = $(FUZZ_MAIN) $(AUTHD_LIBS)
+fuzz_targets += tests/fuzz/fuzz_fname
+tests_fuzz_fuzz_fname_LDADD = $(FUZZ_MAIN) $(STORE_LIBS) $(BASE_LIBS)
+fuzz_targets += tests/fuzz/fuzz_index
+tests_fuzz_fuzz_index_LDADD = $(FUZZ_MAIN) $(STORE_LIBS) $(BASE_LIBS)
