@@ -146,15 +146,21 @@ qmgr_peer(void *arg, enum service_role role, unsigned index, int fd)
 
 /* --- stopping --- */
 
-static void
-qmgr_end(struct qmgr *q)
+void
+qmgr_free(struct qmgr **qp)
 {
-	q->stopped = true;
+	struct qmgr *q = *qp;
+
+	q->stopping = q->stopped = true;
 	while (!TAILQ_EMPTY(&q->conns))
 		qconn_close(TAILQ_FIRST(&q->conns));
 	agents_fini(q);
 	spool_free(&q->spool);
-	service_stopped();
+	sched_fini(q);
+	defer_cancel(&q->closing);
+	timer_clear(&q->stop_limit);
+	free(q);
+	*qp = NULL;
 }
 
 static void
@@ -162,8 +168,8 @@ closing_cb(void *arg)
 {
 	struct qmgr *q = arg;
 
-	if (!q->stopped)
-		qmgr_end(q);
+	qmgr_free(&q);
+	service_stopped();
 }
 
 void

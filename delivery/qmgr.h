@@ -79,9 +79,12 @@ struct qmgr {
 
 /* What main() runs; the tests drive it by hand. */
 extern const struct service qmgr_service;
+/* Ends it as it stands: what is not covered is found again at a start. */
+void qmgr_free(struct qmgr **q);
 
 /* --- schedule --- */
 void sched_init(struct qmgr *q);
+void sched_fini(struct qmgr *q);
 /* Look at m: due now, later, or nothing to do. */
 void sched_consider(struct qmgr *q, struct spool_msg *m);
 void sched_forget(struct qmgr *q, struct spool_msg *m);

@@ -472,6 +472,7 @@ agents_fini(struct qmgr *q)
 {
 	unsigned i;
 
+	timer_clear(&q->checkpoint);
 	for (i = 0; i < q->lanes; i++) {
 		agent_down(&q->agent[i]);
 		map_free(&q->agent[i].jobs);

@@ -239,3 +239,10 @@ sched_init(struct qmgr *q)
 	timer_init(&q->second, q->loop, second_cb, q);
 	timer_set_ms(&q->second, 1000);
 }
+
+void
+sched_fini(struct qmgr *q)
+{
+	defer_cancel(&q->run);
+	timer_clear(&q->second);
+}

@@ -345,12 +345,7 @@ qmgr_kill(void)
 	ipc_free(&t.cli);
 	t_turn(t.loop);
 	t_turn(t.loop);
-	spool_free(&t.q->spool);
-	/* the rest of it goes with the process */
-	timer_clear(&t.q->second);
-	timer_clear(&t.q->checkpoint);
-	defer_cancel(&t.q->run);
-	defer_cancel(&t.q->closing);
+	qmgr_free(&t.q);
 	t_turn(t.loop);
 	t.n_jobs = 0;
 }
