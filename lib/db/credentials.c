@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "base/xmalloc.h"
 #include "db/db.h"
+#include "db/migrate.h"
 
 #define CREDENTIALS_MAGIC	0x63726501u
 #define CREDENTIALS_MAX		100	/* of one mailbox */
@@ -69,6 +70,15 @@ host_cb(const struct db_result *r, void *arg)
 }
 
 static void
+revision_cb(int revision, const struct err *err, void *arg)
+{
+	(void)revision;
+	(void)arg;
+	if (err != NULL && err->code == PS_ESTATE)
+		log_error("credentials: %s", err->why);
+}
+
+static void
 state_cb(enum db_state state, void *arg)
 {
 	struct credentials *c = OBJ_CAST(arg, credentials,
@@ -80,6 +90,7 @@ state_cb(enum db_state state, void *arg)
 		return;
 	(void)db_ask(c->db, "SELECT host_id_of($1)", &p, 1,
 	    DB_AGAIN | DB_FIRST, host_cb, c);
+	db_check_revision(c->db, revision_cb, c);
 	revoked_tell(c, 0);	/* what was said meanwhile, we missed */
 }
 

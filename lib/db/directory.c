@@ -4,22 +4,14 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/map.h"
-#include "base/proc.h"
 #include "base/xmalloc.h"
-#include "db/db.h"
-#include "db/dircache.h"
+#include "db/directory_private.h"
 #include "db/resolution.h"
 
-#define DIRECTORY_MAGIC	0x64697201u
 #define LOOKUP_MAGIC	0x64697202u
-#define CHANNEL		"postern_directory"
 #define KEY_MAX		600	/* longer than any normal form */
 #define DOWN_PATIENCE_MS 5000	/* after this nobody waits for a connection */
 #define ANSWER_MS	7500	/* most that a look-up may take */
-/* Connections whose last sign of life is remembered: for how long an entry
- * of an earlier connection was known to be true. */
-#define GENS		16
 
 struct directory_ask {
 	TAILQ_ENTRY(directory_ask) link;
@@ -28,7 +20,6 @@ struct directory_ask {
 	directory_cb *cb;
 	void *arg;
 };
-TAILQ_HEAD(ask_list, directory_ask);
 
 /* A query on its way and all who wait for it. */
 struct lookup {
@@ -40,48 +31,26 @@ struct lookup {
 	char key[];
 };
 
-struct directory {
-	uint32_t magic;
-	struct loop *loop;
-	struct conf *conf;
-	struct db *db;
-	struct dircache *cache;
-	struct map *lookups;		/* key -> lookup */
-	struct ask_list ready;		/* answers for the next turn */
-	struct defer ready_defer;
-	struct timer heartbeat;
-	bool beat_asked;		/* one is on its way */
-	bool silent_logged;
-	uint64_t host_id;		/* 0: not known */
-	uint64_t settings;		/* raised when answers change by
-					 * configuration */
-	/* A generation is a connection; what an earlier one told may have
-	 * changed unheard. */
-	uint64_t gen;
-	uint64_t heard_ms;		/* last NOTIFY or LISTEN of this gen */
-	uint64_t heard[GENS];		/* of earlier ones, by gen % GENS */
-	struct directory_stats stats;
-};
-
 /* --- what may be used --- */
 
-static bool
-is_live(struct directory *d)
+bool
+directory_is_live(struct directory *d)
 {
-	return db_listening(d->db) && loop_now_ms(d->loop) - d->heard_ms <=
+	return db_listening(d->db) && d->unfit == NULL &&
+	    loop_now_ms(d->loop) - d->heard_ms <=
 	    (uint64_t)d->conf->directory_stale_after;
 }
 
 bool
 directory_is_stale(struct directory *d)
 {
-	return !is_live(d);
+	return !directory_is_live(d);
 }
 
 static bool
 is_fresh(struct directory *d, const struct cached *e)
 {
-	return e->gen == d->gen && is_live(d);
+	return e->gen == d->gen && directory_is_live(d);
 }
 
 /* Young enough to be served when nothing better can be had? */
@@ -230,7 +199,7 @@ lookup_cb(const struct db_result *r, void *arg)
 		if (res->class == RESOLVE_TEMP)
 			log_error("directory: %.*s: %s", SPAN_ARG(key),
 			    res->why);
-		else if (db_state(d->db) == DB_UP &&
+		else if (db_state(d->db) == DB_UP && d->unfit == NULL &&
 		    lk->settings == d->settings)
 			dircache_put(d->cache, key, res, is_negative(res),
 			    d->gen, loop_now_ms(d->loop));
@@ -304,6 +273,8 @@ resolve_key(struct directory *d, struct span key, directory_cb *cb,
 		d->stats.joined++;
 		return ask_new(&lk->asks, cb, arg);
 	}
+	if (d->unfit != NULL)
+		return ask_ready(d, lookup_failed(d, key, d->unfit), cb, arg);
 	if (db_state(d->db) != DB_UP &&
 	    db_state_ms(d->db) > DOWN_PATIENCE_MS)
 		return ask_ready(d, lookup_failed(d, key, db_why(d->db)), cb,
@@ -374,117 +345,6 @@ directory_cancel(struct directory_ask **ap)
 		ask_free(a);	/* the query goes on and fills the cache */
 }
 
-/* --- the connection's life --- */
-
-static void
-host_cb(const struct db_result *r, void *arg)
-{
-	struct directory *d = OBJ_CAST(arg, directory, DIRECTORY_MAGIC);
-	uint64_t id;
-
-	if (!db_ok(r))
-		return;
-	id = (uint64_t)db_i64(r, 0, 0, 0);
-	if (id == 0)
-		log_error("directory: host %s is not in the database: "
-		    "no mailbox is local (postern host add)",
-		    d->conf->host_name_in_database);
-	if (id != d->host_id) {
-		d->host_id = id;
-		dircache_clear(d->cache);	/* `local` may be wrong */
-	}
-}
-
-/* Goes out before any look-up of this connection, so its answer is there
- * before theirs. */
-static void
-host_ask(struct directory *d)
-{
-	struct db_param p = DB_TEXT(span_str(d->conf->host_name_in_database));
-
-	(void)db_ask(d->db, "SELECT host_id_of($1)", &p, 1,
-	    DB_AGAIN | DB_FIRST, host_cb, d);
-}
-
-static void
-state_cb(enum db_state state, void *arg)
-{
-	struct directory *d = OBJ_CAST(arg, directory, DIRECTORY_MAGIC);
-
-	if (state != DB_UP) {
-		d->heard[d->gen % GENS] = d->heard_ms;
-		return;
-	}
-	/* LISTEN was acknowledged: from here on nothing is missed, but what
-	 * is older may have changed in between. It stays to be served should
-	 * the database go away again. */
-	d->heard[d->gen % GENS] = d->heard_ms;
-	d->gen++;
-	d->heard_ms = loop_now_ms(d->loop);
-	d->silent_logged = false;
-	d->stats.flushes++;
-	host_ask(d);
-}
-
-static void
-notify_cb(struct span payload, void *arg)
-{
-	struct directory *d = OBJ_CAST(arg, directory, DIRECTORY_MAGIC);
-	size_t n;
-
-	d->heard_ms = loop_now_ms(d->loop);
-	if (payload.n == 0)
-		return;				/* heartbeat */
-	if (span_eq(payload, SPAN_LIT("*"))) {
-		d->stats.flushes++;
-		dircache_clear(d->cache);
-		host_ask(d);
-		return;
-	}
-	n = dircache_drop(d->cache, payload);
-	if (n == SIZE_MAX)
-		d->stats.flushes++;
-	else
-		d->stats.invalidated += n;
-}
-
-static void
-beat_cb(const struct db_result *r, void *arg)
-{
-	struct directory *d = OBJ_CAST(arg, directory, DIRECTORY_MAGIC);
-
-	(void)r;		/* what counts is the NOTIFY, not the answer */
-	d->beat_asked = false;
-}
-
-/* Whoever has not heard one for an interval sends the next; with the dice it
- * is rarely more than one of many processes. */
-static void
-heartbeat_cb(void *arg)
-{
-	struct directory *d = OBJ_CAST(arg, directory, DIRECTORY_MAGIC);
-	uint64_t every = (uint64_t)d->conf->database_heartbeat;
-	uint64_t silence = loop_now_ms(d->loop) - d->heard_ms;
-	uint32_t dice;
-
-	proc_random(&dice, sizeof(dice));
-	timer_set_ms(&d->heartbeat, every * 3 / 4 + dice % (every / 2 + 1));
-	if (!db_listening(d->db))
-		return;
-	if (silence > (uint64_t)d->conf->directory_stale_after &&
-	    !d->silent_logged) {
-		d->silent_logged = true;
-		log_warning("directory: no NOTIFY for %u s: look-ups are not "
-		    "cached (is there a connection pooler in between?)",
-		    (unsigned)(silence / 1000));
-	}
-	if (silence < every * 3 / 4 || d->beat_asked)
-		return;
-	d->beat_asked = true;
-	(void)db_ask(d->db, "SELECT pg_notify('" CHANNEL "', '')", NULL, 0,
-	    DB_ONCE, beat_cb, d);
-}
-
 /* --- the public face --- */
 
 struct directory *
@@ -507,12 +367,7 @@ directory_new(struct loop *l, struct conf *conf, const char *password)
 	d->lookups = map_new();
 	TAILQ_INIT(&d->ready);
 	defer_init(&d->ready_defer, l, ready_cb, d);
-	timer_init(&d->heartbeat, l, heartbeat_cb, d);
-	timer_set_ms(&d->heartbeat, (uint64_t)conf->database_heartbeat);
-	d->heard_ms = loop_now_ms(l);
-	d->db = db_new(l, &c);
-	db_listen(d->db, CHANNEL, notify_cb, d);
-	db_on_state(d->db, state_cb, d);
+	directory_link_init(d, &c);
 	return d;
 }
 
@@ -540,6 +395,7 @@ directory_free(struct directory **dp)
 		ask_free(a);
 	defer_cancel(&d->ready_defer);
 	timer_clear(&d->heartbeat);
+	free(d->unfit);
 	dircache_free(&d->cache);
 	conf_unref(&d->conf);
 	free(d);
@@ -582,7 +438,7 @@ directory_status(struct directory *d, struct buf *json)
 	    "\"since_ms\": %llu, \"stale\": %s, ",
 	    db_state(d->db) == DB_UP ? "up" : "down",
 	    (unsigned long long)db_state_ms(d->db),
-	    is_live(d) ? "false" : "true");
+	    directory_is_live(d) ? "false" : "true");
 	buf_fmt(json, "\"positive\": %zu, \"negative\": %zu, "
 	    "\"hits\": %llu, \"misses\": %llu, \"joined\": %llu, "
 	    "\"queries\": %llu, \"stale_served\": %llu, \"temp\": %llu, "

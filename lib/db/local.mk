@@ -2,8 +2,10 @@
 noinst_LIBRARIES += lib/libdb.a
 lib_libdb_a_SOURCES = \
 	lib/db/credentials.c lib/db/credentials.h lib/db/db.c lib/db/db.h \
-	lib/db/db_config.c lib/db/dircache.c lib/db/dircache.h \
-	lib/db/directory.c lib/db/directory.h lib/db/endpoint.c \
+	lib/db/db_config.c lib/db/db_connect.c lib/db/db_private.h \
+	lib/db/db_traffic.c lib/db/dircache.c lib/db/dircache.h \
+	lib/db/directory.c lib/db/directory.h lib/db/directory_link.c \
+	lib/db/directory_private.h lib/db/endpoint.c \
 	lib/db/endpoint.h lib/db/migrate.c lib/db/migrate.h \
 	lib/db/resolution.c lib/db/resolution.h lib/db/result.c \
 	lib/db/result.h lib/db/revision.c lib/db/usage.c lib/db/usage.h

@@ -42,6 +42,6 @@ db_check_revision(struct db *db, db_revision_cb *cb, void *arg)
 
 	a->cb = cb;
 	a->arg = arg;
-	(void)db_ask(db, "SELECT schema_revision()", NULL, 0, DB_AGAIN,
-	    revision_cb, a);
+	(void)db_ask(db, "SELECT schema_revision()", NULL, 0,
+	    DB_AGAIN | DB_FIRST, revision_cb, a);
 }

@@ -711,6 +711,27 @@ a_fail_over_is_followed(void **state)
 	free(url);
 }
 
+static void
+an_older_schema_is_not_asked(void **state)
+{
+	struct directory *d;
+
+	(void)state;
+	testpg_run(&pg, "CREATE TABLE kept AS SELECT * FROM migration; "
+	    "DELETE FROM migration WHERE revision > 1");
+	d = dir_new();
+	(void)ask(d, "kim@a.example");		/* may still be in time */
+	assert_int_equal(ask(d, "lee@b.example").class, RESOLVE_TEMP);
+	assert_false(peeks(d, "kim@a.example"));
+	/* Migrated meanwhile: noticed without a new connection. */
+	testpg_run(&pg, "INSERT INTO migration SELECT * FROM kept WHERE "
+	    "revision > 1; DROP TABLE kept");
+	testpg_sleep(l, 1000);
+	assert_int_equal(ask(d, "kim@a.example").class, RESOLVE_MAILBOX);
+	assert_true(peeks(d, "kim@a.example"));
+	directory_free(&d);
+}
+
 /* Many processes, but about one heartbeat per interval in all. */
 static void
 one_heartbeat_does_for_many(void **state)
@@ -764,6 +785,7 @@ main(void)
 		T(a_restart_under_load_gives_no_wrong_answer),
 		T(a_standby_is_asked_every_time),
 		T(a_fail_over_is_followed),
+		T(an_older_schema_is_not_asked),
 		T(one_heartbeat_does_for_many),
 	};
 	int rc;
