@@ -45,7 +45,8 @@ def cluster():
 
 @pytest.fixture(scope="session")
 def _session_instance(cluster):
-    made = Instance(cluster)
+    # Errors are answered at once: tests make many.
+    made = Instance(cluster, settings={"smtpd_error_sleep_time": "0"})
     try:
         yield made.start()
         code = made.stop()
@@ -112,4 +113,4 @@ def pytest_runtest_makereport(item, call):
     for value in getattr(item, "funcargs", {}).values():
         if isinstance(value, Instance):
             report.sections.append(("server log",
-                                    value.log_text()[-6000:]))
+                                    value.log_text()[-2500:]))

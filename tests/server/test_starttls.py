@@ -68,15 +68,18 @@ def test_imap_commands_sent_with_starttls_are_not_run(postern, kim):
     with ImapWire(postern.address("imap")) as wire:
         wire.line()
         wire.send(b"a STARTTLS\r\nb NOOP\r\nc LOGIN x y\r\n")
-        assert wire.line().startswith("a OK")
         try:
-            wire.wrap()
-        except OSError:
+            answer = wire.line()
+        except Closed:                  # the strict way
+            return
+        if not answer.startswith("a OK"):
+            assert wire.at_end()
             return
         try:
+            wire.wrap()
             assert wire.silent(0.3)
             wire.ok("NOOP")
-        except Closed:
+        except (Closed, OSError):       # closed instead: as good
             pass
 
 
