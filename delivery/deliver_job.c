@@ -176,6 +176,41 @@ delivered_text(enum delivered how)
 	return texts[how];
 }
 
+/* The record has the last word on who gets it (J9, J10). */
+static bool
+target_is_named(const struct job *j, const struct target *t,
+    struct err *err)
+{
+	const struct envelope *e = &j->rec.env;
+
+	if (t->rcpt < e->n_rcpt &&
+	    e->rcpt[t->rcpt].kind == ENVELOPE_MAILBOX &&
+	    e->rcpt[t->rcpt].mailbox_id == t->box->id)
+		return true;
+	err_set(err, ERR_BUG, PS_ESYNTAX,
+	    "job names recipient %u, mailbox %llu, which its record has not",
+	    t->rcpt, (unsigned long long)t->box->id);
+	return false;
+}
+
+/* Open target, deliver. A target that failed is closed: its home may have
+ * been removed or replaced under it. */
+static int
+target_try(struct job *j, struct target *t, const struct delivery *dl,
+    struct err *err)
+{
+	uint32_t uid;
+	int rc;
+
+	rc = mbox_open(t->box, err);
+	if (rc == 0)
+		rc = deliver_one(t->box->target, dl, j->c->d->sync_file,
+		    &t->how, &uid, err);
+	if (rc < 0)
+		delivery_close(&t->box->target);
+	return rc;
+}
+
 static void
 target_deliver(struct job *j, struct target *t,
     const struct delivery_body *body, struct buf *head)
@@ -189,13 +224,9 @@ target_deliver(struct job *j, struct target *t,
 		.rewrite = j->maybe_done && sync_has_failed(d),
 	};
 	struct err err = { 0 };
-	uint32_t uid;
 	int rc;
 
-	if (t->rcpt >= j->rec.env.n_rcpt) {
-		err_set(&err, ERR_BUG, PS_ESYNTAX,
-		    "job names recipient %u of %u", t->rcpt,
-		    j->rec.env.n_rcpt);
+	if (!target_is_named(j, t, &err)) {
 		target_defer(t, &err);
 		return;
 	}
@@ -203,9 +234,9 @@ target_deliver(struct job *j, struct target *t,
 	dl.head = buf_span(head);
 	t->bytes = dl.head.n + body->len;
 	pthread_mutex_lock(&t->box->lock);
-	if ((rc = mbox_open(t->box, &err)) == 0)
-		rc = deliver_one(t->box->target, &dl, d->sync_file, &t->how,
-		    &uid, &err);
+	rc = target_try(j, t, &dl, &err);
+	if (rc == PS_ENOTFOUND)
+		rc = target_try(j, t, &dl, &err);
 	pthread_mutex_unlock(&t->box->lock);
 	if (rc < 0) {
 		target_defer(t, &err);
