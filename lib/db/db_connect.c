@@ -116,7 +116,9 @@ up(struct db *db)
 	log_info("database: connected to %s as %s%s", PQhost(db->conn),
 	    PQuser(db->conn), SLIST_EMPTY(&db->listens) || db->listening ?
 	    "" : ", which takes no LISTEN (a standby?)");
+	db->greeting = true;
 	state_set(db, PHASE_UP);
+	db->greeting = false;
 	db_pump(db);
 	db_expire_arm(db);
 }

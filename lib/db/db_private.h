@@ -65,6 +65,8 @@ struct db {
 	PGconn *conn;
 	struct io io;
 	bool listening;
+	bool greeting;			/* in state_cb(DB_UP): nothing is sent
+					 * until DB_FIRSTs are in front */
 	bool broken;			/* to be taken down by broken_cb */
 	size_t listens_left;
 	uint64_t since_ms, up_ms;

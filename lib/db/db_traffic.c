@@ -34,7 +34,8 @@ db_pump(struct db *db)
 	struct db_query *q;
 	bool sent = false;
 
-	if (db->phase != PHASE_UP || db->conn == NULL || db->broken)
+	if (db->phase != PHASE_UP || db->conn == NULL || db->broken ||
+	    db->greeting)
 		return;
 	while (db->n_running < RUNNING_MAX &&
 	    (q = TAILQ_FIRST(&db->waiting)) != NULL) {

@@ -194,12 +194,14 @@ lookup_cb(const struct db_result *r, void *arg)
 	struct span key = span_of(lk->key, lk->key_n);
 	struct resolution *res;
 
-	if (db_ok(r)) {
+	if (d->unfit != NULL)
+		res = lookup_failed(d, key, d->unfit);
+	else if (db_ok(r)) {
 		res = resolution_of_rows(key, r, d->host_id);
 		if (res->class == RESOLVE_TEMP)
 			log_error("directory: %.*s: %s", SPAN_ARG(key),
 			    res->why);
-		else if (db_state(d->db) == DB_UP && d->unfit == NULL &&
+		else if (db_state(d->db) == DB_UP &&
 		    lk->settings == d->settings)
 			dircache_put(d->cache, key, res, is_negative(res),
 			    d->gen, loop_now_ms(d->loop));
