@@ -4,7 +4,6 @@
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -66,11 +65,8 @@ session_accept(struct server *srv, struct profile *prof, int fd)
 	struct stream *stream;
 	struct session *s;
 	char ip[48];
-	int on = 1;
 
 	peer_text(fd, ip);
-	/* Replies are grouped already; the kernel need not wait for more. */
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	stream = stream_new(srv->loop, fd, &session_stream_cbs, NULL);
 	s = session_new(srv, prof, stream, ip);
 	stream_arg_set(stream, &session_stream_cbs, s);

@@ -223,7 +223,7 @@ stream_pause(struct stream *s)
 void
 stream_resume(struct stream *s)
 {
-	s->paused = false;
+	s->paused = s->deaf = false;
 	s->offer = true;
 	defer_call(&s->kick);
 }
@@ -250,6 +250,11 @@ stream_watch(struct stream *s)
 	switch (s->state) {
 	case STREAM_OPEN:
 		want = s->out_want | (stream_wants_input(s) ? s->in_want : 0);
+		/* A pause is mostly over before the peer says more: the
+		 * interest stays until it does, which saves two system
+		 * calls for every parked command. */
+		if (s->paused && !s->deaf && !s->eof && !s->broken)
+			want |= s->io.want & IO_READ;
 		break;
 	case STREAM_TLS_WAIT:
 	case STREAM_FINISH_WRITE:
@@ -316,6 +321,8 @@ stream_io_cb(int fd, int what, void *arg)
 	struct stream *s = OBJ_CAST(arg, stream, STREAM_MAGIC);
 
 	(void)fd;
+	if (s->paused && (what & IO_READ))
+		s->deaf = true;
 	stream_run(s, what, false);
 }
 

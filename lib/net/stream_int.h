@@ -51,6 +51,8 @@ struct stream {
 	uint8_t out_want;	/* what the queue waits for; 0: it may go */
 	bool freed;
 	bool paused;
+	bool deaf;		/* paused, and the peer said something: not
+				 * watched for input */
 	bool offer;		/* readable() is due */
 	bool eof;		/* the peer's side is closed */
 	bool broken;		/* ended() is due without waiting for input */
