@@ -35,20 +35,36 @@ list_job(struct session *s)
 	    account_folders(s->account, &r->names, &s->job_err);
 }
 
-/* Names are sorted as bytes; children of ".a" are ".a.b", so any stand in
- * the stretch that begins with ".a.". */
+/* The first name not before `key`; names are sorted as bytes. */
+static size_t
+lower_bound(const struct name_list *l, const char *key)
+{
+	size_t lo = 0, hi = l->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (strcmp(l->name[mid], key) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/* Children of ".a" are ".a.b": the stretch that begins with ".a." */
 static bool
 has_children(const struct name_list *l, const char *name)
 {
-	size_t len = strlen(name), i;
+	char key[FOLDER_NAME_MAX + 2];
+	size_t at, len = strlen(name);
 
 	if (len == 0)
 		return false;
-	for (i = 0; i < l->n; i++)
-		if (strncmp(l->name[i], name, len) == 0 &&
-		    l->name[i][len] == '.')
-			return true;
-	return false;
+	memcpy(key, name, len);
+	memcpy(key + len, ".", 2);
+	at = lower_bound(l, key);
+	return at < l->n && strncmp(l->name[at], key, len + 1) == 0;
 }
 
 static void

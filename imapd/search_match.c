@@ -4,6 +4,7 @@
 #include "mail/codec.h"
 #include "mail/date.h"
 #include "mail/header.h"
+#include "mail/imap_read.h"
 
 #define CHARSET_MAX	64
 #define DAY_S		86400
@@ -168,14 +169,37 @@ memory_matches(const struct search_key *k, uint32_t seq,
 	}
 }
 
-static bool
-sent_matches(const struct search_key *k, struct span head)
+/* A field of the cached ENVELOPE, as text in m->decoded. The texts are lent
+ * only until the folder is asked again, so nothing of them is kept. */
+static int
+envelope_field(struct matcher *m, enum imap_envelope field, struct err *err)
 {
-	struct span value;
-	struct date d;
+	struct msg_texts t;
+	int rc;
 
-	return header_find(head, "Date", &value) && date_parse(value, &d) &&
-	    day_matches(k, date_day(&d));
+	rc = folder_msg_texts(m->message.folder, m->message.seq, &t, err);
+	if (rc < 0)
+		return rc;
+	buf_clear(&m->decoded);
+	if (!imap_read_envelope(t.envelope, field, &m->decoded))
+		return err_set(err, ERR_BUG, PS_ECORRUPT,
+		    "bad envelope text of message %u", m->message.seq);
+	return 0;
+}
+
+static int
+cache_matches(struct matcher *m, const struct search_key *k, struct err *err)
+{
+	struct date d;
+	int rc;
+
+	if (k->op == SEARCH_SENT) {
+		rc = envelope_field(m, IMAP_ENV_DATE, err);
+		return rc < 0 ? rc : date_parse(buf_span(&m->decoded), &d) &&
+		    day_matches(k, date_day(&d));
+	}
+	rc = envelope_field(m, (enum imap_envelope)k->n, err);
+	return rc < 0 ? rc : value_holds(m, k, buf_span(&m->decoded));
 }
 
 static int
@@ -189,8 +213,6 @@ file_matches(struct matcher *m, const struct search_key *k, struct err *err)
 	rc = message_head(&m->message, &head, err);
 	if (rc < 0)
 		return rc;
-	if (k->op == SEARCH_SENT)
-		return sent_matches(k, head);
 	if (k->op == SEARCH_HEADER)
 		return header_holds(m, k, head, false);
 	return header_holds(m, k, head, true) ? 1 : body_holds(m, k, err);
@@ -219,6 +241,7 @@ key_matches(struct matcher *m, const struct search_plan *p, uint32_t at,
 		return rc < 0 ? rc : !rc;
 	default:
 		return k->cost == COST_MEMORY ? memory_matches(k, seq, msg) :
+		    k->cost == COST_CACHE ? cache_matches(m, k, err) :
 		    file_matches(m, k, err);
 	}
 }

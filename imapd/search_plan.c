@@ -5,6 +5,7 @@
 #include "base/xmalloc.h"
 #include "mail/charset.h"
 #include "mail/date.h"
+#include "mail/imap_read.h"
 
 struct reader_state {
 	struct search_plan *p;
@@ -19,9 +20,8 @@ struct row {
 	bool (*take)(struct reader_state *r, struct arg_iter *it,
 	    struct search_key *k, const struct row *row);
 	enum search_op op;
-	uint32_t flags;			/* or a search_rel */
+	uint32_t flags;			/* or search_rel, imap_envelope */
 	bool off;
-	const char *field;
 };
 
 static uint32_t take_key(struct reader_state *r, struct arg_iter *it);
@@ -101,8 +101,8 @@ static bool
 take_text(struct reader_state *r, struct arg_iter *it, struct search_key *k,
     const struct row *row)
 {
-	k->cost = row->op == SEARCH_HEADER ? COST_HEADER : COST_BODY;
-	k->field = span_str(row->field);
+	k->cost = row->op == SEARCH_ENVELOPE ? COST_CACHE : COST_BODY;
+	k->n = row->flags;
 	return take_needle(r, it, k);
 }
 
@@ -123,7 +123,7 @@ take_date(struct reader_state *r, struct arg_iter *it, struct search_key *k,
 	struct span text;
 
 	k->rel = (enum search_rel)row->flags;
-	k->cost = row->op == SEARCH_SENT ? COST_HEADER : COST_MEMORY;
+	k->cost = row->op == SEARCH_SENT ? COST_CACHE : COST_MEMORY;
 	if (!arg_take_astring(it, &text) ||
 	    !date_parse_imap_day(text, &k->day))
 		return wrong(r, "Date expected");
@@ -190,39 +190,38 @@ take_set(struct reader_state *r, struct arg_iter *it, struct search_key *k,
 }
 
 static const struct row rows[] = {
-	{ "ALL", take_nothing, SEARCH_AND, 0, false, NULL },
-	{ "ANSWERED", take_nothing, SEARCH_FLAGS, MSG_ANSWERED, false, NULL },
-	{ "BCC", take_text, SEARCH_HEADER, 0, false, "Bcc" },
-	{ "BEFORE", take_date, SEARCH_DATE, REL_BEFORE, false, NULL },
-	{ "BODY", take_text, SEARCH_BODY, 0, false, NULL },
-	{ "CC", take_text, SEARCH_HEADER, 0, false, "Cc" },
-	{ "DELETED", take_nothing, SEARCH_FLAGS, MSG_DELETED, false, NULL },
-	{ "DRAFT", take_nothing, SEARCH_FLAGS, MSG_DRAFT, false, NULL },
-	{ "FLAGGED", take_nothing, SEARCH_FLAGS, MSG_FLAGGED, false, NULL },
-	{ "FROM", take_text, SEARCH_HEADER, 0, false, "From" },
-	{ "HEADER", take_header, SEARCH_HEADER, 0, false, NULL },
-	{ "KEYWORD", take_keyword, SEARCH_FLAGS, 0, false, NULL },
-	{ "LARGER", take_size, SEARCH_SIZE, 0, false, NULL },
-	{ "OLD", take_nothing, SEARCH_RECENT, 0, true, NULL },
-	{ "ON", take_date, SEARCH_DATE, REL_ON, false, NULL },
-	{ "RECENT", take_nothing, SEARCH_RECENT, 0, false, NULL },
-	{ "SEEN", take_nothing, SEARCH_FLAGS, MSG_SEEN, false, NULL },
-	{ "SENTBEFORE", take_date, SEARCH_SENT, REL_BEFORE, false, NULL },
-	{ "SENTON", take_date, SEARCH_SENT, REL_ON, false, NULL },
-	{ "SENTSINCE", take_date, SEARCH_SENT, REL_SINCE, false, NULL },
-	{ "SINCE", take_date, SEARCH_DATE, REL_SINCE, false, NULL },
-	{ "SMALLER", take_size, SEARCH_SIZE, 0, true, NULL },
-	{ "SUBJECT", take_text, SEARCH_HEADER, 0, false, "Subject" },
-	{ "TEXT", take_text, SEARCH_TEXT, 0, false, NULL },
-	{ "TO", take_text, SEARCH_HEADER, 0, false, "To" },
-	{ "UID", take_set, SEARCH_SET, 0, false, NULL },
-	{ "UNANSWERED", take_nothing, SEARCH_FLAGS, MSG_ANSWERED, true,
-	    NULL },
-	{ "UNDELETED", take_nothing, SEARCH_FLAGS, MSG_DELETED, true, NULL },
-	{ "UNDRAFT", take_nothing, SEARCH_FLAGS, MSG_DRAFT, true, NULL },
-	{ "UNFLAGGED", take_nothing, SEARCH_FLAGS, MSG_FLAGGED, true, NULL },
-	{ "UNKEYWORD", take_keyword, SEARCH_FLAGS, 0, true, NULL },
-	{ "UNSEEN", take_nothing, SEARCH_FLAGS, MSG_SEEN, true, NULL },
+	{ "ALL", take_nothing, SEARCH_AND, 0, false },
+	{ "ANSWERED", take_nothing, SEARCH_FLAGS, MSG_ANSWERED, false },
+	{ "BCC", take_text, SEARCH_ENVELOPE, IMAP_ENV_BCC, false },
+	{ "BEFORE", take_date, SEARCH_DATE, REL_BEFORE, false },
+	{ "BODY", take_text, SEARCH_BODY, 0, false },
+	{ "CC", take_text, SEARCH_ENVELOPE, IMAP_ENV_CC, false },
+	{ "DELETED", take_nothing, SEARCH_FLAGS, MSG_DELETED, false },
+	{ "DRAFT", take_nothing, SEARCH_FLAGS, MSG_DRAFT, false },
+	{ "FLAGGED", take_nothing, SEARCH_FLAGS, MSG_FLAGGED, false },
+	{ "FROM", take_text, SEARCH_ENVELOPE, IMAP_ENV_FROM, false },
+	{ "HEADER", take_header, SEARCH_HEADER, 0, false },
+	{ "KEYWORD", take_keyword, SEARCH_FLAGS, 0, false },
+	{ "LARGER", take_size, SEARCH_SIZE, 0, false },
+	{ "OLD", take_nothing, SEARCH_RECENT, 0, true },
+	{ "ON", take_date, SEARCH_DATE, REL_ON, false },
+	{ "RECENT", take_nothing, SEARCH_RECENT, 0, false },
+	{ "SEEN", take_nothing, SEARCH_FLAGS, MSG_SEEN, false },
+	{ "SENTBEFORE", take_date, SEARCH_SENT, REL_BEFORE, false },
+	{ "SENTON", take_date, SEARCH_SENT, REL_ON, false },
+	{ "SENTSINCE", take_date, SEARCH_SENT, REL_SINCE, false },
+	{ "SINCE", take_date, SEARCH_DATE, REL_SINCE, false },
+	{ "SMALLER", take_size, SEARCH_SIZE, 0, true },
+	{ "SUBJECT", take_text, SEARCH_ENVELOPE, IMAP_ENV_SUBJECT, false },
+	{ "TEXT", take_text, SEARCH_TEXT, 0, false },
+	{ "TO", take_text, SEARCH_ENVELOPE, IMAP_ENV_TO, false },
+	{ "UID", take_set, SEARCH_SET, 0, false },
+	{ "UNANSWERED", take_nothing, SEARCH_FLAGS, MSG_ANSWERED, true },
+	{ "UNDELETED", take_nothing, SEARCH_FLAGS, MSG_DELETED, true },
+	{ "UNDRAFT", take_nothing, SEARCH_FLAGS, MSG_DRAFT, true },
+	{ "UNFLAGGED", take_nothing, SEARCH_FLAGS, MSG_FLAGGED, true },
+	{ "UNKEYWORD", take_keyword, SEARCH_FLAGS, 0, true },
+	{ "UNSEEN", take_nothing, SEARCH_FLAGS, MSG_SEEN, true },
 };
 
 /* --- the tree --------------------------------------------------------------------------------- */

@@ -22,8 +22,9 @@ enum search_op {
 	SEARCH_RECENT,
 	SEARCH_SIZE,		/* larger, or with `off` smaller, than n */
 	SEARCH_DATE,		/* day by `rel` */
-	SEARCH_SENT,		/* the same of the Date field */
-	SEARCH_HEADER,		/* field holds text */
+	SEARCH_SENT,		/* the same of the envelope's date */
+	SEARCH_ENVELOPE,	/* envelope field `n` holds text */
+	SEARCH_HEADER,		/* header field holds text */
 	SEARCH_BODY,
 	SEARCH_TEXT,
 	SEARCH_NOTHING		/* matches no message */
@@ -31,7 +32,8 @@ enum search_op {
 
 enum search_rel { REL_BEFORE, REL_ON, REL_SINCE };
 
-enum search_cost { COST_MEMORY, COST_HEADER, COST_BODY };
+/* Index, index cache, message file. */
+enum search_cost { COST_MEMORY, COST_CACHE, COST_HEADER, COST_BODY };
 
 struct search_key {
 	enum search_op op;

@@ -277,6 +277,7 @@ session_close(struct session *s)
 	else
 		stream_free(&s->stream);
 	/* the caller may still look at the session */
+	defer_cancel(&s->next);
 	defer_init(&s->next, s->server->loop, teardown_cb, s);
 	if (!s->busy)
 		defer_call(&s->next);

@@ -40,6 +40,8 @@ const char *client_do(struct client *c, const char *command,
 /* APPENDs a message (CRLF made of LF) to INBOX. */
 void client_append(struct client *c, const char *args, const char *message);
 
+/* Clients send one byte at a time, with a turn of the loop in between. */
+void t_bytewise(bool on);
 struct server *t_server(void);
 /* Runs the loop for a while. */
 void t_run_ms(unsigned ms);

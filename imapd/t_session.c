@@ -523,10 +523,28 @@ test_small_commands(void **state)
 	client_free(&c);
 }
 
+static int
+setup_bytewise(void **state)
+{
+	t_bytewise(true);
+	return t_setup(state);
+}
+
+static int
+teardown_bytewise(void **state)
+{
+	t_bytewise(false);
+	return t_teardown(state);
+}
+
+#define WHOLE(f) cmocka_unit_test_setup_teardown(f, t_setup, t_teardown)
+#define BYTES(f) { #f " byte by byte", f, setup_bytewise, teardown_bytewise, \
+	NULL }
+#define T(f) WHOLE(f), BYTES(f)
+
 int
 main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, t_setup, t_teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_login_and_logout),
 		T(test_authenticate_with_and_without_initial_response),
@@ -540,9 +558,9 @@ main(void)
 		T(test_append_forms),
 		T(test_two_sessions),
 		T(test_idle_wakes),
-		T(test_pipelined_commands_are_answered_in_order),
+		WHOLE(test_pipelined_commands_are_answered_in_order),
 		T(test_limits),
-		T(test_disconnects),
+		WHOLE(test_disconnects),
 		T(test_small_commands),
 	};
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "mail/imap_read.h"
 #include "mail/imap_text.h"
 
 static const struct {
@@ -161,6 +162,42 @@ test_astrings(void **state)
 	buf_fini(&out);
 }
 
+static void
+test_envelopes_are_read_back(void **state)
+{
+	static const char mail[] = "Subject: a\"b\\c\r\n"
+	    "From: \"A, B\" <x@y>, c@d\r\nTo: g: e@f;\r\n"
+	    "Message-ID: \xff\r\n\r\n";
+	static const struct {
+		enum imap_envelope field;
+		const char *want;
+	} cases[] = {
+		{ IMAP_ENV_DATE, "" }, { IMAP_ENV_SUBJECT, "a\"b\\c" },
+		{ IMAP_ENV_FROM, "A, B <x@y>, <c@d>" },
+		{ IMAP_ENV_SENDER, "A, B <x@y>, <c@d>" },
+		{ IMAP_ENV_TO, "<g>, <e@f>, <>" }, { IMAP_ENV_CC, "" },
+		{ IMAP_ENV_MESSAGE_ID, "\xff" },
+	};
+	struct buf env, out;
+	size_t i, n;
+
+	buf_init(&env, BUF_NO_CAP);
+	buf_init(&out, BUF_NO_CAP);
+	imap_text_envelope(&env, span_str(mail));
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		for (n = 0; n < buf_len(&env) - 1; n++)
+			if (imap_read_envelope(span_sub(buf_span(&env), 0, n),
+			    IMAP_ENV_MESSAGE_ID, &out))
+				fail_msg("cut at %zu", n);
+		buf_clear(&out);
+		assert_true(imap_read_envelope(buf_span(&env),
+		    cases[i].field, &out));
+		is("field", &out, cases[i].want);
+	}
+	buf_fini(&env);
+	buf_fini(&out);
+}
+
 /* The output's cap ends the work; nothing is written past it. */
 static void
 test_the_cap_holds(void **state)
@@ -185,6 +222,7 @@ main(void)
 		cmocka_unit_test(test_envelopes),
 		cmocka_unit_test(test_structures),
 		cmocka_unit_test(test_astrings),
+		cmocka_unit_test(test_envelopes_are_read_back),
 		cmocka_unit_test(test_the_cap_holds),
 	};
 

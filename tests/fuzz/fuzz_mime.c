@@ -2,6 +2,7 @@
  * Any bytes as a message. Parts must lie inside the message and inside their
  * parents, and the texts made of them must be well-formed.
  */
+#include "mail/imap_read.h"
 #include "mail/imap_text.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -25,6 +26,26 @@ check_part(const struct mime *m, size_t size, uint32_t i)
 			__builtin_trap();
 }
 
+/* Our text can be read back; any other text does no harm. */
+static void
+check_envelope(struct span env, struct span any)
+{
+	struct buf out;
+	int f;
+
+	buf_init(&out, BUF_NO_CAP);
+	for (f = IMAP_ENV_DATE; f <= IMAP_ENV_MESSAGE_ID; f++) {
+		if (!imap_read_envelope(env, (enum imap_envelope)f, &out))
+			__builtin_trap();
+		buf_clear(&out);
+		if (imap_read_envelope(any, (enum imap_envelope)f, &out) &&
+		    buf_len(&out) > any.n + 5)
+			__builtin_trap();
+		buf_clear(&out);
+	}
+	buf_fini(&out);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -46,6 +67,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_part(&m, size, i);
 	if (!imap_text_body(&body, buf_span(&structure)))
 		__builtin_trap();
+	check_envelope(buf_span(&env), msg);
 	buf_clear(&body);
 	if (imap_text_body(&body, msg) && buf_len(&body) > size)
 		__builtin_trap();
