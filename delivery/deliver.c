@@ -103,6 +103,8 @@ deliver_peer(void *arg, enum service_role role, unsigned index, int fd)
 
 /* --- life --- */
 
+void (*deliver_stopped)(void) = service_stopped;
+
 static void *
 deliver_init(const struct service_env *env, struct err *err)
 {
@@ -114,8 +116,12 @@ deliver_init(const struct service_env *env, struct err *err)
 	TAILQ_INIT(&d->conns);
 	store_host_set(env->conf->myhostname);
 	mboxes_init(d);
-	if (sync_init(d, err) < 0)
+	if (sync_init(d, err) < 0) {
+		mboxes_fini(d);
+		sync_fini(d);
+		free(d);
 		return NULL;
+	}
 	d->writers = work_pool_new(d->loop,
 	    (unsigned)env->conf->deliver_threads);
 	d->openers = work_pool_new(d->loop, OPENER_THREADS);
@@ -135,7 +141,7 @@ deliver_maybe_stop(struct deliver *d)
 	work_pool_free(&d->syncer);
 	mboxes_fini(d);
 	sync_fini(d);
-	service_stopped();
+	deliver_stopped();
 }
 
 static void
@@ -163,16 +169,10 @@ deliver_status(void *arg, struct buf *json)
 	    map_count(d->boxes), d->sync_file ? "file" : "checkpoint");
 }
 
-static const struct service deliver_service = {
+const struct service deliver_service = {
 	.name = "deliver",
 	.init = deliver_init,
 	.peer = deliver_peer,
 	.stop = deliver_stop,
 	.status = deliver_status,
 };
-
-int
-main(int argc, char **argv)
-{
-	return service_main(&deliver_service, argc, argv);
-}

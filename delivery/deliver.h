@@ -1,6 +1,7 @@
 /*
  * Inside the deliver program: the state its parts share.
  *
+ *	deliver_main.c	main()
  *	deliver.c	service glue, connections
  *	deliver_mailbox.c	mailboxes kept open, usage, reservations
  *	deliver_job.c	jobs from qmgr: records into maildirs
@@ -137,7 +138,11 @@ void deliver_log_result(const struct envelope *env, uint32_t rcpt,
     uint64_t spent_us, const char *dsn, const char *status,
     const char *text);
 
-/* The last job is done and we are stopping: end. */
+/* main() is in deliver_main.c, so that tests can drive the rest. */
+extern const struct service deliver_service;
+/* Called when a stop is complete: service_stopped, or a test's. */
+extern void (*deliver_stopped)(void);
+/* The last job is done and we are stopping: end. d itself stays. */
 void deliver_maybe_stop(struct deliver *d);
 
 #endif

@@ -1,9 +1,10 @@
 # delivery: moves accepted mail
 pkglibexec_PROGRAMS += delivery/deliver
-delivery_deliver_SOURCES = delivery/deliver.c delivery/deliver.h \
+DELIVER_PARTS = delivery/deliver.c delivery/deliver.h \
 	delivery/deliver_mailbox.c delivery/deliver_job.c \
 	delivery/deliver_log.c delivery/deliver_imapd.c \
 	delivery/deliver_smtpd.c delivery/deliver_sync.c
+delivery_deliver_SOURCES = delivery/deliver_main.c $(DELIVER_PARTS)
 delivery_deliver_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 delivery_deliver_LDADD = $(SPOOL_LIBS) $(STORE_LIBS) $(NET_LIBS)
 
@@ -16,9 +17,13 @@ delivery_qmgr_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 delivery_qmgr_LDADD = $(SPOOL_LIBS) $(BASE_LIBS)
 
 if HAVE_CMOCKA
-check_PROGRAMS += delivery/t_qmgr
+check_PROGRAMS += delivery/t_deliver delivery/t_qmgr
 endif
 delivery_t_qmgr_SOURCES = delivery/t_qmgr.c lib/spool/t_spool.h $(QMGR_PARTS)
 delivery_t_qmgr_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CMOCKA_CFLAGS)
 delivery_t_qmgr_LDADD = $(SPOOL_LIBS) lib/libdiskrecord.a $(BASE_LIBS) \
 	$(CMOCKA_LIBS)
+delivery_t_deliver_SOURCES = delivery/t_deliver.c $(DELIVER_PARTS)
+delivery_t_deliver_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CMOCKA_CFLAGS)
+delivery_t_deliver_LDADD = $(SPOOL_LIBS) $(STORE_LIBS) $(NET_LIBS) \
+	lib/libdiskrecord.a $(BASE_LIBS) $(CMOCKA_LIBS)
