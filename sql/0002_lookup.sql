@@ -588,6 +588,9 @@ DECLARE
 	above integer;
 	deepest integer;
 BEGIN
+	-- One at a time: two halves of a loop, written at once by two, would
+	-- not see each other. What follows sees all that the last one wrote.
+	PERFORM pg_advisory_xact_lock(7209375164);
 	FOR a IN SELECT DISTINCT x.id, x.local_part, d.name
 	    FROM changed c JOIN alias x ON x.id = c.alias_id
 	    JOIN domain d ON d.id = x.domain_id LOOP

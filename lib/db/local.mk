@@ -16,7 +16,7 @@ DB_LIBS = lib/libdb.a $(PQ_LIBS)
 # Tests; those with a database start one of their own (skipped without).
 db_tests = lib/db/t_dircache lib/db/t_db lib/db/t_directory \
 	lib/db/t_migrate lib/db/t_credentials lib/db/t_usage \
-	lib/db/t_normal
+	lib/db/t_normal lib/db/t_writers
 if HAVE_CMOCKA
 check_PROGRAMS += $(db_tests)
 check_LIBRARIES += lib/libtestpg.a
@@ -42,3 +42,5 @@ lib_db_t_usage_CFLAGS = $(db_test_cflags)
 lib_db_t_usage_LDADD = $(db_test_libs)
 lib_db_t_normal_CFLAGS = $(db_test_cflags)
 lib_db_t_normal_LDADD = $(MAIL_LIBS) $(db_test_libs)
+lib_db_t_writers_CFLAGS = $(db_test_cflags)
+lib_db_t_writers_LDADD = $(db_test_libs)
