@@ -1,5 +1,9 @@
 #include "net/stream_int.h"
 
+#include "base/clock.h"
+
+#define HANDSHAKES_MS	5	/* of one turn */
+
 /*
  * Input that came before the handshake is dropped (S3); output queued before
  * it still leaves in the clear, then OpenSSL takes the socket.
@@ -40,12 +44,34 @@ stream_tls_connect(struct stream *s, struct ssl_ctx_st *ctx, const char *host)
 	return stream_tls_begin(s, tls_new(ctx, s->io.fd, false, host));
 }
 
+/*
+ * A handshake costs up to a millisecond. When many come at once (everybody
+ * reconnects after a restart) those past the turn's budget wait for the next
+ * one, so that others are served in between; one a turn always goes.
+ */
+static bool
+stream_handshake_turn(struct stream *s)
+{
+	static uint64_t served_ms;
+	uint64_t turn_ms = loop_now_ms(s->loop);
+
+	if (served_ms == turn_ms &&
+	    clock_mono_ms() > turn_ms + HANDSHAKES_MS) {
+		defer_call(&s->kick);
+		return false;
+	}
+	served_ms = turn_ms;
+	return true;
+}
+
 static void
 stream_handshake(struct stream *s)
 {
-	int ret = tls_handshake(s->tls);
+	int ret;
 
-	if (ret == PS_EAGAIN)
+	if (!stream_handshake_turn(s))
+		return;
+	if ((ret = tls_handshake(s->tls)) == PS_EAGAIN)
 		return;
 	s->state = STREAM_OPEN;
 	if (ret < 0) {
