@@ -95,23 +95,46 @@ segment_cb(struct ipc *ipc, struct ipc_msg *m, void *arg)
 
 /*
  * Scratch of one writer thread: parse state and buffers, kept from message
- * to message. It lives as long as the process.
+ * to message, freed when the thread ends.
  */
 struct scratch {
 	struct texts texts;
 	struct buf head;
 };
 
+static pthread_key_t scratch_key;
+static pthread_once_t scratch_once = PTHREAD_ONCE_INIT;
+
+static void
+scratch_free(void *arg)
+{
+	struct scratch *s = arg;
+
+	texts_fini(&s->texts);
+	buf_fini(&s->head);
+	free(s);
+}
+
+static void
+scratch_key_make(void)
+{
+	if (pthread_key_create(&scratch_key, scratch_free) != 0)
+		log_fatal("no key for the scratch of writer threads");
+}
+
 static struct scratch *
 scratch_get(void)
 {
-	static _Thread_local struct scratch *mine;
+	struct scratch *mine;
 
-	if (mine == NULL) {
-		mine = xcalloc(1, sizeof(*mine));
-		texts_init(&mine->texts);
-		buf_init(&mine->head, HEAD_MAX);
-	}
+	(void)pthread_once(&scratch_once, scratch_key_make);
+	mine = pthread_getspecific(scratch_key);
+	if (mine != NULL)
+		return mine;
+	mine = xcalloc(1, sizeof(*mine));
+	texts_init(&mine->texts);
+	buf_init(&mine->head, HEAD_MAX);
+	(void)pthread_setspecific(scratch_key, mine);
 	return mine;
 }
 
