@@ -156,6 +156,14 @@ box_peek(struct box *b, struct err *err)
 	return header_load(b, err);
 }
 
+/* Is the header all there is to know, or must the directory be asked? */
+static bool
+header_stands(struct box *b)
+{
+	return !(b->h.state & INDEX_DIRTY) && store_boot_is_now(b->h.boot) &&
+	    (b->h.cache_id == 0 || box_cache_open(b));
+}
+
 /* --- the lock --- */
 
 /* Head file: read it, or make it when it is new or damaged. */
@@ -207,8 +215,7 @@ box_lock(struct box *b, struct err *err)
 			goto fail;
 		}
 	}
-	if (rc < 0 || (b->h.state & INDEX_DIRTY) ||
-	    !store_boot_is_now(b->h.boot)) {
+	if (rc < 0 || !header_stands(b)) {
 		if (rc < 0)
 			memset(&b->h, 0, sizeof(b->h));
 		rc = box_reconcile(b, err);
@@ -461,11 +468,22 @@ box_recs_add(struct box *b, struct index_rec *recs, size_t n, struct err *err)
 	return 0;
 }
 
+/* Young GONE records stay: without the factor a folder full of them would be
+ * gone through for each delivery. */
 bool
 box_wants_compaction(const struct box *b)
 {
-	return b->h.n_recs - b->h.n_live > 128 &&
-	    b->h.n_recs - b->h.n_live > b->h.n_live;
+	uint32_t gone = b->h.n_recs - b->h.n_live;
+
+	return gone > 128 && gone > b->h.n_live &&
+	    gone / 2 > b->h.compact_gone;
+}
+
+int
+box_header_write(struct box *b, struct err *err)
+{
+	ps_assert(b->locked);
+	return header_write(b, err);
 }
 
 int
@@ -477,9 +495,8 @@ box_current(struct box *b, struct err *err)
 	rc = box_peek(b, &why);
 	if (rc == 0 && b->hd.uidvalidity == 0)
 		rc = head_read(b->head, HEAD_FOLDER, &b->hd, &why);
-	if (rc == 0 && !(b->h.state & INDEX_DIRTY) && b->hd.uidvalidity ==
-	    b->h.uidvalidity && store_boot_is_now(b->h.boot) &&
-	    !box_dirs_changed(b))
+	if (rc == 0 && b->hd.uidvalidity == b->h.uidvalidity &&
+	    header_stands(b) && !box_dirs_changed(b))
 		return 0;
 	rc = box_lock(b, err);
 	if (rc < 0)

@@ -56,6 +56,8 @@ int box_peek(struct box *b, struct err *err) MUST_CHECK;
 int box_current(struct box *b, struct err *err) MUST_CHECK;
 /* Did another program touch new/ or cur/ since the header was written? */
 bool box_dirs_changed(struct box *b);
+/* Writes b->h as it is; locked. */
+int box_header_write(struct box *b, struct err *err) MUST_CHECK;
 /* Reads the directory and brings the index up to date; locked. */
 int box_reconcile(struct box *b, struct err *err) MUST_CHECK;
 /* Drops old GONE records and old cache entries; locked. */
@@ -90,6 +92,10 @@ bool rec_is_lazy(const struct index_rec *r);
 
 /* Appends packed cache entries; *off is where the first one lies. */
 int box_cache_append(struct box *b, struct span entries, uint64_t *off,
+    struct err *err) MUST_CHECK;
+/* Starts the cache anew with the entries of these records, whose offsets it
+ * changes; an index that holds them must be written next. Locked. */
+int box_cache_renew(struct box *b, struct index_rec *recs, size_t n,
     struct err *err) MUST_CHECK;
 /* Opens the cache file if it belongs to this index. */
 bool box_cache_open(struct box *b);

@@ -10,6 +10,8 @@
 #include "base/proc.h"
 #include "store/box.h"
 
+#define RENEW_BATCH	(256u * 1024)
+
 bool
 box_cache_open(struct box *b)
 {
@@ -79,6 +81,61 @@ box_cache_append(struct box *b, struct span entries, uint64_t *off,
 		return err_errno(err, "write %s", STORE_CACHE);
 	b->h.cache_end += entries.n;
 	return 0;
+}
+
+static int
+entries_flush(struct box *b, struct buf *out, struct index_rec *recs,
+    size_t n, struct err *err)
+{
+	uint64_t start = 0;
+	size_t i;
+	int rc;
+
+	if (buf_len(out) == 0)
+		return 0;
+	rc = box_cache_append(b, buf_span(out), &start, err);
+	for (i = 0; i < n; i++)
+		if (recs[i].cache != 0)
+			recs[i].cache += start - 1;
+	buf_clear(out);
+	return rc;
+}
+
+int
+box_cache_renew(struct box *b, struct index_rec *recs, size_t n,
+    struct err *err)
+{
+	struct cache_window w = { 0 };
+	struct cache_entry e;
+	struct buf out;
+	size_t i, from = 0;
+	uint64_t at;
+	int old, rc = 0;
+
+	old = box_cache_open(b) ? b->cache : -1;
+	b->cache = -1;
+	b->h.cache_id = 0;
+	buf_init(&out, BUF_NO_CAP);
+	for (i = 0; rc == 0 && i < n; i++) {
+		/* offsets in `out`, from 1: 0 says that there is none */
+		at = buf_len(&out) + 1;
+		if (recs[i].cache != 0 && cache_read(old, &w, recs[i].cache,
+		    recs[i].uid, RENEW_BATCH, &e)) {
+			cache_entry_pack(&out, &e);
+			recs[i].cache = at;
+		} else {
+			recs[i].cache = 0;
+		}
+		if (buf_len(&out) < RENEW_BATCH && i + 1 < n)
+			continue;
+		rc = entries_flush(b, &out, recs + from, i + 1 - from, err);
+		from = i + 1;
+	}
+	buf_fini(&out);
+	cache_window_fini(&w);
+	if (old != -1)
+		(void)disk_close(old);
+	return rc;
 }
 
 /* --- names --- */

@@ -11,6 +11,7 @@
 #include "store/view.h"
 
 #define READ_TRIES	3
+#define READ_RUN	64U		/* groups in one read */
 
 /* --- records into the view --- */
 
@@ -159,13 +160,44 @@ merge_changed(struct folder *f, uint64_t from, uint64_t to, struct err *err)
 	return 0;
 }
 
+/* Merges groups [from, from + n) with one read; those that fail their checks
+ * are fetched by themselves. */
+static int
+merge_run(struct folder *f, uint32_t from, uint32_t n,
+    struct index_group *mem, struct err *err)
+{
+	struct index_group one;
+	uint32_t i, whole;
+	ssize_t got;
+	int rc;
+
+	got = disk_pread(f->box->index, mem, n * sizeof(*mem),
+	    (off_t)index_group_offset(from));
+	if (got == -1)
+		return err_errno(err, "read index");
+	whole = (uint32_t)((size_t)got / sizeof(*mem));
+	for (i = 0; i < n; i++) {
+		if (i < whole && index_group_ok(&mem[i], from + i,
+		    f->box->h.generation)) {
+			group_merge(f, &mem[i]);
+			continue;
+		}
+		rc = group_fetch(f, from + i, &one, err);
+		if (rc < 0)
+			return rc;
+		group_merge(f, &one);
+	}
+	return 0;
+}
+
 static int
 merge_all(struct folder *f, struct err *err)
 {
 	uint32_t i, groups = index_groups(f->box->h.n_recs);
-	struct index_group g;
+	uint32_t run = MIN(MAX(groups, 1U), READ_RUN);
+	struct index_group *mem;
 	size_t k;
-	int rc;
+	int rc = 0;
 
 	for (k = 0; k < f->n; k++)
 		f->msg[k].seen = false;
@@ -173,12 +205,12 @@ merge_all(struct folder *f, struct err *err)
 		f->size = f->box->h.n_live + 16;
 		f->msg = xreallocarray(NULL, f->size, sizeof(*f->msg));
 	}
-	for (i = 0; i < groups; i++) {
-		rc = group_fetch(f, i, &g, err);
-		if (rc < 0)
-			return rc;
-		group_merge(f, &g);
-	}
+	mem = xcalloc(run, sizeof(*mem));
+	for (i = 0; rc == 0 && i < groups; i += run)
+		rc = merge_run(f, i, MIN(run, groups - i), mem, err);
+	free(mem);
+	if (rc < 0)
+		return rc;
 	for (k = 0; k < f->n; k++)
 		if (!f->msg[k].seen)
 			gone_mark(f, &f->msg[k]);

@@ -61,7 +61,7 @@ struct index_header {
 	int64_t scanned;		/* when the directory was last read */
 	uint64_t changes;		/* groups written so far */
 	uint32_t pages;			/* allocated */
-	uint32_t pad0;
+	uint32_t compact_gone;		/* GONE records after the last try */
 	uint32_t ring[INDEX_RING];	/* group of change c: [c % RING] */
 	uint8_t pad[872];
 };

@@ -50,3 +50,6 @@ lib_store_t_faults_LDADD = $(store_test_libs)
 noinst_PROGRAMS += tests/bench/storebench
 tests_bench_storebench_SOURCES = tests/bench/storebench.c
 tests_bench_storebench_LDADD = $(STORE_LIBS) $(BASE_LIBS)
+noinst_PROGRAMS += tests/bench/folderbench
+tests_bench_folderbench_SOURCES = tests/bench/folderbench.c
+tests_bench_folderbench_LDADD = $(STORE_LIBS) $(BASE_LIBS)

@@ -12,10 +12,12 @@
 #include "store/boot.h"
 #include "store/box.h"
 #include "store/folder.h"
+#include "store/folders.h"
 #include "store/mfile.h"
 #include "store/scan.h"
 
 #define GONE_KEPT_S	(5 * 86400)	/* as maximal_queue_lifetime */
+#define TMP_KEPT_S	(36 * 3600)	/* as the maildir rules say */
 #define BOOT_SKIP	1024		/* UIDs passed over after a power cut */
 #define LOOK_TWICE_MAX	16
 #define CACHE_BATCH	(1024 * 1024)
@@ -622,6 +624,32 @@ reconcile_index_write(struct box *b, const struct index_rec *recs, size_t n,
 	return 0;
 }
 
+/* --- left-overs ----------------------------------------------------------- */
+
+/* Removes what nobody can be writing any more. */
+static void
+tmp_clean(struct job *j)
+{
+	struct name_list l;
+	struct stat st;
+	size_t i;
+	int fd;
+
+	fd = disk_openat(j->b->dir, "tmp", O_RDONLY | O_DIRECTORY, 0);
+	if (fd == -1)
+		return;
+	if (dir_names(fd, &l, NULL) == 0) {
+		for (i = 0; i < l.n; i++)
+			if (fstatat(fd, l.name[i], &st,
+			    AT_SYMLINK_NOFOLLOW) == 0 &&
+			    S_ISREG(st.st_mode) &&
+			    st.st_mtim.tv_sec + TMP_KEPT_S < j->now)
+				(void)disk_unlinkat(fd, l.name[i], 0);
+		name_list_fini(&l);
+	}
+	(void)disk_close(fd);
+}
+
 /* --- all of it ------------------------------------------------------------ */
 
 static void
@@ -696,10 +724,7 @@ header_finish(struct job *j, uint32_t next, struct err *err)
 	b->h.state &= ~(uint32_t)INDEX_DIRTY;
 	header_totals(&b->h, j->out, j->n_out);
 	store_boot_id(b->h.boot);
-	index_header_seal(&b->h);
-	if (disk_pwrite(b->index, &b->h, sizeof(b->h), 0) == -1)
-		return err_errno(err, "write %s", STORE_INDEX);
-	return 0;
+	return box_header_write(b, err);
 }
 
 static int
@@ -746,6 +771,7 @@ box_reconcile(struct box *b, struct err *err)
 	j.now = clock_wall_us() / 1000000;
 	rc = job_run(&j, err);
 	if (rc == 0) {
+		tmp_clean(&j);
 		b->head_fresh = false;
 		log_debug("mailbox %llu folder \"%s\": reconciled, %zu "
 		    "records, %zu vanished, %zu taken over",
@@ -775,8 +801,15 @@ box_compact(struct box *b, struct err *err)
 		if (!(j.old[i].state & REC_UNLINKED) ||
 		    j.old[i].date + GONE_KEPT_S >= j.now)
 			(void)out_add(&j, &j.old[i]);
-	rc = j.n_out < j.n_old && j.n_old == b->h.n_recs ?
-	    reconcile_index_write(b, j.out, j.n_out, err) : 0;
+	if (j.n_out < j.n_old && j.n_old == b->h.n_recs) {
+		b->h.compact_gone = (uint32_t)j.n_out - b->h.n_live;
+		rc = box_cache_renew(b, j.out, j.n_out, err);
+		if (rc == 0)
+			rc = reconcile_index_write(b, j.out, j.n_out, err);
+	} else {
+		b->h.compact_gone = b->h.n_recs - b->h.n_live;
+		rc = box_header_write(b, err);
+	}
 	job_fini(&j);
 	return rc;
 }

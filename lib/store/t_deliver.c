@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 
+#include "store/index.h"
+
 /* J6, J7, J8, J9: one copy for a key, whatever happened before. */
 
 #define KEY	"3kF9tQ010100"
@@ -160,6 +162,32 @@ after_a_failed_sync_equal_files_are_rewritten(void **state)
 	assert_int_equal(t_count(s->dir, T_HOME "/new", NULL), 1);
 }
 
+/* Makes every GONE record older than the store remembers. */
+static void
+gone_grow_old(struct t_store *s)
+{
+	struct index_header h;
+	struct index_group g;
+	struct err err;
+	uint32_t n, i;
+	int fd = openat(s->fd, T_HOME "/postern.index", O_RDWR);
+
+	t_ok(index_header_read(fd, &h, &err));
+	for (n = 0; n < index_groups(h.n_recs); n++) {
+		t_ok(index_group_read(fd, n, h.generation, &g, &err));
+		for (i = 0; i < g.count; i++)
+			if (g.rec[i].state & REC_GONE)
+				g.rec[i].date -= 7 * 86400;
+		index_group_seal(&g);
+		assert_int_equal(pwrite(fd, &g, sizeof(g),
+		    (off_t)index_group_offset(n)), sizeof(g));
+	}
+	h.compact_gone = 0;
+	index_header_seal(&h);
+	assert_int_equal(pwrite(fd, &h, sizeof(h), 0), sizeof(h));
+	(void)close(fd);
+}
+
 static void
 body_from_a_file(void **state)
 {
@@ -196,6 +224,57 @@ body_from_a_file(void **state)
 	free(text);
 }
 
+/* Many come and go: young memory stays, old goes, names and texts of those
+ * that stay move with it. */
+static void
+compaction_keeps_what_counts(void **state)
+{
+	enum { N = 300 };
+	struct t_store *s = *state;
+	struct account *a;
+	struct folder *f;
+	struct msg_texts t;
+	enum delivered how;
+	struct stat before, after;
+	uint32_t seqs[N], i;
+	struct err err;
+	bool more = true;
+	char key[16];
+
+	for (i = 0; i < N; i++) {
+		(void)snprintf(key, sizeof(key), "3kF9tQ01%04u", i);
+		(void)t_deliver(s, key, T_TEXT("one"));
+		seqs[i] = i + 1;
+	}
+	a = t_account_at(s->fd);
+	f = t_folder(a, "");
+	t_ok(folder_expunge(f, seqs, N - 1, &err));
+	while (more)
+		t_ok(folder_flush(f, 100, &more, &err));
+	folder_close(&f);
+	(void)t_deliver_full(s->fd, "3kF9tQ010007", T_TEXT("one"), true,
+	    &how);
+	assert_int_equal(how, DELIVERED_BEFORE);
+	assert_int_equal(fstatat(s->fd, T_HOME "/postern.cache", &before, 0),
+	    0);
+	/* a week later */
+	gone_grow_old(s);
+	f = t_folder(a, "");
+	t_ok(folder_expunge(f, NULL, 0, &err));
+	t_ok(folder_flush(f, 100, &more, &err));
+	assert_int_equal(fstatat(s->fd, T_HOME "/postern.cache", &after, 0),
+	    0);
+	assert_true(after.st_size < before.st_size / 10);
+	assert_int_equal(folder_exists(f), 1);
+	t_ok(folder_msg_texts(f, 1, &t, &err));
+	assert_non_null(memmem(t.envelope.p, t.envelope.n, "\"one\"", 5));
+	folder_close(&f);
+	(void)t_deliver_full(s->fd, "3kF9tQ010299", T_TEXT("one"), true,
+	    &how);
+	assert_int_equal(how, DELIVERED_BEFORE);
+	account_close(&a);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, t_setup, t_teardown)
 
 int
@@ -210,6 +289,7 @@ main(void)
 		T(lost_by_power_cut_is_made_anew),
 		T(after_a_failed_sync_equal_files_are_rewritten),
 		T(body_from_a_file),
+		T(compaction_keeps_what_counts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
