@@ -1,10 +1,10 @@
 /*
- * APPEND (RFC 3501 6.3.11, APPENDUID of RFC 4315). The message comes as a
- * literal that may be large: up to MEMORY_MAX it gathers in memory, beyond
- * in a file of the account's tmp/, written piece by piece in a thread while
- * the stream waits.
+ * APPEND and MULTIAPPEND (RFC 3501 6.3.11, RFC 3502; APPENDUID of RFC 4315).
+ * Each message comes as a literal that may be large: small ones gather in
+ * memory, others in a file of the account's tmp/, written piece by piece in a
+ * thread while the stream waits. All are added together or none.
  *
- * When the message cannot be taken (no such folder, too large), a client that
+ * When a message cannot be taken (no such folder, too large), a client that
  * waits for "+" is told at once; of one that does not wait the bytes are
  * read and dropped, then it is told.
  */
@@ -18,35 +18,71 @@
 #include "imapd/command.h"
 #include "imapd/flags.h"
 #include "imapd/quota.h"
+#include "imapd/seqset.h"
 #include "mail/date.h"
 
-#define MEMORY_MAX	(64 * 1024)
+#define MEMORY_MAX	(64 * 1024)	/* a message's, and ... */
+#define MEMORY_ALL	(16 * 1024 * 1024) /* ... the whole command's */
 #define PIECE_BYTES	(256 * 1024)
+#define MESSAGES_MAX	2000		/* each needs a descriptor at the end */
+
+struct message_in {
+	struct flag_list flags;
+	int64_t date;
+	uint64_t size;
+	struct buf piece;		/* gathered, not yet written */
+	struct store_tmp tmp;		/* fd -1: it stays in memory */
+};
 
 struct append {
 	char name[FOLDER_NAME_MAX + 1];
-	struct flag_list flags;
-	int64_t date;
-	uint64_t size, left;
-	bool sync;
+	struct message_in *in;		/* all, the last one under way */
+	size_t n;
+	uint64_t bytes, memory;		/* of all */
+	uint64_t left;			/* of the literal under way */
+	bool sync;			/* the client waits for "+" */
 	char *refusal;			/* tagged text when it cannot be */
 	bool bad;			/* ... a BAD, not a NO */
-	struct buf piece;		/* gathered, not yet written */
-	struct store_tmp tmp;
-	struct folder_new item;
+	struct folder_new *item;
 	uint32_t uidvalidity;
 };
+
+static void append_input(struct session *s);
+static void end_line(struct session *s, struct span line);
+
+static struct message_in *
+latest(struct append *r)
+{
+	return &r->in[r->n - 1];
+}
 
 static void
 append_free(void *arg)
 {
 	struct append *r = arg;
+	size_t i;
 
-	ps_assert(r->tmp.fd == -1);	/* drop_job, or folder_append */
-	flag_list_fini(&r->flags);
-	buf_fini(&r->piece);
+	for (i = 0; i < r->n; i++) {
+		/* drop_job, or folder_append */
+		ps_assert(r->in[i].tmp.fd == -1);
+		flag_list_fini(&r->in[i].flags);
+		buf_fini(&r->in[i].piece);
+	}
+	free(r->in);
+	free(r->item);
 	free(r->refusal);
 	free(r);
+}
+
+static void
+drop_job(struct session *s)
+{
+	struct append *r = s->run;
+	size_t i;
+
+	for (i = 0; i < r->n; i++)
+		if (r->in[i].tmp.fd != -1)
+			account_tmp_drop(s->account, &r->in[i].tmp);
 }
 
 static void
@@ -59,15 +95,39 @@ refuse(struct append *r, bool bad, const char *text)
 }
 
 static void
-drop_job(struct session *s)
+answer_refusal(struct session *s)
 {
 	struct append *r = s->run;
 
-	if (r->tmp.fd != -1)
-		account_tmp_drop(s->account, &r->tmp);
+	session_reply(s, r->bad ? "BAD" : "NO", "%s", r->refusal);
 }
 
-/* --- before the literal -------------------------------------------------------------- */
+/* --- before a literal ----------------------------------------------------------------- */
+
+static struct append *
+append_begin(struct session *s)
+{
+	struct append *r = xcalloc(1, sizeof(*r));
+
+	s->uid = false;
+	s->command = command_find(SPAN_LIT("APPEND"));
+	s->server->stats.commands++;
+	session_run_set(s, r, append_free);
+	s->abandon = drop_job;
+	return r;
+}
+
+static void
+message_add(struct append *r)
+{
+	struct message_in *m;
+
+	r->in = xreallocarray(r->in, r->n + 1, sizeof(*r->in));
+	m = &r->in[r->n++];
+	memset(m, 0, sizeof(*m));
+	m->tmp.fd = -1;
+	buf_init(&m->piece, BUF_NO_CAP);
+}
 
 static void
 take_mailbox(struct session *s, struct append *r, struct arg_iter *it)
@@ -81,23 +141,24 @@ take_mailbox(struct session *s, struct append *r, struct arg_iter *it)
 		refuse(r, false, "[CANNOT] No mailbox can have that name");
 }
 
-/* [flags] [date] */
+/* [flags] [date] and the literal. */
 static void
 take_options(struct append *r, struct arg_iter *it)
 {
+	struct message_in *m = latest(r);
 	struct span text;
 	struct date date;
 	const char *why;
 
 	if (arg_is_list(it)) {
-		why = flag_list_take(&r->flags, it, false);
+		why = flag_list_take(&m->flags, it, false);
 		if (why != NULL)
 			refuse(r, true, why);
 	}
-	r->date = clock_wall_us() / 1000000;
+	m->date = clock_wall_us() / 1000000;
 	if (it->end - it->at > 1) {
 		if (arg_take_pattern(it, &text) && date_parse_imap(text, &date))
-			r->date = date.utc;
+			m->date = date.utc;
 		else
 			refuse(r, true, "Date expected");
 	}
@@ -105,48 +166,40 @@ take_options(struct append *r, struct arg_iter *it)
 		refuse(r, true, "Message literal expected");
 }
 
-/* Is the literal just announced an APPEND's message? The mailbox name may be
- * a literal too, but is the first argument. */
-static bool
-is_append_message(struct session *s, struct arg_iter *it, struct span *tag)
+static void
+check_size(struct session *s, struct append *r)
 {
-	struct arg_iter rest;
-	struct span name;
-
-	if (!(s->state & SESSION_LOGGED_IN) || !arg_take_atom(it, tag) ||
-	    tag->n > TAG_MAX || !arg_take_atom(it, &name) ||
-	    !span_is(name, "APPEND"))
-		return false;
-	rest = *it;
-	return arg_next(&rest) != NULL && !arg_at_end(&rest);
+	if (latest(r)->size > (uint64_t)s->conf->imap_append_limit)
+		refuse(r, false, "[TOOBIG] Message too large");
+	if (latest(r)->size == 0)
+		refuse(r, false, "[CANNOT] A message has at least one byte");
+	if (r->n > MESSAGES_MAX)
+		refuse(r, false, "[LIMIT] Too many messages at once");
 }
 
-static void append_input(struct session *s);
-static void end_line(struct session *s, struct span line);
-
+/* Asks the store once the first message is announced; quota each time. */
 static void
 check_job(struct session *s)
 {
 	struct append *r = s->run;
+	struct message_in *m = latest(r);
 
-	if (!account_folder_exists(s->account, r->name))
+	if (r->n == 1 && !account_folder_exists(s->account, r->name))
 		refuse(r, false, "[TRYCREATE] No such mailbox");
-	else if (!quota_has_room(s, 1, r->size))
+	else if (!quota_has_room(s, r->n, r->bytes))
 		refuse(r, false, "[OVERQUOTA] Not enough room left");
-	if (r->refusal != NULL || r->size <= MEMORY_MAX)
+	if (r->refusal != NULL)
 		return;
-	s->job_rc = account_tmp_new(s->account, &r->tmp, &s->job_err);
+	if (m->size <= MEMORY_MAX && r->memory + m->size <= MEMORY_ALL) {
+		r->memory += m->size;
+		return;
+	}
+	s->job_rc = account_tmp_new(s->account, &m->tmp, &s->job_err);
 	if (s->job_rc < 0) {
 		log_error("%s: user=<%s>: %s", s->id, s->user,
 		    s->job_err.why);
 		refuse(r, false, "[UNAVAILABLE] Try again later");
 	}
-}
-
-static void
-answer_refusal(struct session *s, struct append *r)
-{
-	session_reply(s, r->bad ? "BAD" : "NO", "%s", r->refusal);
 }
 
 static void
@@ -156,48 +209,69 @@ check_done(struct session *s)
 
 	if (r->refusal != NULL && r->sync) {
 		/* the client sends nothing more of this command */
-		s->input = NULL;
-		answer_refusal(s, r);
+		session_job(s, drop_job, answer_refusal);
 		return;
 	}
 	if (r->refusal == NULL && r->sync)
 		stream_str(s->stream, "+ OK\r\n");
-	session_take_input(s, append_input);
 	stream_in_limit(s->stream, PIECE_BYTES);
+	session_take_input(s, append_input);
+}
+
+static void
+literal_begin(struct session *s, struct append *r)
+{
+	latest(r)->size = r->left = reader_literal_size(&s->reader);
+	r->bytes += r->left;
+	r->sync = reader_literal_sync(&s->reader);
+	check_size(s, r);
+	/* a small message after the first needs no thread to be judged */
+	if (r->refusal != NULL || (r->n > 1 && r->left <= MEMORY_MAX &&
+	    r->memory + r->left <= MEMORY_ALL && s->quota_bytes == 0 &&
+	    s->quota_messages == 0)) {
+		r->memory += r->left;
+		check_done(s);
+	} else {
+		session_job(s, check_job, check_done);
+	}
+}
+
+/* Is the literal just announced an APPEND's message? The mailbox name may be
+ * a literal too, but is the first argument. */
+static bool
+is_append_message(struct session *s, struct arg_iter *it)
+{
+	struct arg_iter rest = *it;
+	struct span tag, name;
+
+	if (!(s->state & SESSION_LOGGED_IN) || !arg_take_atom(&rest, &tag) ||
+	    !arg_take_atom(&rest, &name) || !span_is(name, "APPEND") ||
+	    arg_next(&rest) == NULL || arg_at_end(&rest) ||
+	    !session_take_tag(s, it))
+		return false;
+	arg_next(it);
+	return true;
 }
 
 bool
 append_literal(struct session *s)
 {
 	struct arg_iter it = args_iter(&s->args);
-	struct append *r;
-	struct span tag;
+	struct append *r = s->run;
 
-	if (!is_append_message(s, &it, &tag))
-		return false;
-	memcpy(s->tag, tag.p, tag.n);
-	s->tag[tag.n] = '\0';
-	s->uid = false;
-	s->command = command_find(SPAN_LIT("APPEND"));
-	s->server->stats.commands++;
-	r = xcalloc(1, sizeof(*r));
-	r->tmp.fd = -1;
-	r->size = r->left = reader_literal_size(&s->reader);
-	r->sync = reader_literal_sync(&s->reader);
-	buf_init(&r->piece, BUF_NO_CAP);
-	session_run_set(s, r, append_free);
-	s->abandon = drop_job;
-	take_mailbox(s, r, &it);
+	if (s->line == end_line) {		/* one message more */
+		session_line_end(s);
+		message_add(r);
+	} else {
+		if (!is_append_message(s, &it))
+			return false;
+		r = append_begin(s);
+		message_add(r);
+		take_mailbox(s, r, &it);
+	}
 	if (r->refusal == NULL)
 		take_options(r, &it);
-	if (r->size > (uint64_t)s->conf->imap_append_limit)
-		refuse(r, false, "[TOOBIG] Message too large");
-	if (r->size == 0)
-		refuse(r, false, "[CANNOT] A message has at least one byte");
-	if (r->refusal != NULL)
-		check_done(s);
-	else
-		session_job(s, check_job, check_done);
+	literal_begin(s, r);
 	return true;
 }
 
@@ -207,11 +281,12 @@ static void
 write_job(struct session *s)
 {
 	struct append *r = s->run;
-	struct span rest = buf_span(&r->piece);
+	struct message_in *m = latest(r);
+	struct span rest = buf_span(&m->piece);
 	ssize_t n;
 
 	while (rest.n > 0) {
-		n = write(r->tmp.fd, rest.p, rest.n);
+		n = write(m->tmp.fd, rest.p, rest.n);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
@@ -224,7 +299,7 @@ write_job(struct session *s)
 		}
 		rest = span_sub(rest, (size_t)n, rest.n);
 	}
-	buf_clear(&r->piece);
+	buf_clear(&m->piece);
 }
 
 static void
@@ -239,16 +314,17 @@ static void
 append_input(struct session *s)
 {
 	struct append *r = s->run;
+	struct message_in *m = latest(r);
 	struct buf *in = stream_in(s->stream);
 	size_t n = (size_t)MIN(r->left, (uint64_t)buf_len(in));
 
 	if (r->refusal == NULL)
-		buf_append(&r->piece, buf_data(in), n);
+		buf_append(&m->piece, buf_data(in), n);
 	buf_consume(in, n);
 	r->left -= n;
-	if (r->tmp.fd != -1 && r->refusal == NULL &&
-	    (buf_len(&r->piece) >= PIECE_BYTES ||
-	    (r->left == 0 && buf_len(&r->piece) > 0))) {
+	if (m->tmp.fd != -1 && r->refusal == NULL &&
+	    (buf_len(&m->piece) >= PIECE_BYTES ||
+	    (r->left == 0 && buf_len(&m->piece) > 0))) {
 		stream_pause(s->stream);
 		session_job(s, write_job, write_done);
 		return;
@@ -256,47 +332,65 @@ append_input(struct session *s)
 	if (r->left > 0)
 		return;
 	stream_in_limit(s->stream, STREAM_IN_LIMIT);
-	/* what follows the message: the end of the line */
+	/* then the end of the line, or what announces the next message */
 	session_input_end(s);
-	session_read_lines(s, end_line);
+	s->line = end_line;
 }
 
-/* --- after it ------------------------------------------------------------------------------ */
+/* --- after the last ----------------------------------------------------------------------- */
+
+/* Turns keyword names into bits, opening the folder when there are any. */
+static int
+resolve_flags(struct session *s, struct append *r)
+{
+	struct folder *f = NULL;
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < r->n && rc == 0; i++) {
+		r->item[i].flags = r->in[i].flags.bits;
+		if (r->in[i].flags.n == 0)
+			continue;
+		if (f == NULL)
+			f = folder_open(s->account, r->name, false,
+			    &s->job_err);
+		rc = f == NULL ? MIN(s->job_err.code, -1) :
+		    flag_list_resolve(&r->in[i].flags, f, true,
+		    &r->item[i].flags, &s->job_err);
+	}
+	folder_close(&f);
+	return rc;
+}
 
 static void
 append_job(struct session *s)
 {
 	struct append *r = s->run;
-	struct folder *f = NULL;
+	size_t i;
 
-	r->item.date = r->date;
-	r->item.flags = r->flags.bits;
-	if (r->flags.n > 0) {
-		f = folder_open(s->account, r->name, false, &s->job_err);
-		if (f == NULL) {
-			s->job_rc = MIN(s->job_err.code, -1);
-			return;
-		}
-		s->job_rc = flag_list_resolve(&r->flags, f, true,
-		    &r->item.flags, &s->job_err);
-		folder_close(&f);
-		if (s->job_rc < 0)
-			return;
+	r->item = xcalloc(r->n, sizeof(*r->item));
+	for (i = 0; i < r->n; i++) {
+		r->item[i].date = r->in[i].date;
+		if (r->in[i].tmp.fd != -1)
+			r->item[i].tmp = &r->in[i].tmp;
+		else
+			r->item[i].data = buf_span(&r->in[i].piece);
 	}
-	if (r->tmp.fd != -1)
-		r->item.tmp = &r->tmp;
-	else
-		r->item.data = buf_span(&r->piece);
-	s->job_rc = folder_append(s->account, r->name, &r->item, 1,
-	    &r->uidvalidity, &s->job_err);
-	if (s->job_rc < 0 && r->tmp.fd != -1)
-		account_tmp_drop(s->account, &r->tmp);
+	s->job_rc = resolve_flags(s, r);
+	if (s->job_rc == 0)
+		s->job_rc = folder_append(s->account, r->name, r->item, r->n,
+		    &r->uidvalidity, &s->job_err);
+	if (s->job_rc < 0)
+		drop_job(s);
 }
 
 static void
 append_done(struct session *s)
 {
 	struct append *r = s->run;
+	struct buf set;
+	uint32_t *uids;
+	size_t i;
 
 	if (s->job_rc == PS_ENOTFOUND) {
 		session_reply(s, "NO", "[TRYCREATE] No such mailbox");
@@ -307,14 +401,15 @@ append_done(struct session *s)
 		return;
 	}
 	session_changed_folder(s, r->name);
-	session_reply(s, "OK", "[APPENDUID %u %u] APPEND completed",
-	    r->uidvalidity, r->item.uid);
-}
-
-static void
-refused_done(struct session *s)
-{
-	answer_refusal(s, s->run);
+	buf_init(&set, BUF_NO_CAP);
+	uids = xcalloc(r->n, sizeof(*uids));
+	for (i = 0; i < r->n; i++)
+		uids[i] = r->item[i].uid;
+	seqset_put(&set, uids, r->n);
+	session_reply(s, "OK", "[APPENDUID %u %s] APPEND completed",
+	    r->uidvalidity, buf_cstr(&set));
+	free(uids);
+	buf_fini(&set);
 }
 
 static void
@@ -324,13 +419,9 @@ end_line(struct session *s, struct span line)
 
 	session_line_end(s);
 	if (line.n > 0)
-		refuse(r, true, "One message at a time");
-	if (r->refusal == NULL)
-		session_job(s, append_job, append_done);
-	else if (r->tmp.fd != -1)
-		session_job(s, drop_job, refused_done);
-	else
-		answer_refusal(s, r);
+		refuse(r, true, "Message literal expected");
+	session_job(s, r->refusal == NULL ? append_job : drop_job,
+	    r->refusal == NULL ? append_done : answer_refusal);
 }
 
 /* Without any literal it is malformed. */

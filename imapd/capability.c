@@ -9,7 +9,7 @@
 #define ID_FIELDS_MAX	30
 
 static const char always[] = "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE "
-    "NAMESPACE CHILDREN UNSELECT UIDPLUS MOVE";
+    "NAMESPACE CHILDREN UNSELECT UIDPLUS MOVE MULTIAPPEND";
 
 void
 capability_put(struct session *s, struct buf *out)

@@ -16,7 +16,10 @@
 #include "mail/date.h"
 #include "mail/imap_text.h"
 
-#define SLICE_BYTES	(96 * 1024)
+#define SLICE_BYTES	(128 * 1024)
+/* While one slice is sent the next is read. */
+#define OUT_LOW		(128 * 1024)
+#define OUT_HIGH	(256 * 1024)
 #define SLICE_MESSAGES	2000
 #define SEEN_BATCH	64
 
@@ -312,6 +315,7 @@ fetch_done(struct session *s)
 		session_slice(s, fetch_slice);
 		return;
 	}
+	stream_out_marks(s->stream, STREAM_OUT_LOW, STREAM_OUT_HIGH);
 	if (r->any_seen)
 		session_changed_folder(s, folder_name(s->folder));
 	if (r->missing)
@@ -348,5 +352,6 @@ cmd_fetch(struct session *s, struct arg_iter *it)
 	if (s->uid)
 		r->plan.items |= FETCH_UID;
 	r->writable = !s->read_only;
+	stream_out_marks(s->stream, OUT_LOW, OUT_HIGH);
 	fetch_slice(s);
 }

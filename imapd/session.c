@@ -412,9 +412,8 @@ tag_ok(struct span tag)
 	return true;
 }
 
-/* The tag off the front; "*" when there is none that could be a tag. */
-static bool
-take_tag(struct session *s, struct arg_iter *it)
+bool
+session_take_tag(struct session *s, struct arg_iter *it)
 {
 	struct span tag;
 
@@ -454,7 +453,7 @@ command_begin(struct session *s, struct arg_iter *it, const char *why)
 
 	s->uid = false;
 	s->command = &no_command;
-	if (!take_tag(s, it)) {
+	if (!session_take_tag(s, it)) {
 		session_bad(s, why != NULL ? why : "Bad tag");
 		return NULL;
 	}
@@ -526,7 +525,7 @@ take_literal(struct session *s)
 		return;
 	}
 	it = args_iter(&s->args);
-	take_tag(s, &it);
+	session_take_tag(s, &it);
 	stream_fmt(s->stream, "%s BAD %s\r\n", s->tag,
 	    why != NULL ? why : "[TOOBIG] Literal too large");
 	reader_literal_skip(&s->reader);

@@ -111,6 +111,9 @@ void session_close(struct session *s);
 
 /* --- for commands --- */
 
+/* Takes the tag off the front of a command; "*", and false, when there is none
+ * that could be one. */
+bool session_take_tag(struct session *s, struct arg_iter *it);
 /* Ends the command: "tag word text", e.g. "OK", "[READ-ONLY] done"; updates
  * of the selected folder are sent before it. */
 void session_reply(struct session *s, const char *word, const char *fmt, ...)

@@ -350,6 +350,39 @@ test_append_forms(void **state)
 	client_free(&c);
 }
 
+static void
+test_multiappend(void **state)
+{
+	struct client *c = client_login();
+
+	assert_non_null(strstr(client_do(c, "APPEND INBOX {5+}\r\na: b\n "
+	    "(\\Seen) {5+}\r\nc: d\n " DATE1 "{5+}\r\ne: f\n",
+	    "OK [APPENDUID ", ""), " 1:3]"));
+	/* all or none */
+	client_do(c, "APPEND INBOX {5+}\r\na: b\n (\\No) {5+}\r\nc: d\n "
+	    "{5+}\r\nc: d\n", "BAD", "");
+	client_do(c, "APPEND INBOX {5+}\r\na: b\n x", "BAD", "");
+	client_send(c, "a APPEND INBOX {5}\r\n");
+	client_wait(c, "+ OK");
+	client_send(c, "a: b\n {5}\r\n");
+	client_wait(c, "+ OK");
+	client_send(c, "a: b\n {999999999}\r\n");
+	client_wait(c, "a NO [TOOBIG]");
+	client_send(c, "b APPEND INBOX {5}\r\n");
+	client_wait(c, "+ OK");
+	client_send(c, "a: b\n {5}\r\n");
+	client_wait(c, "+ OK");
+	client_send(c, "g: h\n\r\n");
+	client_wait(c, "b OK [APPENDUID ");
+	client_do(c, "SELECT INBOX", "OK", NULL);
+	client_do(c, "FETCH 2:3 (FLAGS BODY.PEEK[])", "OK",
+	    "* 2 FETCH (FLAGS (\\Seen \\Recent) BODY[] {6}\r\nc: d\r\n)\r\n"
+	    "* 3 FETCH (FLAGS (\\Recent) BODY[] {6}\r\ne: f\r\n)\r\n");
+	client_do(c, "STATUS INBOX (MESSAGES)", "OK",
+	    "* STATUS INBOX (MESSAGES 5)\r\n");
+	client_free(&c);
+}
+
 /* RFC 3501 7.4.1: numbers must not move under a client that is asking. */
 static void
 test_two_sessions(void **state)
@@ -556,6 +589,7 @@ main(void)
 		T(test_mailboxes),
 		T(test_copy_and_move),
 		T(test_append_forms),
+		T(test_multiappend),
 		T(test_two_sessions),
 		T(test_idle_wakes),
 		WHOLE(test_pipelined_commands_are_answered_in_order),
