@@ -344,14 +344,38 @@ open_cb(void *arg)
 		io_want(&l->io, IO_READ);
 }
 
+/* A list with a mistake, or an open relay: nothing of us starts. */
+static int
+lists_check(struct conf *conf, struct err *err)
+{
+	struct buf complaints;
+	struct span rest, line;
+	int rc = 0;
+
+	buf_init(&complaints, 65536);
+	if (!gate_conf_check(conf, &complaints)) {
+		rest = buf_span(&complaints);
+		while (span_split(&rest, '\n', &line) && line.n > 0)
+			log_error("%.*s", SPAN_ARG(line));
+		rc = err_set(err, ERR_PERM, PS_ESYNTAX,
+		    "restriction lists: see the errors above");
+	}
+	buf_fini(&complaints);
+	return rc;
+}
+
 static void *
 program_init(const struct service_env *env, struct err *err)
 {
-	struct program *g = xcalloc(1, sizeof(*g));
-	struct server *srv = &g->srv;
+	struct program *g;
+	struct server *srv;
 	uint32_t host = crc32c(0, env->conf->host_name_in_database,
 	    strlen(env->conf->host_name_in_database)) & QUEUEID_HOST_MAX;
 
+	if (lists_check(env->conf, err) != 0)
+		return NULL;
+	g = xcalloc(1, sizeof(*g));
+	srv = &g->srv;
 	g->magic = PROGRAM_MAGIC;
 	g->env = env;
 	TAILQ_INIT(&g->listeners);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "smtpd/fake.h"
 
@@ -329,6 +330,107 @@ a_large_text_goes_through_a_file(void **state)
 }
 
 static void
+a_lagging_queue_slows_and_a_full_one_refuses(void **state)
+{
+	struct fake f;
+	uint64_t until = clock_mono_ms() + 3000;
+
+	(void)state;
+	fake_init(&f, STRICT);
+	fake_connect(&f);
+	fake_send(&f, SPAN_LIT("MAIL FROM:<>\r\nRCPT TO:<kim@a.example>\r\n"
+	    "DATA\r\n"));
+	buf_clear(&f.sent);
+	f.srv.pressure = 1;
+	fake_send(&f, SPAN_LIT("x\r\n.\r\n"));
+	assert_int_equal(f.n_messages, 1);	/* stored, not yet told */
+	assert_int_equal(buf_len(&f.sent), 0);
+	while (buf_len(&f.sent) == 0 && clock_mono_ms() < until)
+		fake_settle(&f);
+	expect(&f, "250 2.0.0|");
+	f.srv.pressure = 2;
+	fake_send(&f, SPAN_LIT("MAIL FROM:<>\r\n"));
+	expect(&f, "452 4.3.1|");
+	fake_fini(&f);
+}
+
+static bool gone;
+
+static void
+gone_cb(struct server *srv, void *arg)
+{
+	gone = true;
+}
+
+static void
+stopping_lets_a_message_finish(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	gone = false;
+	fake_init(&f, STRICT);
+	fake_connect(&f);
+	fake_send(&f, SPAN_LIT("MAIL FROM:<>\r\nRCPT TO:<kim@a.example>\r\n"
+	    "DATA\r\n"));
+	fake_send(&f, SPAN_LIT("x\r\n"));
+	buf_clear(&f.sent);
+	server_stop(&f.srv, gone_cb, NULL);
+	assert_false(gone);
+	fake_send(&f, SPAN_LIT(".\r\n"));
+	expect(&f, "250 2.0.0|421 4.3.2|!");
+	assert_true(gone);
+	assert_int_equal(f.n_messages, 1);
+	fake_fini(&f);
+}
+
+static void
+stopping_ends_idle_sessions(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	gone = false;
+	fake_init(&f, STRICT);
+	fake_connect(&f);
+	buf_clear(&f.sent);
+	server_stop(&f.srv, gone_cb, NULL);
+	fake_settle(&f);
+	expect(&f, "421 4.3.2|!");
+	assert_true(gone);
+	fake_fini(&f);
+}
+
+static void
+many_destinations_are_told_apart(void **state)
+{
+	struct fake f;
+	struct buf line;
+	int i;
+
+	(void)state;
+	buf_init(&line, 65536);
+	fake_init(&f, "myhostname = mx.example\nmynetworks = 192.0.2.0/24\n");
+	fake_connect(&f);
+	fake_send(&f, SPAN_LIT("MAIL FROM:<>\r\n"));
+	for (i = 0; i < 400; i++) {
+		buf_fmt(&line, "RCPT TO:<u%d@b.example>\r\n", i % 200);
+		fake_send(&f, buf_span(&line));
+		buf_clear(&line);
+	}
+	fake_send(&f, SPAN_LIT("DATA\r\n"));
+	buf_clear(&f.sent);
+	fake_send(&f, SPAN_LIT("x\r\n.\r\n"));
+	expect(&f, "250 2.0.0|");
+	for (i = 0; i < 200; i++)
+		buf_fmt(&line, "|EXTERNAL u%d@b.example", i);
+	assert_string_equal(buf_cstr(&f.message[0].envelope),
+	    buf_cstr(&line));
+	fake_fini(&f);
+	buf_fini(&line);
+}
+
+static void
 a_client_that_hangs_up_anywhere_leaves_nothing(void **state)
 {
 	static const char all[] = "EHLO c.example\r\nMAIL FROM:<s@s.example>"
@@ -358,6 +460,11 @@ main(void)
 		cmocka_unit_test(conversations),
 		cmocka_unit_test(a_failed_journal_is_451),
 		cmocka_unit_test(a_large_text_goes_through_a_file),
+		cmocka_unit_test(
+		    a_lagging_queue_slows_and_a_full_one_refuses),
+		cmocka_unit_test(stopping_lets_a_message_finish),
+		cmocka_unit_test(stopping_ends_idle_sessions),
+		cmocka_unit_test(many_destinations_are_told_apart),
 		cmocka_unit_test(
 		    a_client_that_hangs_up_anywhere_leaves_nothing),
 	};
