@@ -255,6 +255,8 @@ commit_store(struct txn *t)
 		t->append.body_fd = t->body.fd;
 	}
 	t->append.body_len = t->body.size;
+	journal_writer_expect(t->srv->journal,
+	    t->srv->n_txns - t->srv->n_committing);
 	if (journal_append(t->srv->journal, &t->append, &t->env, &err) != 0)
 		fail_later(t, err.why);
 }

@@ -47,6 +47,7 @@ struct server {
 	bool stopping;
 	TAILQ_HEAD(session_list, session) sessions;
 	size_t n_sessions, n_committing;
+	size_t n_txns;			/* begun by MAIL, not over yet */
 	struct map *clients;		/* sessions per address */
 	struct map *quota_waits;	/* id -> session */
 	struct map *auth_waits;		/* id -> session */

@@ -37,6 +37,7 @@ txn_new(struct session *s)
 	struct txn *t = spare_take(s->srv);
 
 	t->srv = s->srv;
+	t->srv->n_txns++;
 	t->session = s;
 	t->queue_id[0] = '\0';
 	t->flags = 0;
@@ -76,6 +77,7 @@ txn_free(struct txn **tp)
 		return;
 	ps_assert(!t->committing);
 	srv = t->srv;
+	srv->n_txns--;
 	quota_release(t, 0, 0);
 	body_fini(&t->body);
 	map_free(&t->seen);

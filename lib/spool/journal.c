@@ -5,8 +5,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/disk.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -17,6 +19,10 @@
 #define IOV_MAX_OURS	1000
 #define CHUNK		(256 * 1024)
 #define TICK_MS		500
+/* How long a group waits for messages that are on their way, and how many of
+ * them are enough. A sync costs about what ten messages cost to write. */
+#define GATHER_US	4000
+#define GATHER_ENOUGH	16
 
 enum { IDLE, PENDING, WRITING };
 
@@ -50,7 +56,10 @@ struct journal_writer {
 	struct append_list pending;
 	size_t n_pending;
 	struct wseg cur, spare;
+	size_t expected;	/* messages on their way here */
+	uint64_t gap_us;	/* between appends, of late */
 	bool busy;		/* the thread is writing into cur */
+	bool gathering;		/* the thread waits for company */
 	bool drop;		/* cur is lost: close it when not busy */
 	bool stop;
 	STAILQ_HEAD(, note) notes;
@@ -58,6 +67,8 @@ struct journal_writer {
 	struct journal_stats stats;
 	/* the loop's own */
 	bool asked, connected;
+	uint64_t last_append_us;
+	size_t announced;
 	uint64_t record_max, patience_ms;
 	struct defer ask;
 	struct timer tick;
@@ -348,6 +359,36 @@ commit_one(struct journal_writer *w)
 	group_end(w, n, end, dead);
 }
 
+/* Lock held: is it worth waiting for more? Only when more is on its way and
+ * has come fast enough of late; a lone sender never waits. */
+static bool
+company_comes(const struct journal_writer *w)
+{
+	return !w->stop && w->expected > 0 && w->n_pending < GATHER_ENOUGH &&
+	    w->gap_us < GATHER_US;
+}
+
+/* Lock held. */
+static void
+company_wait(struct journal_writer *w)
+{
+	struct timespec until;
+
+	if (!company_comes(w))
+		return;
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += GATHER_US * 1000L;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_nsec -= 1000000000L;
+		until.tv_sec++;
+	}
+	w->gathering = true;
+	while (company_comes(w) && pthread_cond_timedwait(&w->more, &w->lock,
+	    &until) == 0)
+		;
+	w->gathering = false;
+}
+
 static void *
 commit_main(void *arg)
 {
@@ -356,11 +397,18 @@ commit_main(void *arg)
 
 	pthread_mutex_lock(&w->lock);
 	while (!w->stop) {
-		a = TAILQ_FIRST(&w->pending);
-		if (a == NULL || !seg_ready(w, spool_page_up(a->length)))
+		if (TAILQ_EMPTY(&w->pending)) {
 			pthread_cond_wait(&w->more, &w->lock);
-		else
+			continue;
+		}
+		company_wait(w);
+		a = TAILQ_FIRST(&w->pending);
+		if (a == NULL || w->stop)
+			continue;
+		if (seg_ready(w, spool_page_up(a->length)))
 			commit_one(w);
+		else
+			pthread_cond_wait(&w->more, &w->lock);
 	}
 	pthread_mutex_unlock(&w->lock);
 	return NULL;
@@ -497,6 +545,7 @@ journal_writer_new(struct loop *l, const struct journal_writer_ops *ops,
     void *arg)
 {
 	struct journal_writer *w = xcalloc(1, sizeof(*w));
+	pthread_condattr_t attr;
 	sigset_t all, old;
 
 	w->loop = l;
@@ -507,7 +556,11 @@ journal_writer_new(struct loop *l, const struct journal_writer_ops *ops,
 	TAILQ_INIT(&w->pending);
 	STAILQ_INIT(&w->notes);
 	pthread_mutex_init(&w->lock, NULL);
-	pthread_cond_init(&w->more, NULL);
+	w->gap_us = GATHER_US;
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&w->more, &attr);
+	(void)pthread_condattr_destroy(&attr);
 	defer_init(&w->ask, l, ask_cb, w);
 	timer_init(&w->tick, l, tick_cb, w);
 	(void)sigfillset(&all);
@@ -613,11 +666,18 @@ append_body_len(const struct journal_append *a)
 	return a->cold ? 0 : n;
 }
 
+void
+journal_writer_expect(struct journal_writer *w, size_t n)
+{
+	w->announced = n;
+}
+
 int
 journal_append(struct journal_writer *w, struct journal_append *a,
     const struct envelope *env, struct err *err)
 {
 	static const char blank[RECORD_HEADER_SIZE];
+	uint64_t now_us;
 	int rc;
 
 	buf_init(&a->head, ENVELOPE_PACKED_MAX + RECORD_HEADER_SIZE + 1);
@@ -634,10 +694,16 @@ journal_append(struct journal_writer *w, struct journal_append *a,
 	}
 	a->queued_ms = loop_now_ms(w->loop);
 	a->state = PENDING;
+	now_us = clock_mono_us();
 	pthread_mutex_lock(&w->lock);
 	TAILQ_INSERT_TAIL(&w->pending, a, link);
 	w->n_pending++;
-	if (!w->busy)
+	w->expected = w->announced;
+	w->gap_us = (w->gap_us * 7 + MIN(now_us - w->last_append_us,
+	    (uint64_t)GATHER_US * 8)) / 8;
+	w->last_append_us = now_us;
+	/* one that gathers is woken when it is enough, not by each */
+	if (!w->busy && (!w->gathering || !company_comes(w)))
 		pthread_cond_signal(&w->more);
 	pthread_mutex_unlock(&w->lock);
 	defer_call(&w->ask);

@@ -93,6 +93,9 @@ void journal_writer_patience_ms(struct journal_writer *w, uint64_t ms);
  */
 int journal_append(struct journal_writer *w, struct journal_append *a,
     const struct envelope *env, struct err *err) MUST_CHECK;
+/* How many more messages are on their way, for the appends that follow: a
+ * group waits up to 4 ms for company when it comes quickly, never for 0. */
+void journal_writer_expect(struct journal_writer *w, size_t n);
 /* Largest record a segment takes: body plus packed envelope. 0 = no segment
  * was seen yet. */
 uint64_t journal_writer_record_max(const struct journal_writer *w);
