@@ -252,6 +252,19 @@ exchange_queue(struct exchange *ex)
 	turnstile_enter(ex->env->turnstile, &ex->turn, span_str(ex->ip));
 }
 
+/* Once a second: everybody's mail program comes back every few. */
+static void
+exchange_warn_temp(const struct exchange *ex, const char *why)
+{
+	static uint64_t next_ms;
+	uint64_t now = loop_now_ms(ex->env->loop);
+
+	if (now < next_ms)
+		return;
+	next_ms = now + 1000;
+	log_warning("cannot look up a login: %s", why);
+}
+
 static void
 exchange_fetched_cb(const struct login *login, void *arg)
 {
@@ -259,7 +272,7 @@ exchange_fetched_cb(const struct login *login, void *arg)
 
 	ex->ask = NULL;
 	if (login->result == LOGIN_TEMP) {
-		log_warning("cannot look up a login: %s", login->why);
+		exchange_warn_temp(ex, login->why);
 		exchange_end(ex, AUTH_TEMP);
 		return;
 	}

@@ -20,7 +20,8 @@ check_LIBRARIES += authd/libtestclient.a
 authd_libtestclient_a_SOURCES = authd/testclient.c authd/testclient.h
 authd_libtestclient_a_CFLAGS = $(AM_CFLAGS) $(SSL_CFLAGS)
 
-authd_tests = authd/t_authd authd/t_exchange authd/t_mech
+authd_tests = authd/t_authd authd/t_exchange authd/t_mech \
+	authd/t_turnstile
 if HAVE_CMOCKA
 check_PROGRAMS += $(authd_tests)
 endif
@@ -34,5 +35,7 @@ authd_t_authd_SOURCES = authd/t_authd.c
 authd_t_authd_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(PQ_CFLAGS) \
 	$(CMOCKA_CFLAGS)
 authd_t_authd_LDADD = lib/libtestpg.a $(authd_t_mech_LDADD)
-authd_t_authd_DEPENDENCIES = authd/authd$(EXEEXT) $(AUTHD_LIBS) \
-	lib/libtestpg.a authd/libtestclient.a
+EXTRA_authd_t_authd_DEPENDENCIES = authd/authd$(EXEEXT)
+authd_t_turnstile_SOURCES = authd/t_turnstile.c
+authd_t_turnstile_CFLAGS = $(authd_t_exchange_CFLAGS)
+authd_t_turnstile_LDADD = $(authd_t_mech_LDADD)
