@@ -146,15 +146,39 @@ silence_limit_ms(const struct db *db)
 void
 db_expire_arm(struct db *db)
 {
-	struct db_query *w = TAILQ_FIRST(&db->waiting);
 	uint64_t now = loop_now_ms(db->loop), at = silence_limit_ms(db);
+	const struct db_query *q = TAILQ_FIRST(&db->waiting);
 
-	if (w != NULL)
-		at = MIN(at, w->deadline_ms);
+	if (q != NULL)
+		at = MIN(at, q->deadline_ms);
+	TAILQ_FOREACH(q, &db->running, link)
+		if (!q->told && !q->done) {
+			at = MIN(at, q->deadline_ms);
+			break;		/* those behind it came later */
+		}
 	if (at == UINT64_MAX)
 		timer_clear(&db->expire);
 	else
 		timer_set_ms(&db->expire, at > now ? at - now : 0);
+}
+
+/* Behind slow ones a query may be old though the server lives: its asker is
+ * told, and only its place is kept for the answer that will come. */
+static void
+running_expire(struct db *db, uint64_t now)
+{
+	struct db_query *q;
+
+	for (;;) {
+		TAILQ_FOREACH(q, &db->running, link)
+			if (!q->told && !q->done && q->deadline_ms <= now)
+				break;
+		if (q == NULL)
+			return;
+		db->stats.timed_out++;
+		db_result_fail(&q->res, "no answer in time");
+		query_tell(q);		/* may change the list */
+	}
 }
 
 void
@@ -166,6 +190,7 @@ db_expire_cb(void *arg)
 
 	if (silence_limit_ms(db) <= now)
 		db_lost(db, "the server does not answer");
+	running_expire(db, now);
 	while ((q = TAILQ_FIRST(&db->waiting)) != NULL &&
 	    q->deadline_ms <= now) {
 		db->stats.timed_out++;

@@ -37,7 +37,7 @@ struct db_query {
 	bool told;			/* its callback has run */
 	db_result_cb *cb;		/* NULL: cancelled */
 	void *arg;
-	uint64_t deadline_ms;		/* while it waits */
+	uint64_t deadline_ms;		/* then its asker is told */
 	uint64_t sent_ms;
 	struct db_result res;
 };

@@ -168,6 +168,37 @@ the_server_ends_what_takes_too_long(void **state)
 	loop_free(&l);
 }
 
+/* Five that take their full statement_timeout of 1 s, one after another on
+ * one connection: nobody waits longer than query_timeout_ms, 3 s. */
+static void
+those_behind_slow_ones_are_told_in_time(void **state)
+{
+	struct loop *l = loop_new();
+	struct db *db = db_make(l, pg.url);
+	struct answer a[5] = { { .calls = 0 } }, after = { .calls = 0 };
+	struct db_stats st;
+	size_t i;
+
+	(void)state;
+	assert_true(testpg_wait(l, is_up, db, 5000));
+	for (i = 0; i < ARRAY_LEN(a); i++)
+		(void)db_ask(db, "SELECT pg_sleep(30)", NULL, 0, DB_AGAIN,
+		    answer_cb, &a[i]);
+	assert_true(testpg_wait(l, answered, &a[4], 10000));
+	assert_string_equal(a[0].sqlstate, "57014");
+	assert_string_equal(a[4].why, "no answer in time");
+	(void)db_ask(db, "SELECT 8", NULL, 0, DB_ONCE, answer_cb, &after);
+	assert_true(testpg_wait(l, answered, &after, 5000));
+	assert_string_equal(after.text, "8");	/* answers are not mixed up */
+	for (i = 0; i < ARRAY_LEN(a); i++)
+		assert_int_equal(a[i].calls, 1);
+	db_stats(db, &st);
+	assert_int_equal(st.connects, 1);
+	assert_int_equal(st.waiting + st.running, 0);
+	db_free(&db);
+	loop_free(&l);
+}
+
 static void
 the_queue_has_a_cap(void **state)
 {
@@ -448,6 +479,7 @@ main(void)
 		cmocka_unit_test(what_is_no_text_is_refused_and_harms_nobody),
 		cmocka_unit_test(a_cancelled_query_never_calls_back),
 		cmocka_unit_test(the_server_ends_what_takes_too_long),
+		cmocka_unit_test(those_behind_slow_ones_are_told_in_time),
 		cmocka_unit_test(the_queue_has_a_cap),
 		cmocka_unit_test(a_restart_is_survived),
 		cmocka_unit_test(without_a_server_queries_fail_in_time),
