@@ -195,19 +195,6 @@ cmd_config_check(struct cli *cli)
 	return rc;
 }
 
-static void
-man_text(const char *s)
-{
-	for (; *s != '\0'; s++) {
-		if (*s == '\\')
-			fputs("\\e", stdout);
-		else if (*s == '-')
-			fputs("\\-", stdout);
-		else
-			putchar(*s);
-	}
-}
-
 /* The RESTRICTIONS part of postern.conf(5). */
 static void
 restrictions_man(void)
@@ -226,7 +213,7 @@ restrictions_man(void)
 	for (i = 0; i < n; i++) {
 		printf(".It Ic %s%s\n", r[i].name,
 		    r[i].arg == GATE_ARG_NONE ? "" : " Ar argument");
-		man_text(r[i].help);
+		out_man(r[i].help);
 		fputs("\n.br\nIn lists:", stdout);
 		for (stage = 0; stage < ARRAY_LEN(stages); stage++)
 			if ((r[i].stages & 1u << stage) != 0)
@@ -251,43 +238,5 @@ cmd_config_man(struct cli *cli)
 	conf_print_man(&b);
 	fwrite(buf_data(&b), 1, buf_len(&b), stdout);
 	buf_fini(&b);
-	return EX_OK;
-}
-
-/* The COMMANDS part of postern(8). */
-int
-cmd_help_man(struct cli *cli)
-{
-	const struct cli_command *c;
-	size_t i, k, n;
-
-	(void)cli;
-	c = cli_commands(&n);
-	puts(".Bl -tag -width Ds");
-	for (i = 0; i < n; i++) {
-		if ((c[i].flags & CLI_HIDDEN) != 0)
-			continue;
-		printf(".It Nm Cm %s", c[i].name);
-		if (c[i].words[0] != '\0')
-			printf(" Ar %s", c[i].words);
-		putchar('\n');
-		man_text(c[i].help);
-		putchar('\n');
-		if (c[i].options[0] != NULL)
-			fputs("Options:\n", stdout);
-		for (k = 0; k < CLI_OPTIONS_MAX && c[i].options[k] != NULL;
-		    k++) {
-			fputs(k == 0 ? "" : ",\n", stdout);
-			fputs("\\fB", stdout);
-			man_text(c[i].options[k]);
-			fputs("\\fR", stdout);
-		}
-		if (k > 0)
-			puts(".");
-		fputs(".Dl ", stdout);
-		man_text(c[i].example);
-		putchar('\n');
-	}
-	puts(".El");
 	return EX_OK;
 }

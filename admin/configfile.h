@@ -7,6 +7,8 @@
 
 #include "base/conf.h"
 
+#define DEFAULT_CONFIG	PS_SYSCONFDIR "/postern/postern.conf"
+
 struct configfile {
 	char *path;		/* absolute */
 	char *text;

@@ -8,7 +8,8 @@ admin_posternd_SOURCES = admin/posternd.c \
 	admin/out.c admin/out.h admin/place.c admin/place.h \
 	admin/restored.c admin/restored.h admin/roles.c admin/roles.h \
 	admin/secrets.c admin/secrets.h admin/sql.c admin/sql.h \
-	admin/supervisor.c admin/supervisor.h
+	admin/supervisor.c admin/supervisor.h admin/supervisor_int.h \
+	admin/supervisor_stop.c
 admin_posternd_CPPFLAGS = $(AM_CPPFLAGS) -DPS_SOURCE_SQL='"$(abs_top_srcdir)/sql"'
 admin_posternd_CFLAGS = $(AM_CFLAGS) $(NET_CFLAGS) $(PQ_CFLAGS)
 admin_posternd_LDADD = $(SPOOL_LIBS) $(DB_LIBS) $(NET_LIBS)
@@ -18,8 +19,10 @@ admin_postern_SOURCES = admin/postern.c \
 	admin/cli.c admin/cli.h admin/cluster.c admin/cluster.h \
 	admin/cmd_alias.c admin/cmd_config.c admin/cmd_db.c \
 	admin/cmd_domain.c admin/cmd_mailbox.c admin/cmd_server.c \
-	admin/cmd_setup.c admin/commands.c admin/configfile.c \
+	admin/cmd_setup.c admin/cmdline.c admin/cmdline.h \
+	admin/commands.c admin/configfile.c \
 	admin/configfile.h admin/ctl.c admin/ctl.h admin/dbsetup.h \
+	admin/help.c admin/help.h \
 	admin/listen.c admin/listen.h \
 	admin/out.c admin/out.h admin/password.c admin/password.h \
 	admin/place.c admin/place.h admin/roles.c admin/roles.h \

@@ -127,6 +127,19 @@ out_complain(const char *fmt, ...)
 	va_end(ap);
 }
 
+void
+out_man(const char *s)
+{
+	for (; *s != '\0'; s++) {
+		if (*s == '\\')
+			fputs("\\e", stdout);
+		else if (*s == '-')
+			fputs("\\-", stdout);
+		else
+			putchar(*s);
+	}
+}
+
 /* --- rows --- */
 
 struct out *

@@ -45,5 +45,7 @@ void out_size(struct buf *b, uint64_t bytes);
 /* A line of text to stdout or stderr, cleaned. */
 void out_say(const char *fmt, ...) PRINTF(1, 2);
 void out_complain(const char *fmt, ...) PRINTF(1, 2);
+/* Text for a manual page, to stdout. */
+void out_man(const char *text);
 
 #endif

@@ -75,13 +75,17 @@ place_sql(void)
 char *
 place_sibling(const char *name)
 {
-	char *dir = own_dir(), *path;
+	static const char *const dirs[] = { "", "/../sbin", "/../bin" };
+	char *dir = own_dir(), *path = NULL;
+	size_t i;
 
-	path = dir == NULL ? xstrdup(name) : xasprintf("%s/%s", dir, name);
-	if (access(path, X_OK) != 0) {	/* bin and sbin differ */
+	for (i = 0; dir != NULL && i < ARRAY_LEN(dirs); i++) {
+		path = xasprintf("%s%s/%s", dir, dirs[i], name);
+		if (access(path, X_OK) == 0)
+			break;
 		free(path);
-		path = xstrdup(name);
+		path = NULL;
 	}
 	free(dir);
-	return path;
+	return path == NULL ? xstrdup(name) : path;
 }

@@ -4,241 +4,12 @@
  */
 #include "config.h"
 
-#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "admin/cli.h"
-#include "base/conf.h"
+#include "admin/cmdline.h"
+#include "admin/help.h"
 #include "base/log.h"
-
-#define DEFAULT_CONFIG	PS_SYSCONFDIR "/postern/postern.conf"
-
-static const char intro[] =
-"usage: postern [-c FILE] [--json] [--yes] COMMAND [WORDS] [OPTIONS]\n"
-"Administers a Postern mail server.\n";
-
-static const char global_options[] =
-"\nOptions that every command takes:\n"
-"  -c, --config FILE   configuration [$POSTERN_CONFIG, or\n"
-"                      " DEFAULT_CONFIG "]\n"
-"      --json          machine-readable output\n"
-"      --yes           do not ask before something is destroyed\n"
-"  -h, --help          help, also behind a command\n"
-"      --version\n"
-"\nExit: 0 done, 64 usage, 65 bad or refused data, 66 no such message, 67 no\n"
-"such domain, mailbox or alias, 69 database or server not there, 70 our\n"
-"mistake, 73 exists already, 75 try again, 77 not permitted, 78\n"
-"configuration.\n";
-
-static void
-command_help(const struct cli_command *c)
-{
-	size_t i;
-
-	printf("postern %s %s\n    %s\n", c->name, c->words, c->help);
-	for (i = 0; i < CLI_OPTIONS_MAX && c->options[i] != NULL; i++)
-		printf("      %s\n", c->options[i]);
-	printf("    Example: %s\n", c->example);
-}
-
-/* `prefix`: "" all, "mailbox" a group, "mailbox add" one. */
-static void
-help(struct span prefix)
-{
-	const struct cli_command *c;
-	size_t n, i;
-
-	c = cli_commands(&n);
-	if (prefix.n == 0) {
-		fputs(intro, stdout);
-		puts("\nCommands (`postern COMMAND --help' tells more):");
-		for (i = 0; i < n; i++)
-			if ((c[i].flags & CLI_HIDDEN) == 0)
-				printf("  %s%s%s\n", c[i].name,
-				    c[i].words[0] == '\0' ? "" : " ",
-				    c[i].words);
-		fputs(global_options, stdout);
-		return;
-	}
-	for (i = 0; i < n; i++)
-		if (strncmp(c[i].name, prefix.p, prefix.n) == 0 &&
-		    (c[i].name[prefix.n] == '\0' ||
-		    c[i].name[prefix.n] == ' ') &&
-		    (c[i].flags & CLI_HIDDEN) == 0)
-			command_help(&c[i]);
-}
-
-/* The command whose name the first words are; *used of them. */
-static const struct cli_command *
-command_find(const char *const *word, size_t n_words, size_t *used)
-{
-	const struct cli_command *c;
-	char two[128];
-	size_t n, i;
-
-	c = cli_commands(&n);
-	if (n_words == 0)
-		return NULL;
-	snprintf(two, sizeof(two), "%s %s", word[0],
-	    n_words > 1 ? word[1] : "");
-	for (i = 0; i < n; i++) {
-		*used = strchr(c[i].name, ' ') == NULL ? 1 : 2;
-		if (strcmp(c[i].name, *used == 1 ? word[0] : two) == 0)
-			return &c[i];
-	}
-	return NULL;
-}
-
-static int
-command_unknown(const char *const *word, size_t n_words)
-{
-	const struct cli_command *c;
-	const char *best = NULL;
-	unsigned d, nearest = 4;
-	struct buf given;
-	size_t n, i;
-
-	c = cli_commands(&n);
-	buf_init(&given, 4096);
-	for (i = 0; i < n_words && i < 2; i++)
-		buf_fmt(&given, "%s%s", i == 0 ? "" : " ", word[i]);
-	for (i = 0; i < n; i++) {
-		d = conf_word_distance(buf_span(&given),
-		    span_str(c[i].name));
-		if (d < nearest && (c[i].flags & CLI_HIDDEN) == 0) {
-			nearest = d;
-			best = c[i].name;
-		}
-	}
-	out_complain("postern: there is no command `%s'%s%s%s\n",
-	    buf_cstr(&given), best == NULL ? "; see `postern --help'" :
-	    "; did you mean `", best == NULL ? "" : best,
-	    best == NULL ? "" : "'?");
-	buf_fini(&given);
-	return EX_USAGE;
-}
-
-/* --- the command line --- */
-
-struct line {
-	const char *word[CLI_WORDS_MAX];	/* all that is no option */
-	size_t n_words;
-	const char *option[64];			/* "--x" or "--x=v" */
-	const char *next[64];			/* the word behind, if any */
-	size_t next_at[64];			/* its place in word */
-	size_t n_options;
-	bool help;
-};
-
-/* Sorts words from options. Which options take a value is known only when
- * the command is: option_settle() takes those words out again. */
-static int
-line_split(int argc, char **argv, struct cli *cli, struct line *l)
-{
-	bool only_words = false;
-	int i;
-
-	for (i = 1; i < argc; i++) {
-		const char *a = argv[i];
-
-		if (only_words || a[0] != '-' || a[1] == '\0') {
-			if (l->n_words == CLI_WORDS_MAX)
-				return EX_USAGE;
-			l->word[l->n_words++] = a;
-		} else if (strcmp(a, "--") == 0) {
-			only_words = true;
-		} else if (strcmp(a, "-c") == 0 ||
-		    strcmp(a, "--config") == 0) {
-			if (++i == argc)
-				return EX_USAGE;
-			cli->config_path = argv[i];
-		} else if (strncmp(a, "--config=", 9) == 0) {
-			cli->config_path = a + 9;
-		} else if (strcmp(a, "--json") == 0) {
-			cli->json = true;
-		} else if (strcmp(a, "--yes") == 0) {
-			cli->yes = true;
-		} else if (strcmp(a, "-h") == 0 || strcmp(a, "--help") == 0) {
-			l->help = true;
-		} else if (l->n_options < 64) {
-			l->option[l->n_options] = a;
-			l->next[l->n_options] = i + 1 < argc ? argv[i + 1] :
-			    NULL;
-			l->next_at[l->n_options++] = l->n_words;
-		} else {
-			return EX_USAGE;
-		}
-	}
-	return EX_OK;
-}
-
-static void
-word_remove(struct line *l, size_t at)
-{
-	size_t i;
-
-	memmove(&l->word[at], &l->word[at + 1],
-	    (l->n_words - at - 1) * sizeof(l->word[0]));
-	l->n_words--;
-	for (i = 0; i < l->n_options; i++)
-		if (l->next_at[i] > at)
-			l->next_at[i]--;
-}
-
-/* Gives the i-th option of the line to the command's row. */
-static int
-option_settle(struct cli *cli, struct line *l, size_t i)
-{
-	const char *o = l->option[i], *row, *eq = strchr(o, '=');
-	size_t n = eq == NULL ? strlen(o) : (size_t)(eq - o), k;
-
-	for (k = 0; k < CLI_OPTIONS_MAX; k++) {
-		row = cli->command->options[k];
-		if (row == NULL || strncmp(row, o, n) != 0 ||
-		    (row[n] != '\0' && row[n] != '='))
-			continue;
-		if (row[n] == '\0') {
-			if (eq != NULL)
-				return cli_usage(cli, "%.*s takes no value",
-				    (int)n, o);
-			cli->option[k] = "";
-			return EX_OK;
-		}
-		if (eq != NULL) {
-			cli->option[k] = eq + 1;
-			return EX_OK;
-		}
-		if (l->next[i] == NULL || l->next_at[i] >= l->n_words ||
-		    l->word[l->next_at[i]] != l->next[i])
-			return cli_usage(cli, "%s needs a value", o);
-		cli->option[k] = l->next[i];
-		word_remove(l, l->next_at[i]);
-		return EX_OK;
-	}
-	return cli_usage(cli, "%s does not know the option %.*s",
-	    cli->command->name, (int)n, o);
-}
-
-static int
-command_prepare(struct cli *cli, struct line *l, size_t used)
-{
-	const struct cli_command *c = cli->command;
-	size_t i;
-	int rc;
-
-	for (i = 0; i < l->n_options; i++)
-		if ((rc = option_settle(cli, l, i)) != EX_OK)
-			return rc;
-	cli->n_words = l->n_words - used;
-	memcpy(cli->word, l->word + used, cli->n_words * sizeof(l->word[0]));
-	if (cli->n_words < c->min)
-		return cli_usage(cli, "%s needs more words", c->name);
-	if (cli->n_words > c->max)
-		return cli_usage(cli, "`%s' is a word too much",
-		    cli->word[c->max]);
-	return EX_OK;
-}
 
 /* From a file with mistakes, the one thing that is needed to reach a server
  * that read it while it had none. */
@@ -287,48 +58,34 @@ config_load(struct cli *cli)
 }
 
 static int
-run(int argc, char **argv, struct cli *cli, struct line *l)
+run(int argc, char **argv, struct cli *cli, struct cmdline *l)
 {
 	const char *env = getenv("POSTERN_CONFIG");
-	size_t used = 0, i;
-	struct buf prefix;
+	size_t used = 0;
 	int rc;
 
 	cli->config_path = env != NULL && *env != '\0' ? env : DEFAULT_CONFIG;
-	rc = line_split(argc, argv, cli, l);
-	if (rc != EX_OK) {
-		fputs(intro, stderr);
-		return rc;
+	rc = cmdline_split(l, argc, argv, cli);
+	if (rc == EX_OK && l->n_words == 0 && cmdline_has(l, "--version")) {
+		puts("postern " PACKAGE_VERSION);
+		return EX_OK;
 	}
-	for (i = 0; i < l->n_options; i++)
-		if (l->n_words == 0 &&
-		    strcmp(l->option[i], "--version") == 0) {
-			puts("postern " PACKAGE_VERSION);
-			return EX_OK;
-		}
-	if (l->help || l->n_words == 0 || strcmp(l->word[0], "help") == 0) {
-		/* "help man" is a command, "help mailbox" is not */
-		cli->command = command_find(l->word, l->n_words, &used);
-		if (cli->command == NULL || l->help) {
-			buf_init(&prefix, 4096);
-			for (i = l->n_words > 0 &&
-			    strcmp(l->word[0], "help") == 0; i < l->n_words &&
-			    i < 3; i++)
-				buf_fmt(&prefix, "%s%s",
-				    buf_len(&prefix) > 0 ? " " : "",
-				    l->word[i]);
-			if (cli->command != NULL)
-				help(span_str(cli->command->name));
-			else
-				help(buf_span(&prefix));
-			buf_fini(&prefix);
-			return l->n_words == 0 && !l->help ? EX_USAGE : EX_OK;
-		}
+	if (rc != EX_OK || (l->n_words == 0 && !l->help)) {
+		help_intro();
+		return EX_USAGE;
 	}
-	cli->command = command_find(l->word, l->n_words, &used);
+	if (l->help) {
+		help_print(l->word, l->n_words);
+		return EX_OK;
+	}
+	cli->command = cmdline_find(l, &used);
+	if (cli->command == NULL && strcmp(l->word[0], "help") == 0) {
+		help_print(l->word + 1, l->n_words - 1);
+		return EX_OK;
+	}
 	if (cli->command == NULL)
-		return command_unknown(l->word, l->n_words);
-	rc = command_prepare(cli, l, used);
+		return help_unknown(l->word, l->n_words);
+	rc = cmdline_prepare(l, cli, used);
 	if (rc == EX_OK && (cli->command->flags & CLI_CONFIG) != 0)
 		rc = config_load(cli);
 	return rc != EX_OK ? rc : cli->command->run(cli);
@@ -338,7 +95,7 @@ int
 main(int argc, char **argv)
 {
 	static struct cli cli;
-	static struct line line;
+	static struct cmdline line;
 	int rc;
 
 	log_open_stderr("postern", "cli");

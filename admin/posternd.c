@@ -25,7 +25,6 @@
 
 #define NOFILE_WANTED	262144
 #define REPORT_MS	60000
-#define DEFAULT_CONFIG	PS_SYSCONFDIR "/postern/postern.conf"
 
 struct options {
 	const char *config;

@@ -1,4 +1,4 @@
-#include "admin/supervisor.h"
+#include "admin/supervisor_int.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,33 +9,10 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 
-#define SUPERVISOR_MAGIC	0x73757065u
 /* A process that lived this long was no failed start: back-off begins anew. */
 #define LIVED_MS		2000
 #define BACKOFF_FIRST_MS	100
 #define BACKOFF_MAX_MS		30000
-
-/* One place in the family; its process comes and goes. */
-struct member {
-	struct supervisor *sup;
-	struct child *child;
-	struct timer restart;
-	uint64_t backoff_ms;
-	unsigned restarts;
-	bool was_started;	/* STARTED at least once */
-};
-
-struct supervisor {
-	uint32_t magic;
-	struct child_shared shared;
-	struct supervisor_events events;
-	struct member *v;
-	size_t n;
-	bool ready, stopping, failed, done;
-	unsigned stage;			/* of stopping */
-	struct timer grace, watch;
-	struct defer finished;
-};
 
 static void
 secret_changed_cb(const char *name, struct span contents, void *arg)
@@ -187,84 +164,6 @@ describe_end(int wait_status, const char *failure, char *out, size_t n)
 }
 
 static void
-finished_cb(void *arg)
-{
-	struct supervisor *s = OBJ_CAST(arg, supervisor, SUPERVISOR_MAGIC);
-
-	s->events.stopped(s->failed, s->events.arg);
-}
-
-static bool
-stage_ended(const struct supervisor *s, unsigned stage)
-{
-	size_t i;
-
-	for (i = 0; i < s->n; i++)
-		if (child_role(s->v[i].child)->stop_stage == stage &&
-		    child_state(s->v[i].child) != CHILD_DOWN)
-			return false;
-	return true;
-}
-
-/* Goes on to the next stage that has anyone left in it. */
-static void
-stop_go_on(struct supervisor *s)
-{
-	size_t i;
-
-	while (s->stage < ROLE_STOP_STAGES && stage_ended(s, s->stage))
-		s->stage++;
-	if (s->stage == ROLE_STOP_STAGES) {
-		timer_clear(&s->grace);
-		if (!s->done)
-			defer_call(&s->finished);
-		s->done = true;
-		return;
-	}
-	for (i = 0; i < s->n; i++)
-		if (child_role(s->v[i].child)->stop_stage == s->stage)
-			child_stop(s->v[i].child);
-	timer_set_ms(&s->grace,
-	    (uint64_t)s->shared.config->conf->stop_grace_time);
-}
-
-static void
-stop_kill_stage(struct supervisor *s)
-{
-	struct child *c;
-	size_t i;
-
-	for (i = 0; i < s->n; i++) {
-		c = s->v[i].child;
-		if (child_role(c)->stop_stage != s->stage ||
-		    !child_alive(c))
-			continue;
-		log_warning("process %s (pid %ld) did not end in time: "
-		    "killing it", child_name(c), (long)child_pid(c));
-		child_kill(c);
-	}
-}
-
-static void
-grace_cb(void *arg)
-{
-	struct supervisor *s = OBJ_CAST(arg, supervisor, SUPERVISOR_MAGIC);
-
-	stop_kill_stage(s);
-}
-
-static void
-child_ended_stopping(struct supervisor *s, const struct child *c,
-    int wait_status, const char *how)
-{
-	if (!WIFEXITED(wait_status) || WEXITSTATUS(wait_status) != 0)
-		log_warning("process %s (pid %ld) %s while stopping",
-		    child_name(c), (long)child_pid(c), how);
-	if (stage_ended(s, s->stage))
-		stop_go_on(s);
-}
-
-static void
 child_ended_cb(struct child *c, int wait_status, const char *failure,
     void *arg)
 {
@@ -274,7 +173,7 @@ child_ended_cb(struct child *c, int wait_status, const char *failure,
 
 	describe_end(wait_status, failure, how, sizeof(how));
 	if (s->stopping) {
-		child_ended_stopping(s, c, wait_status, how);
+		supervisor_stop_ended(s, c, wait_status, how);
 		return;
 	}
 	/* What fails before all have come up is the admin's to see now. */
@@ -355,9 +254,8 @@ supervisor_new(struct loop *l, struct instance *in,
 	    .config = config, .listeners = listeners,
 	    .secrets = secret_set_new(), .started = child_started_cb,
 	    .ended = child_ended_cb, .status = child_status_cb, .arg = s };
-	timer_init(&s->grace, l, grace_cb, s);
+	supervisor_stop_init(s);
 	timer_init(&s->watch, l, watch_cb, s);
-	defer_init(&s->finished, l, finished_cb, s);
 	loop_signal(l, SIGCHLD, reap_cb, s);
 	members_make(s);
 	return s;
@@ -376,9 +274,8 @@ supervisor_free(struct supervisor **sp)
 		child_free(&s->v[i].child);
 	}
 	free(s->v);
-	timer_clear(&s->grace);
 	timer_clear(&s->watch);
-	defer_cancel(&s->finished);
+	supervisor_stop_fini(s);
 	secret_set_free(&s->shared.secrets);
 	s->magic = 0;
 	free(s);
@@ -434,28 +331,6 @@ supervisor_log_reopen(struct supervisor *s)
 	}
 	for (i = 0; i < s->n; i++)
 		child_log_fd(s->v[i].child, in->log_fd);
-}
-
-void
-supervisor_stop(struct supervisor *s)
-{
-	size_t i;
-
-	if (s->stopping) {
-		stop_kill_stage(s);
-		return;
-	}
-	s->stopping = true;
-	timer_clear(&s->watch);
-	for (i = 0; i < s->n; i++)
-		timer_clear(&s->v[i].restart);
-	stop_go_on(s);
-}
-
-bool
-supervisor_stopping(const struct supervisor *s)
-{
-	return s->stopping;
 }
 
 size_t
