@@ -164,19 +164,24 @@ static const struct {
 	const char *forward[1];
 } people[] = {
 	{ "kim@a.example", RESOLVE_MAILBOX, 1, 0,
-	  { { .id = 1, .address = "kim@a.example" } }, { NULL } },
+	  { { .id = 1, .local = true, .address = "kim@a.example" } }, { NULL } },
 	{ "lee@a.example", RESOLVE_MAILBOX, 1, 0,
-	  { { .id = 2, .address = "lee@a.example", .quota_bytes = 1000 } },
+	  { { .id = 2, .local = true, .address = "lee@a.example",
+	      .quota_bytes = 1000 } },
 	  { NULL } },
 	{ "full@a.example", RESOLVE_MAILBOX, 1, 0,
-	  { { .id = 3, .address = "full@a.example", .quota_bytes = 1 } },
+	  { { .id = 3, .local = true, .address = "full@a.example",
+	      .quota_bytes = 1 } },
 	  { NULL } },
 	{ "k@a.example", RESOLVE_MAILBOX, 1, 0,
-	  { { .id = 1, .address = "kim@a.example" } }, { NULL } },
+	  { { .id = 1, .local = true, .address = "kim@a.example" } }, { NULL } },
 	{ "both@a.example", RESOLVE_MAILBOX, 2, 0,
-	  { { .id = 1, .address = "kim@a.example" },
-	    { .id = 2, .address = "lee@a.example", .quota_bytes = 1000 } },
+	  { { .id = 1, .local = true, .address = "kim@a.example" },
+	    { .id = 2, .local = true, .address = "lee@a.example",
+	      .quota_bytes = 1000 } },
 	  { NULL } },
+	{ "far@a.example", RESOLVE_MAILBOX, 1, 0,
+	  { { .id = 4, .address = "far@a.example" } }, { NULL } },
 	{ "fwd@a.example", RESOLVE_MAILBOX, 0, 1, { { .id = 0 } },
 	  { "x@out.example" } },
 	{ "off@a.example", RESOLVE_DISABLED, 0, 0, { { .id = 0 } }, { NULL } },
@@ -392,8 +397,19 @@ journal_append(struct journal_writer *w, struct journal_append *a,
 	}
 	p->a = a;
 	defer_init(&p->defer, fake->loop, append_cb, p);
-	defer_call(&p->defer);
+	if (fake->journal_holds)
+		fake->held_append = p;
+	else
+		defer_call(&p->defer);
 	return 0;
+}
+
+void
+fake_journal_release(struct fake *f)
+{
+	ps_assert(f->held_append != NULL);
+	defer_call(&f->held_append->defer);
+	f->held_append = NULL;
 }
 
 /* --- the rig --- */

@@ -9,6 +9,7 @@
  *	full@a.example		mailbox 3, quota 1 byte, which is full
  *	k@a.example		alias of mailbox 1
  *	both@a.example		mailboxes 1 and 2
+ *	far@a.example		mailbox 4, of another host
  *	fwd@a.example		forward to x@out.example
  *	off@a.example		disabled
  *	x@temp.example		no answer (451)
@@ -36,6 +37,8 @@ struct fake {
 	struct stream *stream;	/* of the session under test */
 	bool late;		/* the directory answers a turn later */
 	bool journal_fails;
+	bool journal_holds;	/* answers after fake_journal_release */
+	struct fake_append *held_append;
 	struct fake_message message[FAKE_MESSAGES_MAX];
 	unsigned n_messages;
 	struct buf sent;	/* what the session has said so far */
@@ -49,6 +52,8 @@ void fake_fini(struct fake *f);
 void fake_connect(struct fake *f);
 /* The client sends; runs the loop until nothing happens any more. */
 void fake_send(struct fake *f, struct span bytes);
+/* The one append that is held gets its answer. */
+void fake_journal_release(struct fake *f);
 /* The client hangs up. */
 void fake_hangup(struct fake *f);
 void fake_settle(struct fake *f);

@@ -103,9 +103,15 @@ add_mailboxes(struct txn *t, const struct resolution *res)
 
 	for (i = 0; i < res->n_mailboxes; i++) {
 		const struct resolved_mailbox *m = &res->mailboxes[i];
-		struct rcpt *r = add(t, ENVELOPE_MAILBOX, m->id,
-		    span_str(m->address));
+		struct rcpt *r;
 
+		/* Another host's mailbox is never opened here: its mail
+		 * goes there like any external one. */
+		if (!m->local) {
+			add_external(t, span_str(m->address));
+			continue;
+		}
+		r = add(t, ENVELOPE_MAILBOX, m->id, span_str(m->address));
 		if (r == NULL)
 			continue;
 		r->quota_bytes = m->quota_bytes > 0 ?

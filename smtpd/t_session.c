@@ -70,6 +70,10 @@ static const struct dialogue dialogues[] = {
 	  { "RCPT TO:<FWD@A.example>\r\n", "250 |" }, GO,
 	  { "x\r\n.\r\n", "250 |" } }, 1,
 	  "s@s.example|EXTERNAL x@out.example", NULL },
+	{ "another host's mailbox is not opened here", STRICT, { HELLO, FROM,
+	  { "RCPT TO:<far@a.example>\r\n", "250 |" }, GO,
+	  { "x\r\n.\r\n", "250 |" } }, 1,
+	  "s@s.example|EXTERNAL far@a.example", NULL },
 	{ "a relay domain is ours", STRICT, { HELLO, FROM,
 	  { "RCPT TO:<x@relay.example>\r\n", "250 |" } }, 0, NULL, NULL },
 	{ "refusals at RCPT", STRICT, { HELLO, FROM,
@@ -354,6 +358,30 @@ a_lagging_queue_slows_and_a_full_one_refuses(void **state)
 	fake_fini(&f);
 }
 
+static void
+a_message_is_kept_when_its_client_goes_too_early(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	fake_init(&f, STRICT);
+	fake_connect(&f);
+	fake_send(&f, SPAN_LIT("MAIL FROM:<>\r\nRCPT TO:<kim@a.example>\r\n"
+	    "DATA\r\n"));
+	f.journal_holds = true;
+	fake_send(&f, SPAN_LIT("x\r\n.\r\n"));
+	assert_int_equal(f.srv.n_committing, 1);
+	fake_hangup(&f);
+	assert_int_equal(f.srv.n_sessions, 0);
+	assert_int_equal(f.srv.n_committing, 1);
+	fake_journal_release(&f);
+	fake_settle(&f);
+	assert_int_equal(f.srv.n_committing, 0);
+	assert_int_equal(f.srv.stat.messages, 1);
+	assert_int_equal(body_memory_used(), 0);
+	fake_fini(&f);
+}
+
 static bool gone;
 
 static void
@@ -462,6 +490,8 @@ main(void)
 		cmocka_unit_test(a_large_text_goes_through_a_file),
 		cmocka_unit_test(
 		    a_lagging_queue_slows_and_a_full_one_refuses),
+		cmocka_unit_test(
+		    a_message_is_kept_when_its_client_goes_too_early),
 		cmocka_unit_test(stopping_lets_a_message_finish),
 		cmocka_unit_test(stopping_ends_idle_sessions),
 		cmocka_unit_test(many_destinations_are_told_apart),
