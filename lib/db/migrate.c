@@ -14,6 +14,7 @@
 #include "base/xmalloc.h"
 #include "db/endpoint.h"
 
+#define SERVER_MIN	150000
 #define FILES_MAX	1000
 #define FILE_BYTES_MAX	(4u << 20)
 /* One lock for all who migrate; any constant does. */
@@ -148,6 +149,23 @@ pg_ask(const struct migrations *m, const char *sql, const char *a,
 	return rc;
 }
 
+/* Things that would show up later as odd syntax errors or lost letters. */
+static int
+server_check(const PGconn *conn, struct err *err)
+{
+	const char *enc = PQparameterStatus(conn, "server_encoding");
+	int version = PQserverVersion(conn);
+
+	if (version < SERVER_MIN)
+		return err_set(err, ERR_PERM, PS_ENOSYS, "PostgreSQL %d is too "
+		    "old: %d or newer is needed", version / 10000,
+		    SERVER_MIN / 10000);
+	if (enc == NULL || strcmp(enc, "UTF8") != 0)
+		return err_set(err, ERR_PERM, PS_ENOSYS, "the database has "
+		    "encoding %s: UTF8 is needed", enc == NULL ? "?" : enc);
+	return 0;
+}
+
 static int
 pg_connect(struct migrations *m, const char *url, const char *role,
     const char *password, struct err *err)
@@ -165,8 +183,10 @@ pg_connect(struct migrations *m, const char *url, const char *role,
 		m->conn = PQconnectdbParams(p.keywords, p.values, 0);
 		if (PQstatus(m->conn) != CONNECTION_OK)
 			rc = pg_fail(m, err, "database");
-		else
+		else {
 			PQsetNoticeProcessor(m->conn, notice_drop_cb, NULL);
+			rc = server_check(m->conn, err);
+		}
 	}
 	endpoints_free(&e);
 	return rc;

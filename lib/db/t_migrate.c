@@ -121,6 +121,21 @@ no_server_is_temporary(void **state)
 }
 
 static void
+another_encoding_is_refused(void **state)
+{
+	const char *query = strchr(pg.url, '?');
+	char *url = xasprintf("postgresql:///ascii%s", query);
+	struct err err;
+
+	(void)state;
+	testpg_run(&pg, "CREATE DATABASE ascii ENCODING 'SQL_ASCII' TEMPLATE "
+	    "template0 LC_COLLATE 'C' LC_CTYPE 'C'");
+	assert_int_equal(apply(url, real_sql, 0, &err), PS_ENOSYS);
+	assert_non_null(strstr(err.why, "UTF8"));
+	free(url);
+}
+
+static void
 a_failed_one_leaves_nothing_and_can_be_mended(void **state)
 {
 	char *url = database("failing");
@@ -249,6 +264,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(odd_directories_are_refused),
 		T(no_server_is_temporary),
+		T(another_encoding_is_refused),
 		T(a_failed_one_leaves_nothing_and_can_be_mended),
 		T(a_changed_file_is_seen),
 		T(two_at_once_do_it_once),
