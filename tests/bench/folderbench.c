@@ -15,6 +15,8 @@
 #define MAILBOX		1
 #define BATCH		500
 
+static void die(const char *what, const struct err *err) NORETURN;
+
 static void
 die(const char *what, const struct err *err)
 {
