@@ -20,7 +20,8 @@ STORE_LIBS = lib/libstore.a $(MAIL_LIBS)
 EXTRA_DIST += doc/store-format.md lib/store/README.md
 
 store_tests = lib/store/t_names lib/store/t_folder lib/store/t_deliver \
-	lib/store/t_reconcile lib/store/t_powercut lib/store/t_faults
+	lib/store/t_reconcile lib/store/t_powercut lib/store/t_faults \
+	lib/store/t_storm
 if HAVE_CMOCKA
 check_PROGRAMS += $(store_tests)
 endif
@@ -31,6 +32,9 @@ store_test_libs = $(STORE_LIBS) lib/libdiskrecord.a $(BASE_LIBS) \
 lib_store_t_names_SOURCES = lib/store/t_names.c
 lib_store_t_names_CFLAGS = $(store_test_cflags)
 lib_store_t_names_LDADD = $(store_test_libs)
+lib_store_t_storm_SOURCES = lib/store/t_storm.c
+lib_store_t_storm_CFLAGS = $(store_test_cflags)
+lib_store_t_storm_LDADD = $(store_test_libs)
 lib_store_t_folder_SOURCES = lib/store/t_folder.c
 lib_store_t_folder_CFLAGS = $(store_test_cflags)
 lib_store_t_folder_LDADD = $(store_test_libs)
