@@ -96,6 +96,7 @@ box_close(struct box **bp)
 	fd_drop(&b->index);
 	fd_drop(&b->head);
 	fd_drop(&b->dir);
+	free(b->tail);
 	free(b);
 	*bp = NULL;
 }
@@ -362,8 +363,8 @@ int
 box_group_read(struct box *b, uint32_t number, struct index_group *g,
     struct err *err)
 {
-	if (b->tail_ok && b->tail.number == number) {
-		*g = b->tail;
+	if (b->tail_ok && b->tail->number == number) {
+		*g = *b->tail;
 		return 0;
 	}
 	return index_group_read(b->index, number, b->h.generation, g, err);
@@ -405,8 +406,8 @@ box_group_write(struct box *b, struct index_group *g, struct err *err)
 		b->tail_ok = false;
 		return err_errno(err, "write %s", STORE_INDEX);
 	}
-	if (b->tail_ok && b->tail.number == g->number && &b->tail != g)
-		b->tail = *g;
+	if (b->tail_ok && b->tail->number == g->number && b->tail != g)
+		*b->tail = *g;
 	change_note(&b->h, g->number);
 	return 0;
 }
@@ -419,24 +420,26 @@ tail_load(struct box *b, struct err *err)
 	uint32_t count = b->h.n_recs % INDEX_PER_GROUP;
 	int rc;
 
+	if (b->tail == NULL)
+		b->tail = xmalloc(sizeof(*b->tail));
 	if (count > 0) {
-		if (b->tail_ok && b->tail.number == number)
+		if (b->tail_ok && b->tail->number == number)
 			return 0;
 		rc = index_group_read(b->index, number, b->h.generation,
-		    &b->tail, err);
+		    b->tail, err);
 		b->tail_ok = rc == 0;
-		if (rc == 0 && b->tail.count < count)
+		if (rc == 0 && b->tail->count < count)
 			rc = err_set(err, ERR_TEMP, PS_ECORRUPT,
 			    "index group %u is short", number);
-		b->tail.count = count;
+		b->tail->count = count;
 		return rc;
 	}
 	rc = pages_want(b, number + 2, err);
 	if (rc < 0)
 		return rc;
-	memset(&b->tail, 0, sizeof(b->tail));
-	b->tail.number = number;
-	b->tail.generation = b->h.generation;
+	memset(b->tail, 0, sizeof(*b->tail));
+	b->tail->number = number;
+	b->tail->generation = b->h.generation;
 	b->tail_ok = true;
 	return 0;
 }
@@ -454,14 +457,14 @@ box_recs_add(struct box *b, struct index_rec *recs, size_t n, struct err *err)
 		rc = tail_load(b, err);
 		if (rc < 0)
 			return rc;
-		while (i < n && b->tail.count < INDEX_PER_GROUP) {
+		while (i < n && b->tail->count < INDEX_PER_GROUP) {
 			recs[i].modseq = box_modseq(b);
-			b->tail.rec[b->tail.count++] = recs[i];
+			b->tail->rec[b->tail->count++] = recs[i];
 			box_count(&b->h, NULL, &recs[i]);
 			b->h.n_recs++;
 			i++;
 		}
-		rc = box_group_write(b, &b->tail, err);
+		rc = box_group_write(b, b->tail, err);
 		if (rc < 0)
 			return rc;
 	}

@@ -29,7 +29,8 @@ struct box {
 	uint64_t cache_open_id;		/* cache_id of the open cache file */
 	struct head hd;
 	struct index_header h;		/* as last read or written */
-	struct index_group tail;	/* the last group, if tail_ok */
+	struct index_group *tail;	/* the last group, if tail_ok; NULL
+					 * until records were added */
 	bool tail_ok;
 };
 
