@@ -105,7 +105,7 @@ held_off(struct session *s, const struct command *c)
 	}
 	if (!s->tls && !(c->flags & COMMAND_PRE_TLS) &&
 	    strcmp(session_conf(s)->smtpd_tls_security_level,
-	    "encrypt") == 0 && certs_usable(s->srv->certs)) {
+	    "encrypt") == 0) {
 		session_reply(s,
 		    "530 5.7.0 Must issue a STARTTLS command first");
 		return true;

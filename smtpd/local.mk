@@ -4,11 +4,12 @@ smtpd_libsmtpd_a_SOURCES = \
 	smtpd/body.c smtpd/body.h smtpd/cmd_mail.c smtpd/cmd_session.c \
 	smtpd/command.c smtpd/command.h smtpd/commit.c smtpd/commit.h \
 	smtpd/data.c smtpd/data.h smtpd/greet.c smtpd/headscan.c \
-	smtpd/headscan.h smtpd/judge.c smtpd/judge.h smtpd/quota.c \
+	smtpd/headscan.h smtpd/judge.c smtpd/judge.h smtpd/peers.c \
+	smtpd/peers.h smtpd/quota.c \
 	smtpd/quota.h smtpd/rcpt.c smtpd/rcpt.h smtpd/received.c \
 	smtpd/received.h smtpd/reply.c smtpd/reply.h smtpd/sasl.c \
 	smtpd/sasl.h smtpd/server.c smtpd/server.h smtpd/session.c \
-	smtpd/session.h smtpd/text.c smtpd/txn.c smtpd/txn.h
+	smtpd/session.h smtpd/session_reply.c smtpd/text.c smtpd/txn.c smtpd/txn.h
 SMTPD_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 smtpd_libsmtpd_a_CFLAGS = $(SMTPD_CFLAGS)
 EXTRA_DIST += smtpd/README.md

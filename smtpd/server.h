@@ -43,6 +43,7 @@ struct server {
 	struct ipc *qmgr, *authd;	/* NULL while away */
 	struct ipc **deliver;		/* n_deliver, each NULL while away */
 	unsigned n_deliver;
+	uint64_t borrow_id;		/* QUEUE_BORROW under way; 0 none */
 	uint8_t pressure;		/* QUEUE_PRESSURE */
 	bool stopping;
 	TAILQ_HEAD(session_list, session) sessions;

@@ -1,0 +1,101 @@
+/*
+ * What a session says, to its client and to the log.
+ */
+#include <stdio.h>
+
+#include "base/log.h"
+#include "smtpd/reply.h"
+#include "smtpd/session.h"
+
+const char *
+session_peer(const struct session *s)
+{
+	static char text[DNS_NAME_MAX + 64];
+
+	(void)snprintf(text, sizeof(text), "%s[%s]", s->name, s->ip);
+	return text;
+}
+
+const char *
+session_queue_id(const struct session *s)
+{
+	return s->txn == NULL || s->txn->queue_id[0] == '\0' ? "NOQUEUE" :
+	    s->txn->queue_id;
+}
+
+bool
+session_authenticated(const struct session *s)
+{
+	return s->sasl_user != NULL;
+}
+
+/* --- replies --- */
+
+static void
+reply_begins(struct session *s)
+{
+	s->reply_at = buf_len(stream_out(s->stream));
+}
+
+/* Looks at what was just put into the output. */
+static void
+reply_ends(struct session *s)
+{
+	struct buf *out = stream_out(s->stream);
+
+	if (buf_len(out) > s->reply_at &&
+	    buf_data(out)[s->reply_at] >= '4')
+		s->failed = true;
+}
+
+void
+session_fail(struct session *s)
+{
+	s->failed = true;
+}
+
+void
+session_reply(struct session *s, const char *text)
+{
+	reply_begins(s);
+	reply_line(stream_out(s->stream), text);
+	reply_ends(s);
+}
+
+void
+session_replyf(struct session *s, const char *fmt, ...)
+{
+	struct buf *out = stream_out(s->stream);
+	size_t from;
+	va_list ap;
+
+	reply_begins(s);
+	from = buf_len(out);
+	va_start(ap, fmt);
+	buf_vfmt(out, fmt, ap);
+	va_end(ap);
+	reply_clean(out, from);
+	buf_append(out, "\r\n", 2);
+	reply_ends(s);
+}
+
+void
+session_log_reject(struct session *s, const char *stage, const char *reply,
+    struct span to)
+{
+	struct buf line;
+
+	s->srv->stat.rejects++;
+	buf_init(&line, 4096);
+	buf_fmt(&line, "%s: reject: %s from %s: %s;", session_queue_id(s),
+	    stage, session_peer(s), reply);
+	if (s->txn != NULL)
+		buf_fmt(&line, " from=<%.*s>", SPAN_ARG(txn_sender(s->txn)));
+	if (to.n > 0)
+		buf_fmt(&line, " to=<%.*s>", SPAN_ARG(to));
+	buf_fmt(&line, " proto=%s", s->esmtp ? "ESMTP" : "SMTP");
+	if (s->helo != NULL)
+		buf_fmt(&line, " helo=<%s>", s->helo);
+	log_info("%s", buf_cstr(&line));
+	buf_fini(&line);
+}
