@@ -111,8 +111,11 @@ spool_msg_end(struct spool *s, struct spool_msg *m, bool deleted)
 void
 spool_reason_set(struct spool_msg *m, const char *why)
 {
+	char *copy = why == NULL ? NULL : xstrdup(why);
+
+	/* `why` may be the present reason */
 	free(m->reason);
-	m->reason = why == NULL ? NULL : xstrdup(why);
+	m->reason = copy;
 }
 
 struct spool_msg *
