@@ -254,6 +254,44 @@ test_versions_follow_the_configuration(void **state)
 	certs_unref(&c);
 }
 
+/* S29: a client's wish to shake hands again is turned down. */
+static void
+test_no_renegotiation(void **state)
+{
+	struct certs *c = certs_plain("");
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	SSL *server = SSL_new(certs_ctx(c)), *client;
+	BIO *a, *b;
+	char byte;
+
+	(void)state;
+	assert_int_equal(certs_give(c, "tls/default", "mx.example", 0, NULL),
+	    0);
+	SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
+	client = SSL_new(ctx);
+	assert_int_equal(BIO_new_bio_pair(&a, 0, &b, 0), 1);
+	SSL_set_bio(server, a, a);
+	SSL_set_bio(client, b, b);
+	SSL_set_accept_state(server);
+	SSL_set_connect_state(client);
+	for (int i = 0; i < 10 && !(SSL_is_init_finished(client) &&
+	    SSL_is_init_finished(server)); i++) {
+		(void)SSL_do_handshake(client);
+		(void)SSL_do_handshake(server);
+	}
+	assert_true(SSL_is_init_finished(client));
+	assert_int_equal(SSL_renegotiate(client), 1);
+	for (int i = 0; i < 5; i++) {
+		assert_int_not_equal(SSL_do_handshake(client), 1);
+		assert_true(SSL_read(server, &byte, 1) <= 0);
+	}
+	assert_int_equal(SSL_num_renegotiations(server), 0);
+	SSL_free(client);
+	SSL_free(server);
+	SSL_CTX_free(ctx);
+	certs_unref(&c);
+}
+
 static void
 test_alpn_mismatch_is_refused(void **state)
 {
@@ -419,6 +457,7 @@ main(void)
 		cmocka_unit_test(test_names_that_are_not_ours),
 		cmocka_unit_test(test_torn_files),
 		cmocka_unit_test(test_versions_follow_the_configuration),
+		cmocka_unit_test(test_no_renegotiation),
 		cmocka_unit_test(test_alpn_mismatch_is_refused),
 		cmocka_unit_test(test_tickets_are_shared_by_workers),
 		cmocka_unit_test(test_load_from_files),

@@ -25,19 +25,20 @@ def make_pair(stem, name, days=30):
         os.rename(f"{stem}.{part}.new", f"{stem}.{part}")
 
 
-def seen(postern, sni, service="imaps", alpn=None, raw=False):
-    """The common name that a client sees who asks for sni."""
+def client(alpn=None):
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     if alpn:
         context.set_alpn_protocols(alpn)
+    return context
+
+
+def seen(postern, sni, service="imaps", alpn=None):
+    """The common name that a client sees who asks for sni."""
     with socket.create_connection(postern.address(service), 10) as plain:
-        with context.wrap_socket(plain, server_hostname=sni) as tls:
+        with client(alpn).wrap_socket(plain, server_hostname=sni) as tls:
             der = tls.getpeercert(binary_form=True)
-            resumed = tls.session_reused
-    if raw:
-        return der, resumed
     text = subprocess.run(["openssl", "x509", "-inform", "der", "-noout",
                            "-subject", "-nameopt", "multiline"],
                           input=der, capture_output=True, check=True).stdout
@@ -82,6 +83,23 @@ def test_a_foreign_protocol_is_refused(server):
     with pytest.raises((ssl.SSLError, ConnectionError)):
         seen(server, "a.example", alpn=["h2", "http/1.1"])
     assert seen(server, "a.example", alpn=["imap"]) == "a.example"
+
+
+@pytest.mark.parametrize("service", ["imaps", "submissions"])
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2,
+                                     ssl.TLSVersion.TLSv1_3])
+def test_a_session_is_resumed_whichever_worker_answers(server, service,
+                                                       version):
+    context = client()
+    context.minimum_version = context.maximum_version = version
+    session = None
+    for count in range(12):
+        with socket.create_connection(server.address(service), 10) as plain:
+            with context.wrap_socket(plain, server_hostname="a.example",
+                                     session=session) as tls:
+                tls.recv(1000)          # the greeting; tickets before it
+                assert tls.session_reused == (count > 0)
+                session = tls.session
 
 
 def test_a_new_pair_is_taken_without_restart_and_sessions_stay(server):
