@@ -445,6 +445,34 @@ test_remembered_logins_survive_a_database_restart(void **state)
 	assert_int_equal(login_plain("old@a.example", "secret"), AUTH_OK);
 }
 
+/* authd can't connect while the password is changed. */
+static void
+test_a_change_while_the_database_was_away_ends_sessions(void **state)
+{
+	(void)state;
+	assert_int_equal(login_plain("kim@a.example", "second"), AUTH_OK);
+	testpg_run(&pg, "ALTER ROLE postern_auth NOLOGIN");
+	testpg_run(&pg, "SELECT pg_terminate_backend(pid) FROM "
+	    "pg_stat_activity WHERE usename = 'postern_auth'");
+	testpg_sleep(loop, 300);
+	n_revoked = 0;
+	testpg_run(&pg, "SELECT mailbox_passwd('kim@a.example', "
+	    "'{PLAIN}third')");
+	testpg_sleep(loop, 300);
+	assert_int_equal(n_revoked, 0);
+	testpg_run(&pg, "ALTER ROLE postern_auth LOGIN");
+	testpg_sleep(loop, 1);
+	{
+		uint64_t id = mailbox_id("kim");
+
+		assert_true(testpg_wait(loop, was_revoked, &id, 15000));
+	}
+	assert_int_equal(login_plain("kim@a.example", "second"), AUTH_BAD);
+	testpg_run(&pg, "SELECT mailbox_passwd('kim@a.example', "
+	    "'{PLAIN}second')");
+	assert_revoked_within_5s(mailbox_id("kim"));
+}
+
 static bool
 has_status(void *arg)
 {
@@ -486,6 +514,8 @@ main(void)
 		cmocka_unit_test(test_other_changes_end_nothing),
 		cmocka_unit_test(
 		    test_remembered_logins_survive_a_database_restart),
+		cmocka_unit_test(
+		    test_a_change_while_the_database_was_away_ends_sessions),
 		cmocka_unit_test(
 		    test_a_worker_that_dies_takes_its_exchanges_along),
 	};

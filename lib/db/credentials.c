@@ -37,7 +37,37 @@ struct credentials {
 	struct map *used;		/* credential id -> last write, ms */
 	credentials_revoked_cb *revoked;	/* may be NULL */
 	void *revoked_arg;
+	char seen_at[64];		/* the server's time when we last knew
+					 * that NOTIFYs reach us; "" never */
+	struct timer clock;
 };
+
+#define CLOCK_MS	60000
+
+static void
+clock_answer_cb(const struct db_result *r, void *arg)
+{
+	struct credentials *c = OBJ_CAST(arg, credentials,
+	    CREDENTIALS_MAGIC);
+	struct span now = db_get(r, 0, 0);
+
+	if (db_ok(r) && now.n < sizeof(c->seen_at)) {
+		memcpy(c->seen_at, now.p, now.n);
+		c->seen_at[now.n] = '\0';
+	}
+}
+
+static void
+clock_ask_cb(void *arg)
+{
+	struct credentials *c = OBJ_CAST(arg, credentials,
+	    CREDENTIALS_MAGIC);
+
+	if (db_state(c->db) == DB_UP)
+		(void)db_ask(c->db, "SELECT now()", NULL, 0, DB_ONCE,
+		    clock_answer_cb, c);
+	timer_set_ms(&c->clock, CLOCK_MS);
+}
 
 static void
 revoked_tell(struct credentials *c, uint64_t mailbox_id)
@@ -57,6 +87,32 @@ revoked_notify_cb(struct span payload, void *arg)
 	if (!span_u64(payload, 1, INT64_MAX, &id))
 		id = 0;
 	revoked_tell(c, id);
+}
+
+/* What changed while nobody told us (sql/0005). */
+static void
+missed_cb(const struct db_result *r, void *arg)
+{
+	struct credentials *c = OBJ_CAST(arg, credentials,
+	    CREDENTIALS_MAGIC);
+	size_t row;
+
+	if (!db_ok(r))
+		log_warning("credentials: missed changes stay unknown: %s",
+		    db_err(r)->why);
+	for (row = 0; db_ok(r) && row < db_rows(r); row++)
+		revoked_tell(c, (uint64_t)db_i64(r, row, 0, 0));
+}
+
+static void
+missed_ask(struct credentials *c)
+{
+	struct db_param p = DB_TEXT(span_str(c->seen_at));
+
+	if (c->seen_at[0] != '\0')
+		(void)db_ask(c->db, "SELECT login_changed_since($1::text"
+		    "::timestamptz)", &p, 1, DB_AGAIN, missed_cb, c);
+	clock_ask_cb(c);
 }
 
 static void
@@ -91,7 +147,8 @@ state_cb(enum db_state state, void *arg)
 	(void)db_ask(c->db, "SELECT host_id_of($1)", &p, 1,
 	    DB_AGAIN | DB_FIRST, host_cb, c);
 	db_check_revision(c->db, revision_cb, c);
-	revoked_tell(c, 0);	/* what was said meanwhile, we missed */
+	revoked_tell(c, 0);	/* at once; then, what exactly was missed */
+	missed_ask(c);
 }
 
 struct credentials *
@@ -106,6 +163,7 @@ credentials_new(struct loop *l, struct conf *conf, const char *password)
 	c->conf = conf_ref(conf);
 	c->used = map_new();
 	c->db = db_new(l, &cfg);
+	timer_init(&c->clock, l, clock_ask_cb, c);
 	db_on_state(c->db, state_cb, c);
 	db_listen(c->db, "postern_login", revoked_notify_cb, c);
 	return c;
@@ -129,6 +187,7 @@ credentials_free(struct credentials **cp)
 	if (c == NULL)
 		return;
 	c->magic = 0;
+	timer_clear(&c->clock);
 	db_free(&c->db);
 	while (map_next(c->used, &pos, NULL, &v))
 		free(v);

@@ -51,8 +51,9 @@ struct credentials *credentials_new(struct loop *l, struct conf *conf,
 void credentials_free(struct credentials **c);
 
 /*
- * Tells, by NOTIFY, of a mailbox whose password or right to log in changed:
- * its sessions must end. 0: something changed, nobody knows for whom (an
+ * Tells of a mailbox whose password or right to log in changed (by NOTIFY; what
+ * happened while the connection was lost, by asking when it is back): its
+ * sessions must end. 0: something changed, nobody knows for whom (an
  * alias domain; the connection was lost and is back): forget what was
  * remembered, end nothing. Call once, right after credentials_new.
  */
