@@ -27,6 +27,10 @@ message_cb(void *arg, struct spool_msg *m)
 	if (m->next_ms > loop_now_ms(q->loop) + 1000)
 		spool_reason_set(m, m->reason != NULL ? m->reason :
 		    "deferred before the last start");
+	/* what the last qmgr left uncovered: no answer may ever come that
+	 * would ask for its checkpoint */
+	if (m->n_uncovered > 0)
+		agents_checkpoint_soon(q);
 	sched_consider(q, m);
 }
 

@@ -107,6 +107,8 @@ bool agents_try(struct qmgr *q, struct spool_msg *m);
 bool agents_busy(const struct qmgr *q);
 bool agents_uncovered(const struct qmgr *q);
 void agents_checkpoint(struct qmgr *q);
+/* Something is uncovered: a checkpoint within checkpoint_interval. */
+void agents_checkpoint_soon(struct qmgr *q);
 
 /* --- recipients elsewhere --- */
 void external_defer(struct qmgr *q, struct spool_msg *m);

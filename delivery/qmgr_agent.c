@@ -299,14 +299,21 @@ done_cb(struct ipc *ipc, struct ipc_msg *m, void *arg)
 		sched_consider(a->q, msg);
 	if (a->q->n_due > 0)
 		sched_kick(a->q);
-	if (!a->q->checkpoint.set && spool_uncovered(a->q->spool, a->lane))
-		timer_set_ms(&a->q->checkpoint,
-		    (uint64_t)a->q->env->conf->checkpoint_interval);
+	if (spool_uncovered(a->q->spool, a->lane) > 0)
+		agents_checkpoint_soon(a->q);
 	qmgr_maybe_stop(a->q);
 	return 0;
 }
 
 /* --- checkpoints (J6) --- */
+
+void
+agents_checkpoint_soon(struct qmgr *q)
+{
+	if (!q->checkpoint.set)
+		timer_set_ms(&q->checkpoint,
+		    (uint64_t)q->env->conf->checkpoint_interval);
+}
 
 static int
 checkpointed_cb(struct ipc *ipc, struct ipc_msg *m, void *arg)
@@ -352,8 +359,7 @@ checkpoint_cb(void *arg)
 
 	agents_checkpoint(q);
 	if (agents_uncovered(q))
-		timer_set_ms(&q->checkpoint,
-		    (uint64_t)q->env->conf->checkpoint_interval);
+		agents_checkpoint_soon(q);
 }
 
 /* --- life of an agent --- */
@@ -425,9 +431,8 @@ agent_peer(struct qmgr *q, unsigned index, int fd)
 	a->ipc = ipc_new(q->loop, fd, name, handlers, ARRAY_LEN(handlers),
 	    closed_cb, a);
 	spool_lane_up(q->spool, index);
-	if (spool_uncovered(q->spool, index) > 0 && !q->checkpoint.set)
-		timer_set_ms(&q->checkpoint,
-		    (uint64_t)q->env->conf->checkpoint_interval);
+	if (spool_uncovered(q->spool, index) > 0)
+		agents_checkpoint_soon(q);
 	sched_kick(q);
 }
 

@@ -482,6 +482,45 @@ j7_qmgrs_own_crash_repeats_nothing_that_was_answered(void **state)
 	T_UNTIL(t.loop, in_queue() == 0);
 }
 
+/* All was answered, nothing was covered, and no new mail comes (there may be
+ * no segment left for it): the checkpoint comes all the same. */
+static void
+j6_what_a_crash_left_uncovered_is_covered_unasked(void **state)
+{
+	unsigned i;
+
+	deliver_up();
+	mail(1);
+	T_UNTIL(t.loop, t.n_jobs == 1);
+	answer(&t.job[0], JOB_SENT);
+	for (i = 0; i < 20; i++)
+		t_turn(t.loop);
+	qmgr_kill();
+	qmgr_up();
+	for (i = 0; i < 100; i++)	/* its agents come late */
+		t_turn(t.loop);
+	deliver_up();
+	T_UNTIL(t.loop, t.checkpoint_id != 0);
+	checkpointed(true);
+	T_UNTIL(t.loop, in_queue() == 0);
+	qmgr_kill();
+	/* and when they were there before it was ready */
+	qmgr_up();
+	deliver_up();
+	mail(2);
+	T_UNTIL(t.loop, t.n_jobs == 1);
+	answer(&t.job[0], JOB_SENT);
+	for (i = 0; i < 20; i++)
+		t_turn(t.loop);
+	qmgr_kill();
+	t.env.incarnation++;
+	t.q = qmgr_service.init(&t.env, NULL);
+	deliver_up();
+	T_UNTIL(t.loop, t.checkpoint_id != 0);
+	checkpointed(true);
+	T_UNTIL(t.loop, in_queue() == 0);
+}
+
 static void
 deferred_mail_is_tried_again_after_its_back_off(void **state)
 {
@@ -672,6 +711,7 @@ main(void)
 		T(j10_a_job_ends_by_its_answer_or_its_agents_death_only),
 		T(j10_an_answer_that_is_none_ends_the_agent_not_the_job),
 		T(j7_qmgrs_own_crash_repeats_nothing_that_was_answered),
+		T(j6_what_a_crash_left_uncovered_is_covered_unasked),
 		T(deferred_mail_is_tried_again_after_its_back_off),
 		T(j5_a_failed_checkpoint_sends_the_jobs_again),
 		T(j13_expiry_needs_two_tries_since_the_start),
