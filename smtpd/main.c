@@ -19,6 +19,8 @@
 #define SPILL_THREADS		2
 #define ACCEPTS_PER_TURN	16
 #define ACCEPT_REST_MS		100	/* when out of descriptors */
+#define END_WAIT_MS		20
+#define END_WAITS		50
 #define TICKET_KEYS_MS		(3600 * 1000)
 
 struct listener {
@@ -39,7 +41,8 @@ struct program {
 	TAILQ_HEAD(, listener) listeners;
 	char *password;
 	struct defer open;		/* after the files of the start came */
-	struct timer tickets;
+	struct timer tickets, end;
+	unsigned end_waits;
 };
 
 /* --- listeners --- */
@@ -181,6 +184,30 @@ open_cb(void *arg)
 		io_want(&l->io, IO_READ);
 }
 
+/* Nobody is served any more. Last replies get their time to leave; then the
+ * segment goes back, so that qmgr need not take us for a crash. */
+static void
+end_cb(void *arg)
+{
+	struct program *g = OBJ_CAST(arg, program, PROGRAM_MAGIC);
+
+	if (stream_finishing() > 0 && g->end_waits++ < END_WAITS) {
+		timer_set_ms(&g->end, END_WAIT_MS);
+		return;
+	}
+	journal_writer_free(&g->srv.journal);
+	ipc_free(&g->srv.qmgr);
+	service_stopped();
+}
+
+static void
+all_gone(struct server *srv, void *arg)
+{
+	struct program *g = OBJ_CAST(arg, program, PROGRAM_MAGIC);
+
+	timer_set_ms(&g->end, 0);
+}
+
 /* A list with a mistake, or an open relay: nothing of us starts. */
 static int
 lists_check(struct conf *conf, struct err *err)
@@ -239,15 +266,10 @@ program_init(const struct service_env *env, struct err *err)
 	}
 	defer_init(&g->open, env->loop, open_cb, g);
 	defer_call(&g->open);
+	timer_init(&g->end, env->loop, end_cb, g);
 	timer_init(&g->tickets, env->loop, tickets_cb, g);
 	tickets_cb(g);
 	return g;
-}
-
-static void
-all_gone(struct server *srv, void *arg)
-{
-	service_stopped();
 }
 
 static void
