@@ -645,7 +645,10 @@ journal_writer_lost(struct journal_writer *w)
 void
 journal_writer_resume(struct journal_writer *w)
 {
+	/* Nothing was asked on this connection yet: what need_segment() was
+	 * told while there was none came to nothing. */
 	w->connected = true;
+	w->asked = false;
 	defer_call(&w->ask);
 }
 

@@ -360,6 +360,24 @@ a_lost_connection_gives_the_right_back_and_goes_on(void **state)
 	assert_int_equal(b.returned[0], 0);
 }
 
+/* An smtpd that was started while qmgr was away: what it asked for then went
+ * nowhere, and is asked again when there is a connection. */
+static void
+a_first_connection_that_comes_late_is_asked(void **state)
+{
+	static struct t_msg m;
+
+	b.limit = 0;		/* nobody hears need_segment */
+	t_msg_init(&m, 0, "x", 1);
+	assert_int_equal(journal_append(b.w, &m.a, &m.env, NULL), 0);
+	t_turn(b.loop);
+	assert_int_equal(m.answered, 0);
+	b.limit = ARRAY_LEN(b.seg);
+	journal_writer_resume(b.w);
+	T_UNTIL(b.loop, m.answered);
+	assert_true(m.ok);
+}
+
 int
 main(void)
 {
@@ -374,6 +392,7 @@ main(void)
 		T(without_a_segment_appends_wait_and_then_fail),
 		T(a_message_larger_than_a_segment_is_refused),
 		T(a_lost_connection_gives_the_right_back_and_goes_on),
+		T(a_first_connection_that_comes_late_is_asked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
