@@ -4,9 +4,11 @@ imapd_libimapd_a_SOURCES = \
 	imapd/append.c imapd/args.c imapd/args.h imapd/capability.c \
 	imapd/command.c imapd/command.h imapd/copy.c imapd/fetch.c \
 	imapd/fetch_plan.c imapd/fetch_plan.h imapd/flags.c imapd/flags.h \
-	imapd/idle.c imapd/list.c imapd/login.c imapd/mailbox.c \
+	imapd/idle.c imapd/input.c imapd/job.c imapd/list.c \
+	imapd/listener.c imapd/login.c imapd/mailbox.c \
 	imapd/message.c imapd/message.h imapd/pattern.c imapd/pattern.h \
-	imapd/quota.c imapd/quota.h imapd/reader.c imapd/reader.h \
+	imapd/peers.c imapd/quota.c imapd/quota.h imapd/reader.c \
+	imapd/reader.h imapd/reply.c \
 	imapd/sasl.c imapd/sasl.h imapd/search.c imapd/search_match.c \
 	imapd/search_match.h imapd/search_plan.c imapd/search_plan.h \
 	imapd/select.c imapd/seqs.c imapd/seqs.h imapd/seqset.c \

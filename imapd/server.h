@@ -17,10 +17,13 @@ struct session;
 struct ipc;
 
 TAILQ_HEAD(session_list, session);
+SLIST_HEAD(listener_list, listener);
 
 struct server_stats {
 	uint64_t connections, logins, failed_logins, commands;
 };
+
+#define SERVER_MAGIC		0x696d7376
 
 struct server {
 	uint32_t magic;
@@ -47,6 +50,7 @@ struct server *server_new(const struct service_env *env, struct err *err);
 void server_free(struct server **v);
 void server_peer(void *arg, enum service_role role, unsigned index, int fd);
 void server_listener(void *arg, const char *section, int fd);
+void server_listeners_close(struct server *v);
 void server_reload(void *arg);
 void server_stop(void *arg);
 void server_file(void *arg, const char *name, struct span contents);

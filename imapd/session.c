@@ -4,23 +4,12 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/xmalloc.h"
-#include "imapd/command.h"
 
 #define BYE_LIMIT_MS		5000
-#define LAZY_MS			1000	/* folder_flush: within 2 s */
-#define FLUSH_FILES		200
-#define COMMANDS_PER_TURN	50
-/* A refused literal up to this size is read and dropped. */
-#define LITERAL_DROP_MAX	(1024 * 1024)
-/* Before login; who is logged in may be as wrong as he likes. */
-#define UNKNOWN_MAX		10
-
-static void session_input(struct session *s);
-static void teardown(struct session *s);
+#define FLUSH_FILES		1000	/* at a time, when a folder is left */
 
 /* --- the clock ------------------------------------------------------------ */
 
@@ -38,127 +27,6 @@ idle_timer_cb(void *arg)
 
 	session_bye(s, s->state == SESSION_GREETED ?
 	    "Too slow to log in" : "Autologout; idle for too long");
-}
-
-/* --- jobs ------------------------------------------------------------------ */
-
-static void
-job_run(void *arg)
-{
-	struct session *s = arg;
-
-	s->job(s);
-}
-
-static void
-job_done_cb(void *arg)
-{
-	struct session *s = OBJ_CAST(arg, session, SESSION_MAGIC);
-
-	s->busy = false;
-	if (s->closing)
-		teardown(s);
-	else
-		s->job_done(s);
-}
-
-void
-session_job(struct session *s, void (*job)(struct session *),
-    void (*done)(struct session *))
-{
-	ps_assert(!s->busy);
-	s->busy = true;
-	s->job = job;
-	s->job_done = done;
-	s->job_rc = 0;
-	err_clear(&s->job_err);
-	s->work = (struct work){ .order = s->mailbox_id, .run = job_run,
-	    .done = job_done_cb, .arg = s };
-	work_give(s->server->pool, &s->work);
-}
-
-void
-session_send_out(struct session *s)
-{
-	size_t n = buf_len(&s->out);
-
-	if (n >= 16 * 1024) {
-		stream_write_take(s->stream, buf_take(&s->out), n);
-	} else {
-		stream_write(s->stream, buf_span(&s->out));
-		buf_clear(&s->out);
-	}
-}
-
-static void
-next_cb(void *arg)
-{
-	struct session *s = OBJ_CAST(arg, session, SESSION_MAGIC);
-	void (*slice)(struct session *) = s->slice;
-
-	if (s->closing || s->busy || slice == NULL)
-		return;
-	if (stream_full(s->stream)) {
-		s->want_room = true;
-		return;
-	}
-	s->slice = NULL;
-	slice(s);
-}
-
-void
-session_slice(struct session *s, void (*slice)(struct session *))
-{
-	s->slice = slice;
-	defer_call(&s->next);
-}
-
-/* --- lazy work --------------------------------------------------------------- */
-
-static void lazy_job(struct session *s);
-
-/* Only between commands: it must not come between a command's jobs. */
-static void
-lazy_done(struct session *s)
-{
-	if (s->folder != NULL && folder_needs_flush(s->folder))
-		timer_set_ms(&s->lazy_timer, LAZY_MS / 4);
-	else if (s->idling)
-		timer_set_ms(&s->lazy_timer, IDLE_LOOK_MS);
-	stream_resume(s->stream);
-	if (s->idling && s->stale)
-		idle_wake(s);
-}
-
-static void
-lazy_timer_cb(void *arg)
-{
-	struct session *s = OBJ_CAST(arg, session, SESSION_MAGIC);
-
-	if (s->closing || s->folder == NULL)
-		return;
-	if (s->busy || s->slice != NULL ||
-	    (s->command != NULL && !s->idling)) {
-		timer_set_ms(&s->lazy_timer, LAZY_MS / 4);
-		return;
-	}
-	if (folder_needs_flush(s->folder)) {
-		session_job(s, lazy_job, lazy_done);
-	} else if (s->idling) {
-		timer_set_ms(&s->lazy_timer, IDLE_LOOK_MS);
-		idle_wake(s);
-	}
-}
-
-static void
-lazy_job(struct session *s)
-{
-	bool more;
-
-	s->job_rc = folder_flush(s->folder, FLUSH_FILES, &more, &s->job_err);
-	if (s->job_rc < 0)
-		log_warning("%s: flush user=<%s>: %s", s->id, s->user,
-		    s->job_err.why);
 }
 
 /* --- life ------------------------------------------------------------------ */
@@ -240,9 +108,8 @@ session_free(struct session *s)
 	free(s);
 }
 
-/* Not busy, closing: gives the account back in a thread, then frees. */
-static void
-teardown(struct session *s)
+void
+session_teardown(struct session *s)
 {
 	if (s->account != NULL) {
 		session_job(s, goodbye_job, NULL);
@@ -257,7 +124,7 @@ teardown_cb(void *arg)
 	struct session *s = OBJ_CAST(arg, session, SESSION_MAGIC);
 
 	if (!s->busy)
-		teardown(s);
+		session_teardown(s);
 }
 
 void
@@ -301,331 +168,6 @@ session_state_set(struct session *s, enum session_state state)
 	s->state = state;
 	reader_limit(&s->reader, state == SESSION_GREETED ?
 	    SESSION_LINE_BEFORE_LOGIN : (size_t)s->conf->imap_line_limit);
-}
-
-/* --- replies --------------------------------------------------------------- */
-
-void
-session_run_set(struct session *s, void *run, void (*run_free)(void *))
-{
-	s->run = run;
-	s->run_free = run_free;
-}
-
-/* The tagged line goes out; the next command may come. */
-static void
-command_finish(struct session *s)
-{
-	stream_write(s->stream, buf_span(&s->reply));
-	buf_fini(&s->reply);
-	if (s->run != NULL)
-		s->run_free(s->run);
-	s->run = NULL;
-	s->abandon = NULL;
-	s->command = NULL;
-	s->idling = false;
-	s->line = NULL;
-	args_fini(&s->args);
-	reader_plain(&s->reader, false);
-	reader_reset(&s->reader);
-	buf_shrink(&s->out, 0);
-	session_touch(s);
-	if (s->folder != NULL && folder_needs_flush(s->folder) &&
-	    !s->lazy_timer.set)
-		timer_set_ms(&s->lazy_timer, LAZY_MS);
-	stream_resume(s->stream);
-}
-
-void
-session_reply(struct session *s, const char *word, const char *fmt, ...)
-{
-	const struct command *c = s->command;
-	unsigned flags = c == NULL ? CMD_NO_UPDATES : c->flags;
-	va_list ap;
-
-	buf_clear(&s->reply);
-	buf_fmt(&s->reply, "%s %s ", s->tag, word);
-	va_start(ap, fmt);
-	buf_vfmt(&s->reply, fmt, ap);
-	va_end(ap);
-	buf_str(&s->reply, "\r\n");
-	if (s->state != SESSION_SELECTED || (flags & CMD_NO_UPDATES))
-		command_finish(s);
-	else if (s->stale || (flags & CMD_REFRESH))
-		update_refresh(s, !(flags & CMD_NO_EXPUNGE) || s->uid,
-		    command_finish);
-	else
-		update_send(s, !(flags & CMD_NO_EXPUNGE) || s->uid,
-		    command_finish);
-}
-
-void
-session_ok(struct session *s)
-{
-	session_reply(s, "OK", "%s%s completed", s->uid ? "UID " : "",
-	    s->command->name);
-}
-
-void
-session_bad(struct session *s, const char *why)
-{
-	session_reply(s, "BAD", "%s", why);
-}
-
-void
-session_failed(struct session *s, const struct err *err)
-{
-	switch (err->code) {
-	case PS_ENOTFOUND:
-		session_reply(s, "NO", "[NONEXISTENT] No such mailbox");
-		return;
-	case PS_EEXIST:
-		session_reply(s, "NO", "[ALREADYEXISTS] Mailbox exists");
-		return;
-	case PS_ESYNTAX:
-		session_reply(s, "NO", "[CANNOT] No mailbox can have that "
-		    "name");
-		return;
-	case PS_EFULL:
-		log_error("%s: user=<%s>: %s", s->id, s->user, err->why);
-		session_reply(s, "NO", "[UNAVAILABLE] No space left");
-		return;
-	}
-	log_error("%s: user=<%s>: %s", s->id, s->user, err->why);
-	session_reply(s, "NO", "[SERVERBUG] Internal error, see the log "
-	    "under %s", s->id);
-}
-
-/* --- commands ---------------------------------------------------------------- */
-
-static bool
-tag_ok(struct span tag)
-{
-	size_t i;
-
-	if (tag.n == 0 || tag.n > TAG_MAX)
-		return false;
-	for (i = 0; i < tag.n; i++)
-		if (strchr("+%*\\", tag.p[i]) != NULL ||
-		    (unsigned char)tag.p[i] >= 0x80)
-			return false;
-	return true;
-}
-
-bool
-session_take_tag(struct session *s, struct arg_iter *it)
-{
-	struct span tag;
-
-	memcpy(s->tag, "*", 2);
-	if (!arg_take_atom(it, &tag) || !tag_ok(tag))
-		return false;
-	memcpy(s->tag, tag.p, tag.n);
-	s->tag[tag.n] = '\0';
-	return true;
-}
-
-/* S30: a browser made to speak to us by somebody else's page. */
-static bool
-is_http(struct span tag, struct span name)
-{
-	static const char *const verbs[] = { "GET", "POST", "PUT", "HEAD",
-	    "CONNECT", "OPTIONS" };
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(verbs); i++)
-		if (span_is(tag, verbs[i]))
-			return span_chr(name, '/') >= 0 ||
-			    span_chr(name, ':') >= 0;
-	return false;
-}
-
-static const struct command no_command = { "command", SESSION_ANY,
-    CMD_NO_UPDATES, NULL };
-
-/* Reads tag and name off the front of the arguments. What is wrong is
- * answered here; NULL then. */
-static const struct command *
-command_begin(struct session *s, struct arg_iter *it, const char *why)
-{
-	const struct command *c;
-	struct span name;
-
-	s->uid = false;
-	s->command = &no_command;
-	if (!session_take_tag(s, it)) {
-		session_bad(s, why != NULL ? why : "Bad tag");
-		return NULL;
-	}
-	if (why != NULL || !arg_take_atom(it, &name)) {
-		session_bad(s, why != NULL ? why : "Command expected");
-		return NULL;
-	}
-	if (span_is(name, "UID")) {
-		s->uid = true;
-		if (!arg_take_atom(it, &name))
-			name = SPAN_LIT("");
-	}
-	if (is_http(span_str(s->tag), name)) {
-		log_warning("%s: HTTP from [%s]", s->id, s->ip);
-		session_bye(s, "This is no web server");
-		return NULL;
-	}
-	c = command_find(name);
-	if (c == NULL || (s->uid && !(c->flags & CMD_UID))) {
-		session_bad(s, "Unknown command");
-		if (s->state == SESSION_GREETED &&
-		    ++s->unknown_commands == UNKNOWN_MAX)
-			session_bye(s, "Too many unknown commands");
-		return NULL;
-	}
-	if (!(c->states & s->state)) {
-		session_bad(s, s->state == SESSION_GREETED ?
-		    "Log in first" : c->states == SESSION_GREETED ?
-		    "Already logged in" : "No mailbox selected");
-		return NULL;
-	}
-	s->command = c;
-	return c;
-}
-
-static void
-take_command(struct session *s)
-{
-	struct arg_iter it;
-	const struct command *c;
-	const char *why;
-
-	why = args_parse(&s->args, reader_text(&s->reader));
-	it = args_iter(&s->args);
-	s->server->stats.commands++;
-	c = command_begin(s, &it, why);
-	if (c != NULL)
-		c->start(s, &it);
-}
-
-/* A literal is announced. APPEND's messages are its own business. */
-static void
-take_literal(struct session *s)
-{
-	struct arg_iter it;
-	const char *why;
-
-	why = args_parse(&s->args, reader_text(&s->reader));
-	if (why == NULL && append_literal(s))
-		return;
-	if (why == NULL && reader_literal_collect(&s->reader)) {
-		if (reader_literal_sync(&s->reader))
-			stream_str(s->stream, "+ OK\r\n");
-		return;
-	}
-	if (!reader_literal_sync(&s->reader) &&
-	    reader_literal_size(&s->reader) > LITERAL_DROP_MAX) {
-		session_bye(s, "[TOOBIG] Literal too large");
-		return;
-	}
-	it = args_iter(&s->args);
-	session_take_tag(s, &it);
-	stream_fmt(s->stream, "%s BAD %s\r\n", s->tag,
-	    why != NULL ? why : "[TOOBIG] Literal too large");
-	reader_literal_skip(&s->reader);
-}
-
-static void
-take_event(struct session *s, enum reader_event e)
-{
-	switch (e) {
-	case READER_MORE:
-	case READER_SKIPPED:
-		break;
-	case READER_COMMAND:
-		if (s->line != NULL) {
-			struct span line = reader_text(&s->reader);
-
-			s->line(s, line);
-			if (s->command != NULL && !s->closing)
-				reader_reset(&s->reader);
-		} else {
-			take_command(s);
-		}
-		break;
-	case READER_LITERAL:
-		take_literal(s);
-		break;
-	case READER_BARE_LF:
-		stream_str(s->stream, "* BAD Lines end in CR LF\r\n");
-		break;
-	case READER_TOO_LONG:
-		session_bye(s, "[TOOBIG] Command line too long");
-		break;
-	}
-}
-
-/* May the next bytes be read as commands (or lines) now? */
-static bool
-wants_input(const struct session *s)
-{
-	return !s->closing && !s->busy && s->input == NULL &&
-	    s->slice == NULL && (s->command == NULL || s->line != NULL);
-}
-
-static void
-session_input(struct session *s)
-{
-	struct buf *in = stream_in(s->stream);
-	enum reader_event e;
-	size_t used;
-	int turns = 0;
-
-	while (wants_input(s) && (buf_len(in) > 0 ||
-	    s->reader.state == READER_DROP)) {
-		if (turns++ == COMMANDS_PER_TURN) {
-			stream_resume(s->stream);
-			return;
-		}
-		e = reader_feed(&s->reader, buf_span(in), &used);
-		buf_consume(in, used);
-		take_event(s, e);
-		if (s->closing)
-			return;
-		in = stream_in(s->stream);
-	}
-	/* a command works: what else comes waits in the socket */
-	if (!wants_input(s) && s->input == NULL && !s->closing)
-		stream_pause(s->stream);
-}
-
-void
-session_read_lines(struct session *s,
-    void (*line)(struct session *, struct span))
-{
-	s->line = line;
-	args_fini(&s->args);
-	reader_reset(&s->reader);
-	reader_plain(&s->reader, true);
-	stream_resume(s->stream);
-}
-
-void
-session_line_end(struct session *s)
-{
-	s->line = NULL;
-	reader_plain(&s->reader, false);
-}
-
-void
-session_take_input(struct session *s, void (*input)(struct session *))
-{
-	s->input = input;
-	stream_resume(s->stream);
-}
-
-void
-session_input_end(struct session *s)
-{
-	s->input = NULL;
-	reader_literal_taken(&s->reader);
-	stream_resume(s->stream);
 }
 
 /* --- changes by others ------------------------------------------------------- */
@@ -755,8 +297,8 @@ session_new(struct server *v, int fd, const char *section)
 	buf_init(&s->reply, 8192);
 	buf_init(&s->out, BUF_NO_CAP);
 	timer_init(&s->idle_timer, v->loop, idle_timer_cb, s);
-	timer_init(&s->lazy_timer, v->loop, lazy_timer_cb, s);
-	defer_init(&s->next, v->loop, next_cb, s);
+	timer_init(&s->lazy_timer, v->loop, session_lazy_cb, s);
+	defer_init(&s->next, v->loop, session_next_cb, s);
 	server_enter(v, s);
 	s->stream = stream_new(v->loop, fd, &stream_cbs, s);
 	session_touch(s);

@@ -100,7 +100,7 @@ struct session {
 	void (*update_done)(struct session *s);
 };
 
-#define SESSION_MAGIC	0x696d6170
+#define SESSION_MAGIC		0x696d6170
 
 /* Takes over fd. `section` is the listener's name. */
 void session_new(struct server *v, int fd, const char *section);
@@ -158,6 +158,17 @@ void session_watch(struct session *s, bool on);
 void session_changed_folder(struct session *s, const char *folder);
 /* Restarts the autologout clock. */
 void session_touch(struct session *s);
+
+/* --- session.c, job.c, input.c and reply.c among themselves --- */
+
+/* Not busy, closing: gives the account back in a thread, then frees. */
+void session_teardown(struct session *s);
+/* There may be input to read commands from. */
+void session_input(struct session *s);
+void session_next_cb(void *arg);	/* the defer's and ... */
+void session_lazy_cb(void *arg);	/* ... the lazy timer's callback */
+
+/* --- parts of commands --- */
 
 /* capability.c: the list after "CAPABILITY " for the session's state. */
 void capability_put(struct session *s, struct buf *out);

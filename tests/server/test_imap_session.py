@@ -124,6 +124,27 @@ def test_a_session_outlives_deliver(fresh_postern):
                 line = other.line()
 
 
+def test_who_does_not_log_in_is_sent_away(fresh_postern):
+    instance = fresh_postern(settings={"imap_login_timeout": "1s"})
+    with instance.imap() as wire:
+        assert wire.line().startswith("* BYE")
+        assert wire.at_end()
+
+
+def test_a_full_mailbox_takes_no_copies(postern, domain):
+    full = f"full@{domain}"
+    postern.add_mailbox(full, "secret", quota_bytes=1000)
+    with postern.imap(full, "secret") as wire:
+        wire.send("x APPEND INBOX {600+}\r\n" + "x" * 600 + "\r\n")
+        assert wire.answer("x")[1].startswith("OK")
+        wire.send("y APPEND INBOX {600}\r\n")
+        assert wire.line().startswith("y NO [OVERQUOTA]")
+        wire.ok("SELECT INBOX")
+        wire.ok("CREATE other")
+        assert wire.cmd("COPY 1 other")[1].startswith("NO [OVERQUOTA]")
+        wire.ok("MOVE 1 other")
+
+
 @pytest.fixture
 def client(postern, kim):
     with imaplib.IMAP4_SSL(*postern.address("imaps"),
