@@ -126,6 +126,7 @@ deliver_init(const struct service_env *env, struct err *err)
 	    (unsigned)env->conf->deliver_threads);
 	d->openers = work_pool_new(d->loop, OPENER_THREADS);
 	d->syncer = work_pool_new(d->loop, 1);
+	d->reporter = reporter_new(d);
 	return d;
 }
 
@@ -136,6 +137,7 @@ deliver_maybe_stop(struct deliver *d)
 		return;
 	while (!TAILQ_EMPTY(&d->conns))
 		conn_close(TAILQ_FIRST(&d->conns));
+	reporter_free(&d->reporter);
 	work_pool_free(&d->writers);
 	work_pool_free(&d->openers);
 	work_pool_free(&d->syncer);
@@ -169,10 +171,20 @@ deliver_status(void *arg, struct buf *json)
 	    map_count(d->boxes), d->sync_file ? "file" : "checkpoint");
 }
 
+static void
+deliver_file(void *arg, const char *name, struct span contents)
+{
+	struct deliver *d = arg;
+
+	if (strcmp(name, "database_password") == 0)
+		reporter_password(d->reporter, contents);
+}
+
 const struct service deliver_service = {
 	.name = "deliver",
 	.init = deliver_init,
 	.peer = deliver_peer,
 	.stop = deliver_stop,
+	.file = deliver_file,
 	.status = deliver_status,
 };

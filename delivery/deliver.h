@@ -8,6 +8,7 @@
  *	deliver_sync.c	checkpoints: file systems and their syncs
  *	deliver_smtpd.c	quota questions from smtpd
  *	deliver_imapd.c	directories and notices for imapd
+ *	deliver_usage.c	usage figures to PostgreSQL
  *	deliver_log.c	the Postfix-worded delivery line
  */
 #ifndef DELIVERY_DELIVER_H
@@ -42,6 +43,7 @@ struct mbox {
 	unsigned refs;
 	bool usage_known, usage_asked;
 	bool usage_stale;		/* changed while being asked for */
+	bool report_wanted;		/* tell the database when known */
 	uint64_t usage_until_ms;
 	struct usage usage;
 	uint64_t reserved;		/* bytes, by RCPTs under way */
@@ -61,6 +63,8 @@ void mboxes_fini(struct deliver *d);
 /* Loop: a message of `bytes` arrived; somebody else changed something. */
 void mbox_grew(struct mbox *b, uint64_t bytes);
 void mbox_usage_forget(struct deliver *d, uint64_t mailbox_id);
+/* Reads the usage in a thread; usage_known is set some time later. */
+void mbox_usage_ask(struct mbox *b);
 
 /* --- connections ----------------------------------------------------------- */
 
@@ -102,6 +106,7 @@ struct deliver {
 	bool stopping;
 	bool sync_file;			/* maildir_sync = file */
 	struct file_systems *fs;
+	struct reporter *reporter;	/* NULL: no database */
 	/* for status */
 	uint64_t delivered, repeated, deferred, checkpoints;
 };
@@ -133,6 +138,13 @@ int sync_note(struct deliver *d, int dirfd, struct err *err) MUST_CHECK;
 /* Did a sync fail since the start? Then what is found may be gone (J5). */
 bool sync_has_failed(const struct deliver *d);
 int sync_checkpoint_cb(struct ipc *c, struct ipc_msg *m, void *arg);
+
+/* Usage figures for the database: NULL when `database` is empty. */
+struct reporter *reporter_new(struct deliver *d);
+void reporter_password(struct reporter *r, struct span password);
+void reporter_free(struct reporter **r);
+/* The mailbox's figures are to be told, soon. */
+void usage_changed(struct deliver *d, uint64_t mailbox_id);
 
 void deliver_log_result(const struct envelope *env, uint32_t rcpt,
     uint64_t spent_us, const char *dsn, const char *status,

@@ -121,6 +121,7 @@ mbox_grew(struct mbox *b, uint64_t bytes)
 		b->usage_stale = true;
 	b->usage.bytes += bytes;
 	b->usage.messages++;
+	usage_changed(b->d, b->id);
 }
 
 void
@@ -128,6 +129,7 @@ mbox_usage_forget(struct deliver *d, uint64_t mailbox_id)
 {
 	struct mbox *b = map_get_u64(d->boxes, mailbox_id);
 
+	usage_changed(d, mailbox_id);
 	if (b == NULL)
 		return;
 	b->usage_known = false;

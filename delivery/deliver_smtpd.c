@@ -64,6 +64,9 @@ usage_done(void *arg)
 		    (b->usage_stale ? STALE_MS : USAGE_MS);
 	}
 	b->usage_asked = b->usage_stale = false;
+	if (w->ok && b->report_wanted)
+		usage_changed(d, b->id);
+	b->report_wanted = false;
 	quota_waiting_answer(b, w->ok);
 	mbox_put(b);
 	free(w);
@@ -71,8 +74,8 @@ usage_done(void *arg)
 	deliver_maybe_stop(d);
 }
 
-static void
-usage_ask(struct mbox *b)
+void
+mbox_usage_ask(struct mbox *b)
 {
 	struct usage_work *w;
 
@@ -186,7 +189,7 @@ ask_cb(struct ipc *ipc, struct ipc_msg *m, void *arg)
 		ask_answer(a, true);
 	} else {
 		TAILQ_INSERT_TAIL(&b->waiting, a, waiting);
-		usage_ask(b);
+		mbox_usage_ask(b);
 	}
 	return 0;
 }

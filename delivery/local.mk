@@ -3,10 +3,11 @@ pkglibexec_PROGRAMS += delivery/deliver
 DELIVER_PARTS = delivery/deliver.c delivery/deliver.h \
 	delivery/deliver_mailbox.c delivery/deliver_job.c \
 	delivery/deliver_log.c delivery/deliver_imapd.c \
-	delivery/deliver_smtpd.c delivery/deliver_sync.c
+	delivery/deliver_smtpd.c delivery/deliver_sync.c \
+	delivery/deliver_usage.c
 delivery_deliver_SOURCES = delivery/deliver_main.c $(DELIVER_PARTS)
 delivery_deliver_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
-delivery_deliver_LDADD = $(SPOOL_LIBS) $(STORE_LIBS) $(NET_LIBS)
+delivery_deliver_LDADD = $(SPOOL_LIBS) $(STORE_LIBS) $(DB_LIBS) $(NET_LIBS)
 
 pkglibexec_PROGRAMS += delivery/qmgr
 QMGR_PARTS = delivery/qmgr.c delivery/qmgr.h delivery/qmgr_agent.c \
@@ -25,5 +26,5 @@ delivery_t_qmgr_LDADD = $(SPOOL_LIBS) lib/libdiskrecord.a $(BASE_LIBS) \
 	$(CMOCKA_LIBS)
 delivery_t_deliver_SOURCES = delivery/t_deliver.c $(DELIVER_PARTS)
 delivery_t_deliver_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CMOCKA_CFLAGS)
-delivery_t_deliver_LDADD = $(SPOOL_LIBS) $(STORE_LIBS) $(NET_LIBS) \
-	lib/libdiskrecord.a $(BASE_LIBS) $(CMOCKA_LIBS)
+delivery_t_deliver_LDADD = $(SPOOL_LIBS) $(STORE_LIBS) $(DB_LIBS) \
+	$(NET_LIBS) lib/libdiskrecord.a $(BASE_LIBS) $(CMOCKA_LIBS)

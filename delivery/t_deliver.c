@@ -327,7 +327,7 @@ setup(void **state)
 	t.loop = loop_new();
 	buf_init(&complaints, 65536);
 	t.conf = conf_parse("test", SPAN_LIT("myhostname = mx.a.example\n"
-	    "maildir_sync = checkpoint\n"), &complaints);
+	    "maildir_sync = checkpoint\ndatabase =\n"), &complaints);
 	assert_non_null(t.conf);
 	buf_fini(&complaints);
 	t.env = (struct service_env){ .loop = t.loop, .conf = t.conf,
