@@ -15,20 +15,16 @@
 #include "smtpd/session.h"
 
 static void
-peer_text(int fd, char out[48])
+peer_text(const struct sockaddr_storage *ss, char out[48])
 {
-	struct sockaddr_storage ss = { 0 };
-	socklen_t n = sizeof(ss);
 	const struct in6_addr *six;
 
 	(void)snprintf(out, 48, "unknown");
-	if (getpeername(fd, (struct sockaddr *)&ss, &n) == -1)
-		return;
-	if (ss.ss_family == AF_INET) {
+	if (ss->ss_family == AF_INET) {
 		(void)inet_ntop(AF_INET,
-		    &((struct sockaddr_in *)&ss)->sin_addr, out, 48);
-	} else if (ss.ss_family == AF_INET6) {
-		six = &((struct sockaddr_in6 *)&ss)->sin6_addr;
+		    &((const struct sockaddr_in *)ss)->sin_addr, out, 48);
+	} else if (ss->ss_family == AF_INET6) {
+		six = &((const struct sockaddr_in6 *)ss)->sin6_addr;
 		if (IN6_IS_ADDR_V4MAPPED(six))
 			(void)inet_ntop(AF_INET, &six->s6_addr[12], out, 48);
 		else
@@ -60,13 +56,14 @@ over_limit(struct session *s, unsigned from_here)
 }
 
 void
-session_accept(struct server *srv, struct profile *prof, int fd)
+session_accept(struct server *srv, struct profile *prof, int fd,
+    const struct sockaddr_storage *from)
 {
 	struct stream *stream;
 	struct session *s;
 	char ip[48];
 
-	peer_text(fd, ip);
+	peer_text(from, ip);
 	stream = stream_new(srv->loop, fd, &session_stream_cbs, NULL);
 	s = session_new(srv, prof, stream, ip);
 	stream_arg_set(stream, &session_stream_cbs, s);

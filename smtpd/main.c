@@ -71,12 +71,17 @@ static void
 accept_cb(int fd, int what, void *arg)
 {
 	struct listener *l = OBJ_CAST(arg, listener, PROGRAM_MAGIC);
+	struct sockaddr_storage from;
+	socklen_t n;
 	int i, c;
 
 	for (i = 0; i < ACCEPTS_PER_TURN; i++) {
-		c = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		memset(&from, 0, sizeof(from));
+		n = sizeof(from);
+		c = accept4(fd, (struct sockaddr *)&from, &n,
+		    SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (c != -1) {
-			session_accept(&l->prog->srv, l->prof, c);
+			session_accept(&l->prog->srv, l->prof, c, &from);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||

@@ -88,7 +88,9 @@ struct session {
 };
 
 /* A new connection: takes fd. */
-void session_accept(struct server *srv, struct profile *prof, int fd);
+struct sockaddr_storage;
+void session_accept(struct server *srv, struct profile *prof, int fd,
+    const struct sockaddr_storage *from);
 /* As above with the peer's address known; for tests. */
 struct session *session_new(struct server *srv, struct profile *prof,
     struct stream *stream, const char *ip);

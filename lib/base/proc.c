@@ -109,6 +109,8 @@ proc_nonblock(int fd)
 
 	if (flags == -1)
 		return -1;
+	if (flags & O_NONBLOCK)
+		return 0;		/* accept4 did it */
 	return fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
