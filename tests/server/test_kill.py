@@ -70,3 +70,19 @@ def test_a_warm_address_works_while_the_database_is_away(instance):
         instance.wait_for_messages(kim, 2)
     finally:
         instance.cluster.start()
+
+
+def test_what_only_lacks_its_checkpoint_leaves_the_queue_after_a_crash(
+        fresh_postern):
+    made = fresh_postern({"checkpoint_interval": "2s"})
+    made.add_domain("kill.example")
+    made.add_mailbox("kim@kill.example", "secret")
+    made.send("a@sender.example", "kim@kill.example", subject="one")
+    made.wait_for_messages("kim@kill.example", 1)
+    made.wait_for_log(r"status=sent")
+    made.kill_all()
+    mark = made.log_mark()
+    made.start()
+    # nothing is delivered any more that could remind qmgr of it
+    made.wait_for_log(r"qmgr.*: removed", mark)
+    assert bodies(made, "kim@kill.example") == ["one"]
