@@ -17,7 +17,7 @@ lib_libstore_a_SOURCES = lib/store/account.c lib/store/account.h \
 	lib/store/texts.c lib/store/texts.h lib/store/view.h
 lib_libstore_a_CFLAGS = $(AM_CFLAGS)
 STORE_LIBS = lib/libstore.a $(MAIL_LIBS)
-EXTRA_DIST += doc/store-format.md lib/store/README.md
+EXTRA_DIST += lib/store/README.md
 
 store_tests = lib/store/t_names lib/store/t_folder lib/store/t_deliver \
 	lib/store/t_reconcile lib/store/t_powercut lib/store/t_faults \
