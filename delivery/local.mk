@@ -1,4 +1,5 @@
 # delivery: moves accepted mail
+EXTRA_DIST += delivery/README.md
 dist_man_MANS += doc/deliver.8
 pkglibexec_PROGRAMS += delivery/deliver
 DELIVER_PARTS = delivery/deliver.c delivery/deliver.h \

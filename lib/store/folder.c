@@ -6,11 +6,13 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/disk.h"
 #include "base/xmalloc.h"
 #include "store/view.h"
 
 #define READ_TRIES	3
+#define SCAN_AFTER_S	3600
 #define READ_RUN	64U		/* groups in one read */
 
 /* --- records into the view --- */
@@ -308,6 +310,26 @@ folder_refresh(struct folder *f, struct err *err)
 
 /* --- life --- */
 
+/* A foreign change in the same clock tick as one of ours leaves no trace in
+ * the mtimes: a folder that changes is gone through now and then. */
+static int
+scan_if_due(struct box *b, struct err *err)
+{
+	int64_t now = clock_wall_us() / 1000000;
+	int rc;
+
+	rc = box_current(b, err);
+	if (rc < 0 || now - b->h.scanned < SCAN_AFTER_S ||
+	    MAX(b->h.new_sec, b->h.cur_sec) < b->h.scanned)
+		return rc;
+	rc = box_lock(b, err);
+	if (rc < 0)
+		return rc;
+	rc = box_reconcile(b, err);
+	box_unlock(b);
+	return rc;
+}
+
 struct folder *
 folder_open(struct account *a, const char *name, bool claim_recent,
     struct err *err)
@@ -321,8 +343,9 @@ folder_open(struct account *a, const char *name, bool claim_recent,
 	else
 		f->box = box_open(account_dirfd(a), name, account_id(a),
 		    BOX_EXISTING, err);
-	if (f->box == NULL || keywords_read(f->box->dir, &f->keywords,
-	    err) < 0 || folder_refresh(f, err) < 0)
+	if (f->box == NULL || scan_if_due(f->box, err) < 0 ||
+	    keywords_read(f->box->dir, &f->keywords, err) < 0 ||
+	    folder_refresh(f, err) < 0)
 		folder_close(&f);
 	return f;
 }

@@ -1,5 +1,7 @@
 #include "store/t_util.h"
 
+#include "store/index.h"
+
 /* The maildir is the truth: what other programs and crashes do to it. */
 
 static const struct flag_change seen = { .op = FLAG_ADD, .flags = MSG_SEEN,
@@ -283,6 +285,43 @@ unreadable_folder_is_an_error_of_its_own(void **state)
 	assert_int_equal(t_deliver(s, "3kF9tQ010103", T_TEXT("four")), 4);
 }
 
+/* A file that came in the tick of our own change is found an hour later. */
+static void
+what_left_no_trace_is_found_later(void **state)
+{
+	struct t_store *s = *state;
+	struct index_header h;
+	struct account *a;
+	struct folder *f;
+	struct stat st;
+	struct err err;
+	int fd;
+
+	three(s);
+	t_write(s, T_HOME "/cur/1000000000.M1P2.other:2,S", "Subject: x\n\n");
+	/* as if our own change had hidden it */
+	fd = openat(s->fd, T_HOME "/postern.index", O_RDWR);
+	t_ok(index_header_read(fd, &h, &err));
+	assert_int_equal(fstatat(s->fd, T_HOME "/cur", &st, 0), 0);
+	h.cur_sec = st.st_mtim.tv_sec;
+	h.cur_nsec = (uint32_t)st.st_mtim.tv_nsec;
+	index_header_seal(&h);
+	assert_int_equal(pwrite(fd, &h, sizeof(h), 0), sizeof(h));
+	a = t_account_at(s->fd);
+	f = t_folder(a, "");
+	assert_int_equal(folder_exists(f), 3);
+	folder_close(&f);
+	t_ok(index_header_read(fd, &h, &err));
+	h.scanned -= 4000;
+	index_header_seal(&h);
+	assert_int_equal(pwrite(fd, &h, sizeof(h), 0), sizeof(h));
+	(void)close(fd);
+	f = t_folder(a, "");
+	assert_int_equal(folder_exists(f), 4);
+	folder_close(&f);
+	account_close(&a);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, t_setup, t_teardown)
 
 int
@@ -296,6 +335,7 @@ main(void)
 		T(damaged_index_is_rebuilt),
 		T(damaged_head_gets_a_new_uidvalidity),
 		T(uid_is_never_given_twice),
+		T(what_left_no_trace_is_found_later),
 		T(unreadable_folder_is_an_error_of_its_own),
 	};
 
