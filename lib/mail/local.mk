@@ -15,6 +15,8 @@ lib_libmail_a_SOURCES = lib/mail/address.c lib/mail/address.h \
 lib_libmail_a_CFLAGS = $(AM_CFLAGS) $(IDN_CFLAGS) $(NET_CFLAGS)
 MAIL_LIBS = lib/libmail.a $(IDN_LIBS)
 
+EXTRA_DIST += lib/mail/README.md
+
 mail_tests = lib/mail/t_address lib/mail/t_addrlist lib/mail/t_codec \
 	lib/mail/t_date lib/mail/t_imap_text lib/mail/t_mime
 if HAVE_CMOCKA
