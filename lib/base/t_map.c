@@ -123,6 +123,8 @@ crc32c_known_answers(void **state)
 	    255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
 	    255, 255 };
 	const char *nine = "123456789";
+	static char text[20000];
+	uint32_t crc = 0;
 	size_t cut;
 
 	/* RFC 3720 B.4 and the customary check value. */
@@ -133,6 +135,15 @@ crc32c_known_answers(void **state)
 	for (cut = 0; cut <= 9; cut++)
 		assert_true(crc32c(crc32c(0, nine, cut), nine + cut,
 		    9 - cut) == 0xe3069283);
+	/* Long input, at once and in pieces, is the same. */
+	for (cut = 0; cut < sizeof(text); cut++)
+		text[cut] = (char)(cut * 2654435761u >> 13);
+	for (cut = 0; cut < sizeof(text); cut += 100)
+		crc = crc32c(crc, text + cut, MIN(100, sizeof(text) - cut));
+	assert_true(crc == crc32c(0, text, sizeof(text)));
+	for (cut = 4000; cut < 4200; cut++)
+		assert_true(crc32c(crc32c(0, text, cut), text + cut,
+		    sizeof(text) - cut) == crc);
 	/* Starts at any alignment give the same. */
 	assert_true(crc32c(0, ones + 1, 8) == crc32c(0, ones + 5, 8));
 }
