@@ -8,6 +8,7 @@
  */
 #include <sys/epoll.h>
 #include <sys/inotify.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <arpa/inet.h>
@@ -699,6 +700,8 @@ main(int argc, char **argv)
 	int i;
 
 	options(argc, argv);
+	/* A storm that was ended from outside must not leave its load. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGTERM, on_signal);
 	signal(SIGINT, on_signal);
 	body_make();
