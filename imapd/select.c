@@ -189,7 +189,11 @@ expunge_job(struct session *s)
 		s->job_rc = folder_expunge(s->folder, NULL, 0, &s->job_err);
 		return;
 	}
-	/* UID EXPUNGE: of the set, those that have \Deleted (RFC 4315) */
+	/* UID EXPUNGE: of the set, those that have \Deleted (RFC 4315), as
+	 * it is now and not as this session was last told */
+	s->job_rc = folder_refresh(s->folder, &s->job_err);
+	if (s->job_rc < 0)
+		return;
 	for (i = 0; i < r->n; i++)
 		if (folder_msg(s->folder, r->seq[i], &m) &&
 		    (m.flags & MSG_DELETED))

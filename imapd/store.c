@@ -35,6 +35,11 @@ store_job(struct session *s)
 	size_t n = MIN(r->seqs.n - r->at, (size_t)SLICE_MESSAGES);
 
 	if (!r->resolved) {
+		/* what is to be removed may be named by somebody else since */
+		if (r->change.op == FLAG_REMOVE && r->flags.n > 0)
+			s->job_rc = folder_refresh(s->folder, &s->job_err);
+		if (s->job_rc < 0)
+			return;
 		s->job_rc = flag_list_resolve(&r->flags, s->folder,
 		    r->change.op != FLAG_REMOVE, &r->change.flags,
 		    &s->job_err);

@@ -84,8 +84,12 @@ update_send(struct session *s, bool expunges,
     void (*done)(struct session *))
 {
 	s->update_done = done;
-	if (expunges && folder_has_gone(s->folder))
+	if (expunges && folder_has_gone(s->folder)) {
+		/* who came and went while nobody looked must have come */
+		if (folder_exists(s->folder) > s->told_exists)
+			send_counts(s);
 		send_expunges(s);
+	}
 	send_counts(s);
 	flags_tell_new(s);
 	flags_slice(s);

@@ -66,7 +66,22 @@ view_taken(struct folder *f, bool whole)
 		f->generation = 0;
 }
 
-/* One locked change of the messages at seqs. */
+/* The locked part of a change of the messages at seqs. */
+static int
+change_locked(struct folder *f, const uint32_t *seqs, size_t n,
+    view_change_fn *fn, void *arg, bool silent, struct err *err)
+{
+	int rc;
+
+	rc = box_change_begin(f->box, 0, NULL, err);
+	if (rc == 0)
+		rc = view_change(f, seqs, n, fn, arg, silent, err);
+	if (rc == 0)
+		rc = box_change_end(f->box, err);
+	view_taken(f, rc == 0);
+	return rc;
+}
+
 static int
 change_run(struct folder *f, const uint32_t *seqs, size_t n,
     view_change_fn *fn, void *arg, bool silent, struct err *err)
@@ -75,12 +90,7 @@ change_run(struct folder *f, const uint32_t *seqs, size_t n,
 
 	if (rc < 0)
 		return rc;
-	rc = box_change_begin(f->box, 0, NULL, err);
-	if (rc == 0)
-		rc = view_change(f, seqs, n, fn, arg, silent, err);
-	if (rc == 0)
-		rc = box_change_end(f->box, err);
-	view_taken(f, rc == 0);
+	rc = change_locked(f, seqs, n, fn, arg, silent, err);
 	box_unlock(f->box);
 	return rc;
 }
@@ -126,7 +136,8 @@ store_one(struct folder *f, struct view_msg *m, struct index_rec *r,
 	return true;
 }
 
-/* Nobody's flags would change: then nothing is written. */
+/* Nobody's flags would change: then nothing is written. Locked, as what
+ * others changed must be known. */
 static bool
 store_is_idle(struct folder *f, const uint32_t *seqs, size_t n,
     const struct flag_change *c)
@@ -165,10 +176,14 @@ folder_store(struct folder *f, const uint32_t *seqs, size_t n,
     struct err *err)
 {
 	struct store_arg a = { .c = c, .failed = failed };
-	int rc = 0;
+	int rc;
 
+	rc = view_lock(f, err);
+	if (rc < 0)
+		return rc;
 	if (!store_is_idle(f, seqs, n, c))
-		rc = change_run(f, seqs, n, store_one, &a, c->silent, err);
+		rc = change_locked(f, seqs, n, store_one, &a, c->silent, err);
+	box_unlock(f->box);
 	if (n_failed != NULL)
 		*n_failed = a.n_failed;
 	if (rc == 0 && !c->silent)
