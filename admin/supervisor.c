@@ -9,10 +9,11 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 
-/* A process that lived this long was no failed start: back-off begins anew. */
-#define LIVED_MS		2000
-#define BACKOFF_FIRST_MS	100
-#define BACKOFF_MAX_MS		30000
+/* A process that lived this long was no failed start: back-off begins anew.
+ * Short, as one that is killed time and again from outside is needed back. */
+#define LIVED_MS		500
+#define BACKOFF_FIRST_MS	50
+#define BACKOFF_MAX_MS		10000
 
 static void
 secret_changed_cb(const char *name, struct span contents, void *arg)
