@@ -61,16 +61,14 @@ heads_write(int fd, const struct segment_ref *ref,
 	iov[0] = (struct iovec){ head, sizeof(head) };
 	iov[1] = (struct iovec){ buf_data(packed), buf_len(packed) };
 	if (header_write(fd, HEADER_SEGMENT, ref) == -1 ||
-	    disk_pwritev(fd, iov, 2, (off_t)h->offset) == -1 ||
-	    disk_fdatasync(fd) == -1)
+	    disk_pwritev(fd, iov, 2, (off_t)h->offset) == -1)
 		return err_errno(err, "write queue file");
 	return 0;
 }
 
 int
-cold_write(int fd, const struct envelope *env, int body_fd,
-    uint64_t body_off, uint64_t body_len, uint32_t *body_crc,
-    struct err *err)
+cold_fill(int fd, const struct envelope *env, int body_fd, uint64_t body_off,
+    uint64_t body_len, uint32_t *body_crc, struct err *err)
 {
 	struct segment_ref ref = { .fd = fd, .id = SEGMENT_COLD };
 	struct record_header h = { .offset = COLD_RECORD_OFFSET };
@@ -94,6 +92,19 @@ cold_write(int fd, const struct envelope *env, int body_fd,
 		*body_crc = h.body_crc;
 out:
 	buf_fini(&packed);
+	return rc;
+}
+
+int
+cold_write(int fd, const struct envelope *env, int body_fd,
+    uint64_t body_off, uint64_t body_len, uint32_t *body_crc,
+    struct err *err)
+{
+	int rc = cold_fill(fd, env, body_fd, body_off, body_len, body_crc,
+	    err);
+
+	if (rc == 0 && disk_fdatasync(fd) == -1)
+		rc = err_errno(err, "sync queue file");
 	return rc;
 }
 

@@ -28,6 +28,11 @@ int cold_write(int fd, const struct envelope *env, int body_fd,
     uint64_t body_off, uint64_t body_len, uint32_t *body_crc,
     struct err *err) MUST_CHECK;
 
+/* The same without the sync: for many files and one syncfs. */
+int cold_fill(int fd, const struct envelope *env, int body_fd,
+    uint64_t body_off, uint64_t body_len, uint32_t *body_crc,
+    struct err *err) MUST_CHECK;
+
 /* Gives the file its name. Does not sync the directory: cold_dir_sync, once
  * for many. PS_EEXIST when the name is taken. */
 int cold_link(int queue_dir, int fd, const char *queue_id, struct err *err)

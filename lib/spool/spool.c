@@ -351,7 +351,7 @@ spool_serve(struct spool *s)
 	if (!s->make_failed)	/* else the tick tries again */
 		segs_make(s);
 	if (segs_in(s, SEG_FREE) + segs_in(s, SEG_RECYCLING) +
-	    segs_in(s, SEG_MAKING) == 0)
+	    segs_in(s, SEG_MAKING) < MAX(s->cfg.segments / 4, 1u))
 		cold_move_some(s);
 	pressure_update(s);
 }

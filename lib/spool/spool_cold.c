@@ -15,6 +15,7 @@
 #include "spool/segment.h"
 
 #define MOVE_MAX	128		/* messages in one batch */
+#define STAYS_MS	5000
 
 /* --- the cold log ------------------------------------------------------------ */
 
@@ -61,6 +62,7 @@ cold_log_entries(struct spool *s, struct spool_msg *m,
 
 struct move_one {
 	struct spool_msg *m;
+	int fd;
 	uint8_t epoch[EPOCH_SIZE];
 	int rc;
 	struct err err;
@@ -90,30 +92,26 @@ link_over(struct spool *s, int fd, const char *queue_id, struct err *err)
 	return cold_link(s->queue_dir, fd, queue_id, err);
 }
 
+/* The copy, in a file without a name yet: o->fd. */
 static int
 copy_one(struct spool *s, const struct segment_ref *from, struct move_one *o)
 {
 	struct segment_ref ref;
 	struct record r;
-	int fd, rc;
+	int rc;
 
 	if ((rc = record_open(from, o->m->offset, o->m->length,
 	    o->m->queue_id, 0, &r, &o->err)) != 0)
 		return rc;
-	if ((fd = cold_create(s->queue_dir, &o->err)) < 0) {
-		rc = fd;
-		goto out;
-	}
-	rc = cold_write(fd, &r.env, from->fd, r.body_offset, r.h.body_len,
-	    NULL, &o->err);
+	if ((o->fd = cold_create(s->queue_dir, &o->err)) < 0)
+		rc = o->fd;
 	if (rc == 0)
-		rc = cold_ref(fd, &ref, &o->err);
-	if (rc == 0) {
+		rc = cold_fill(o->fd, &r.env, from->fd, r.body_offset,
+		    r.h.body_len, NULL, &o->err);
+	if (rc == 0)
+		rc = cold_ref(o->fd, &ref, &o->err);
+	if (rc == 0)
 		memcpy(o->epoch, ref.epoch, EPOCH_SIZE);
-		rc = link_over(s, fd, o->m->queue_id, &o->err);
-	}
-	(void)disk_close(fd);
-out:
 	record_close(&r);
 	return rc;
 }
@@ -131,17 +129,29 @@ epoch_one(struct spool *s, struct move_one *o)
 	return rc;
 }
 
+/* J11, for many at a time: all written, one sync, all linked, one sync. */
 static void
 move_run(void *arg)
 {
 	struct move_job *j = arg;
-	struct move_one *o;
+	struct spool *s = j->spool;
+	struct move_one *o, *end = j->one + j->n;
 
-	for (o = j->one; o < j->one + j->n; o++)
-		o->rc = o->m->cold ? epoch_one(j->spool, o) :
-		    copy_one(j->spool, &j->seg->ref, o);
-	/* one for all of them */
-	j->rc = cold_dir_sync(j->spool->queue_dir, &j->err);
+	for (o = j->one; o < end; o++) {
+		o->fd = -1;
+		o->rc = o->m->cold ? epoch_one(s, o) :
+		    copy_one(s, &j->seg->ref, o);
+	}
+	if (disk_syncfs(s->queue_dir) == -1)
+		j->rc = err_errno(&j->err, "sync the queue files");
+	for (o = j->one; o < end; o++) {
+		if (o->fd >= 0 && o->rc == 0 && j->rc == 0)
+			o->rc = link_over(s, o->fd, o->m->queue_id, &o->err);
+		if (o->fd >= 0)
+			(void)disk_close(o->fd);
+	}
+	if (j->rc == 0)
+		j->rc = cold_dir_sync(s->queue_dir, &j->err);
 }
 
 static void
@@ -156,7 +166,7 @@ move_failed(struct spool *s, struct move_one *o, const struct err *err)
 static void
 move_record(struct spool *s, struct move_job *j, struct move_one *o)
 {
-	struct after a = { .what = AFTER_MOVED, .m = o->m, .from = j->seg,
+	struct after a = { .what = AFTER_COLD, .m = o->m, .from = j->seg,
 	    .serial = ++s->cold_serial };
 	uint64_t keep = o->m->ref;
 
@@ -184,10 +194,13 @@ move_done(void *arg)
 	free(j);
 }
 
+/* What stays, not what is just about to be given to an agent. */
 static bool
-movable(const struct spool_msg *m)
+movable(const struct spool *s, const struct spool_msg *m)
 {
-	return m->n_active == 0 && m->n_uncovered == 0 && !m->moving &&
+	return (m->held || m->attempts > 0 ||
+	    loop_now_ms(s->loop) - m->found_ms > STAYS_MS) &&
+	    m->n_active == 0 && m->n_uncovered == 0 && !m->moving &&
 	    !m->deleting && !m->twin;
 }
 
@@ -205,7 +218,7 @@ move_pick(struct spool *s)
 		    seg->failed || (best != NULL && seg->live >= best->live))
 			continue;
 		TAILQ_FOREACH(m, &seg->msgs, link)
-			if (movable(m)) {
+			if (movable(s, m)) {
 				best = seg;
 				break;
 			}
@@ -229,7 +242,7 @@ cold_move_some(struct spool *s)
 	TAILQ_FOREACH(m, &seg->msgs, link) {
 		if (j->n == MOVE_MAX)
 			break;
-		if (!movable(m))
+		if (!movable(s, m))
 			continue;
 		m->moving = true;
 		j->one[j->n++].m = m;

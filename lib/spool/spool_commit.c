@@ -102,6 +102,20 @@ after_held(struct spool *s)
 	hold_check(s);
 }
 
+/* The cold log has it, durably. Its segment's log must say so too before
+ * anything more happens to it: once finished, the cold log forgets it, and
+ * the record in the segment would be a message again. */
+static void
+after_cold(const struct after *a)
+{
+	struct outlog_entry e = { .type = OUTLOG_GONE, .ref = a->m->ref };
+	struct after moved = *a;
+
+	moved.what = AFTER_MOVED;
+	commit_entry(a->from, &e, true);
+	commit_after(a->from, moved);
+}
+
 static void
 after_moved(struct spool *s, const struct after *a)
 {
@@ -144,6 +158,9 @@ afters_run(struct spool *s, struct afters *list)
 		switch (list->v[i].what) {
 		case AFTER_FINAL:
 			after_final(s, &list->v[i]);
+			break;
+		case AFTER_COLD:
+			after_cold(&list->v[i]);
 			break;
 		case AFTER_MOVED:
 			after_moved(s, &list->v[i]);

@@ -221,11 +221,14 @@ struct drain {
 	uint64_t since_ms;
 	struct msg_list msgs;
 	uint64_t bad;
+	struct buf gone;	/* GONE entries to write */
 	int rc;
 	struct err err;
 };
 
-/* J11: COLD wins over the record it was made from. */
+/* J11: COLD wins over the record it was made from; the segment's log then
+ * says GONE, before the message in the cold file may go on (see
+ * after_cold). */
 static bool
 is_in_cold_log(struct spool *s, const struct spool_msg *m)
 {
@@ -249,9 +252,13 @@ drain_walk(struct drain *d, struct replay *p)
 	while ((rc = record_walk_next(&w, &r, &d->err)) == 1) {
 		m = spool_msg_new(&r);
 		record_close(&r);
-		if (d->at_start && is_in_cold_log(d->spool, m))
+		if (d->at_start && is_in_cold_log(d->spool, m)) {
+			struct outlog_entry gone = { .type = OUTLOG_GONE,
+			    .ref = m->ref };
+
+			outlog_pack(&d->gone, seg->ref.epoch, &gone);
 			spool_msg_free(m);
-		else if (p != NULL)
+		} else if (p != NULL)
 			replay_add(p, m);
 		else
 			TAILQ_INSERT_TAIL(&d->msgs, m, link);
@@ -289,13 +296,20 @@ static int
 drain_log(struct drain *d, struct replay *p)
 {
 	struct spool_segment *seg = d->seg;
+	int rc;
 
-	if (seg->log.fd != -1)
-		return outlog_scan(&seg->log, replay_entry, p, &d->err);
-	memcpy(seg->log.epoch, seg->ref.epoch, EPOCH_SIZE);
-	seg->log.dir = d->spool->journal_dir;
-	seg->log.id = seg->ref.id;
-	return outlog_replace(&seg->log, span_of("", 0), &d->err);
+	if (seg->log.fd == -1) {
+		memcpy(seg->log.epoch, seg->ref.epoch, EPOCH_SIZE);
+		seg->log.dir = d->spool->journal_dir;
+		seg->log.id = seg->ref.id;
+		return outlog_replace(&seg->log, buf_span(&d->gone), &d->err);
+	}
+	rc = outlog_scan(&seg->log, replay_entry, p, &d->err);
+	if (rc != 0 || buf_len(&d->gone) == 0)
+		return rc;
+	if ((rc = outlog_append(&seg->log, buf_span(&d->gone), &d->err)) == 0)
+		rc = outlog_sync(&seg->log, &d->err);
+	return rc;
 }
 
 static void
@@ -304,6 +318,7 @@ drain_run(void *arg)
 	struct drain *d = arg;
 	struct replay p;
 
+	buf_clear(&d->gone);
 	if (d->at_start && (d->rc = drain_open(d)) != 0)
 		return;
 	if ((d->rc = segment_right_take(d->seg->ref.fd)) != 0)
@@ -405,6 +420,7 @@ static void
 drain_free(struct drain *d)
 {
 	msgs_free(&d->msgs);
+	buf_fini(&d->gone);
 	TAILQ_REMOVE(&d->spool->drains, d, link);
 	free(d);
 }
@@ -459,6 +475,7 @@ drain_give(struct spool *s, struct spool_segment *seg, bool at_start)
 	d->since_ms = loop_now_ms(s->loop);
 	timer_init(&d->timer, s->loop, drain_again_cb, d);
 	TAILQ_INIT(&d->msgs);
+	buf_init(&d->gone, BUF_NO_CAP);
 	TAILQ_INSERT_TAIL(&s->drains, d, link);
 	s->draining += d->counted;
 	seg->state = SEG_DRAINING;

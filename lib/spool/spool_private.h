@@ -24,10 +24,11 @@ enum seg_state {
 
 /* What becomes true once the log has it durably. */
 struct after {
-	enum { AFTER_FINAL, AFTER_GONE, AFTER_MOVED, AFTER_HELD } what;
+	enum { AFTER_FINAL, AFTER_GONE, AFTER_COLD, AFTER_MOVED,
+		AFTER_HELD } what;
 	struct spool_msg *m;
 	uint32_t rcpt;			/* FINAL */
-	struct spool_segment *from;	/* MOVED: where it was, */
+	struct spool_segment *from;	/* COLD, MOVED: where it was, */
 	uint64_t serial;		/* and its serial number now */
 };
 

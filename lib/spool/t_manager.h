@@ -114,6 +114,7 @@ road_run_agent(struct road *r, struct spool_msg *m)
 			answer = JOB_DEFERRED;
 		lane = spool_lane_of(r->spool, m->rcpt[i].mailbox_id);
 		r->sent[n] += answer == JOB_SENT;
+		m->attempts += answer == JOB_DEFERRED;
 		spool_outcome(r->spool, m, i, answer, lane);
 		spool_answered(r->spool, lane);
 		r->answers++;
