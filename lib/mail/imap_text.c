@@ -181,23 +181,46 @@ put_item(struct buf *out, const struct addr_item *a)
 	}
 }
 
-/* "((...)(...))" or NIL; false when there was nobody. */
-static bool
-put_addresses(struct buf *out, struct span value)
+/* The values of an ENVELOPE while they are gathered. */
+struct env {
+	struct span text;		/* the header */
+	struct span value[ENV_FIELDS];	/* of the first such field */
+	unsigned count[ENV_FIELDS];
+};
+
+/* Appends the items of one field; *any: a list was begun. */
+static void
+put_items(struct buf *out, struct span value, bool *any)
 {
 	struct addrlist l;
 	struct addr_item a;
+
+	addrlist_init(&l, value);
+	while (!buf_failed(out) && addrlist_next(&l, &a)) {
+		if (!*any)
+			buf_char(out, '(');
+		*any = true;
+		put_item(out, &a);
+	}
+	addrlist_fini(&l);
+}
+
+/* "((...)(...))" or NIL; false when there was nobody. A field that stands
+ * there several times names the people of all. */
+static bool
+put_addresses(struct buf *out, const struct env *e, int field)
+{
+	struct header_iter it;
+	struct header_field f;
 	bool any = false;
 
-	if (value.n > 0) {
-		addrlist_init(&l, value);
-		while (!buf_failed(out) && addrlist_next(&l, &a)) {
-			if (!any)
-				buf_char(out, '(');
-			any = true;
-			put_item(out, &a);
-		}
-		addrlist_fini(&l);
+	if (e->count[field] == 1) {
+		put_items(out, e->value[field], &any);
+	} else if (e->count[field] > 1) {
+		header_iter_init(&it, e->text);
+		while (header_next(&it, &f))
+			if (span_ieq(f.name, env_fields[field].name))
+				put_items(out, f.value, &any);
 	}
 	buf_str(out, any ? ")" : "NIL");
 	return any;
@@ -216,7 +239,7 @@ put_again(struct buf *out, size_t off, size_t n)
 }
 
 static void
-put_envelope(struct buf *out, const struct span *v)
+put_envelope(struct buf *out, const struct env *e)
 {
 	size_t from = 0, from_n = 0, mark;
 	int i;
@@ -229,10 +252,10 @@ put_envelope(struct buf *out, const struct span *v)
 			buf_char(out, ' ');
 		mark = buf_len(out);
 		if (!env_fields[i].addresses) {
-			put_value(out, v[i]);
+			put_value(out, e->value[i]);
 			continue;
 		}
-		any = put_addresses(out, v[i]);
+		any = put_addresses(out, e, i);
 		if (i == ENV_FROM) {
 			from = mark;
 			from_n = buf_len(out) - mark;
@@ -248,24 +271,25 @@ put_envelope(struct buf *out, const struct span *v)
 void
 imap_text_envelope(struct buf *out, struct span text)
 {
-	struct span v[ENV_FIELDS];
+	struct env e;
 	struct header_iter it;
 	struct header_field f;
 	int i;
 
-	memset(v, 0, sizeof(v));
-	header_iter_init(&it, span_sub(text, 0, HEADER_LOOK_MAX));
+	memset(&e, 0, sizeof(e));
+	e.text = span_sub(text, 0, HEADER_LOOK_MAX);
+	header_iter_init(&it, e.text);
 	while (header_next(&it, &f)) {
 		for (i = 0; i < ENV_FIELDS; i++) {
 			if (f.name.n != env_fields[i].name.n ||
-			    v[i].p != NULL ||
 			    !span_ieq(f.name, env_fields[i].name))
 				continue;
-			v[i] = f.value;
+			if (e.count[i]++ == 0)
+				e.value[i] = f.value;
 			break;
 		}
 	}
-	put_envelope(out, v);
+	put_envelope(out, &e);
 }
 
 /* --- BODYSTRUCTURE ------------------------------------------------------- */

@@ -26,6 +26,11 @@ static const struct {
 	    "(\"John Klensin\" NIL \"KLENSIN\" \"MIT.test\")) NIL NIL "
 	    "\"<B27397-0100000@cac.washington.test>\")" },
 	{ "empty", "\r\n", "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)" },
+	{ "doubled fields", "To: a@b\r\nSubject: one\r\nTo:\r\nSubject: two\r\n"
+	    "To: g: c@d;, e@f\r\n\r\n",
+	    "(NIL \"one\" NIL NIL NIL ((NIL NIL \"a\" \"b\")"
+	    "(NIL NIL \"g\" NIL)(NIL NIL \"c\" \"d\")(NIL NIL NIL NIL)"
+	    "(NIL NIL \"e\" \"f\")) NIL NIL NIL NIL)" },
 	{ "odd strings", "Subject: a\"b\\c\r\n d\r\nFrom: x\r\n"
 	    "Sender: \r\nTo: g:;\r\nIn-Reply-To:\r\nMessage-ID: \xff\r\n\r\n",
 	    "(NIL \"a\\\"b\\\\c d\" ((NIL NIL \"x\" \"MISSING_DOMAIN\")) "
