@@ -17,7 +17,7 @@ imapd_libimapd_a_SOURCES = \
 IMAPD_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 imapd_libimapd_a_CFLAGS = $(IMAPD_CFLAGS)
 IMAPD_LIBS = imapd/libimapd.a $(SPOOL_LIBS) $(STORE_LIBS) $(NET_LIBS)
-EXTRA_DIST += imapd/README.md
+EXTRA_DIST += imapd/README.md doc/imap.md
 
 pkglibexec_PROGRAMS += imapd/imapd
 imapd_imapd_SOURCES = imapd/main.c

@@ -131,6 +131,23 @@ def test_who_does_not_log_in_is_sent_away(fresh_postern):
         assert wire.at_end()
 
 
+def test_the_separator_is_a_setting(fresh_postern):
+    instance = fresh_postern(settings={"imap_hierarchy_separator": "."})
+    instance.add_domain("dot.example")
+    instance.add_mailbox("kim@dot.example", "secret")
+    with instance.imap("kim@dot.example", "secret") as wire:
+        wire.ok("CREATE Work.2026")
+        wire.ok("CREATE a/b")
+        assert wire.ok('LIST "" *') == [
+            '* LIST (\\HasNoChildren) "." INBOX',
+            '* LIST (\\HasChildren) "." Work',
+            '* LIST (\\HasNoChildren) "." Work.2026',
+            '* LIST (\\HasNoChildren) "." a/b']
+        assert wire.ok("NAMESPACE") == ['* NAMESPACE (("" ".")) NIL NIL']
+        assert (instance.home("kim@dot.example") / ".Work.2026").is_dir()
+        assert (instance.home("kim@dot.example") / ".a&AC8-b").is_dir()
+
+
 def test_a_full_mailbox_takes_no_copies(postern, domain):
     full = f"full@{domain}"
     postern.add_mailbox(full, "secret", quota_bytes=1000)
