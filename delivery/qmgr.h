@@ -69,6 +69,7 @@ struct qmgr {
 	uint64_t wheel_s;		/* the second walked last */
 	size_t n_due, n_waiting;
 	size_t scan_left;		/* of the due list, by this scan */
+	bool scan_again;		/* asked for while one was under way */
 	struct defer run;
 	struct timer second, checkpoint, stop_limit;
 	bool suspect_out;		/* a suspect is with an agent, alone */

@@ -133,7 +133,10 @@ cold_opened_cb(void *arg, struct spool_msg *m, int fd, const struct err *err)
 		log_error("%s: its queue file cannot be opened: %s",
 		    m->queue_id, err->why);
 		spool_reason_set(m, err->why);
-		m->next_ms = UINT64_MAX;	/* until the back-off below */
+		/* until the back-off below; next_ms is its slot on the wheel,
+		 * where another job of it may have put it meanwhile */
+		sched_forget(q, m);
+		m->next_ms = UINT64_MAX;
 		job_abandon(j);
 		sched_back_off(q, m);
 	}
@@ -384,6 +387,7 @@ crash_count(struct qmgr *q, struct spool_msg *m, bool stopping)
 static void
 agent_down(struct agent *a)
 {
+	struct map *counted;
 	struct spool_msg *m;
 	size_t pos = 0;
 	void *v;
@@ -393,11 +397,16 @@ agent_down(struct agent *a)
 	ipc_free(&a->ipc);
 	a->checkpoint_id = 0;
 	spool_lane_down(a->q->spool, a->lane);
+	/* a message of many recipients has several jobs: one death all the
+	 * same */
+	counted = map_new();
 	while (map_next(a->jobs, &pos, NULL, &v)) {
 		m = ((struct job *)v)->m;
-		crash_count(a->q, m, a->q->stopping);
+		if (map_put_u64(counted, (uintptr_t)m, m) == NULL)
+			crash_count(a->q, m, a->q->stopping);
 		job_abandon(v);
 	}
+	map_free(&counted);
 	pos = 0;
 	while (map_next(a->segments, &pos, NULL, &v))
 		free(v);

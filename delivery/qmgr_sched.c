@@ -42,9 +42,13 @@ sched_has_due(const struct spool_msg *m, bool mailbox_only)
 	return false;
 }
 
+/* A whole scan from now on. One that is under way does not reach what was
+ * put behind it, so there is another. */
 void
 sched_kick(struct qmgr *q)
 {
+	if (q->scan_left > 0)
+		q->scan_again = true;
 	if (q->ready && !q->stopping)
 		defer_call(&q->run);
 }
@@ -162,8 +166,10 @@ run_cb(void *arg)
 
 	if (!q->ready || q->stopping)
 		return;
-	if (q->scan_left == 0)
+	if (q->scan_left == 0) {
 		q->scan_left = q->n_due;
+		q->scan_again = false;
+	}
 	for (n = 0; n < DUE_PER_TURN && q->scan_left > 0; n++) {
 		if (TAILQ_EMPTY(&q->due) || !agents_have_room(q)) {
 			q->scan_left = 0;
@@ -172,8 +178,8 @@ run_cb(void *arg)
 		q->scan_left--;
 		due_try(q, TAILQ_FIRST(&q->due));
 	}
-	if (q->scan_left > 0)
-		sched_kick(q);
+	if (q->scan_left > 0 || q->scan_again)
+		defer_call(&q->run);
 }
 
 static void

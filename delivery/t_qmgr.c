@@ -103,8 +103,9 @@ job_deliver_cb(struct ipc *c, struct ipc_msg *m, void *arg)
 	memcpy(j->queue_id, in.queue_id.p, QUEUE_ID_LEN);
 	j->maybe_done = in.maybe_done;
 	j->cold = m->nfds == 1;
-	while (entry_job_rcpt_next(&in.rcpts, &r))
-		j->rcpt[j->n++] = r.rcpt;
+	for (; entry_job_rcpt_next(&in.rcpts, &r); j->n++)
+		if (j->n < ARRAY_LEN(j->rcpt))
+			j->rcpt[j->n] = r.rcpt;
 	if (j->cold)
 		assert_int_equal(cold_ref(m->fd[0], &ref, NULL), 0);
 	else
@@ -156,22 +157,34 @@ checkpointed(bool ok)
 }
 
 static int
-peer(enum service_role role)
+peer_at(enum service_role role, unsigned index)
 {
 	int fd[2];
 
 	assert_int_equal(ipc_pair(fd, NULL), 0);
-	qmgr_service.peer(t.q, role, 0, fd[0]);
+	qmgr_service.peer(t.q, role, index, fd[0]);
 	return fd[1];
+}
+
+static int
+peer(enum service_role role)
+{
+	return peer_at(role, 0);
+}
+
+static void
+deliver_up_at(unsigned lane)
+{
+	t.done_sent = 0;
+	t.checkpoint_id = 0;
+	t.deliver = ipc_new(t.loop, peer_at(ROLE_DELIVER, lane), "qmgr",
+	    deliver_handlers, ARRAY_LEN(deliver_handlers), gone_cb, NULL);
 }
 
 static void
 deliver_up(void)
 {
-	t.done_sent = 0;
-	t.checkpoint_id = 0;
-	t.deliver = ipc_new(t.loop, peer(ROLE_DELIVER), "qmgr",
-	    deliver_handlers, ARRAY_LEN(deliver_handlers), gone_cb, NULL);
+	deliver_up_at(0);
 }
 
 /* --- smtpd's end ---------------------------------------------------------------- */
@@ -618,6 +631,63 @@ s36_a_message_that_kills_its_agents_is_held(void **state)
 	assert_string_equal(t.job[i - 1].queue_id, "Tmsg00000002");
 }
 
+/* A message of many recipients is with its agent in several jobs. */
+static void
+s36_one_death_counts_once_however_many_jobs(void **state)
+{
+	static struct envelope_rcpt many[9000];
+	unsigned i;
+
+	deliver_up();
+	t_msg_init(&m[1], 1, "body", 4);
+	for (i = 0; i < ARRAY_LEN(many); i++)
+		many[i] = m[1].rcpt[0];
+	m[1].env.rcpt = many;
+	m[1].env.n_rcpt = ARRAY_LEN(many);
+	send_mail(&m[1], 1);
+	T_UNTIL(t.loop, t.n_jobs == 5);
+	ipc_free(&t.deliver);
+	T_UNTIL(t.loop, t.q->agent[0].ipc == NULL);
+	assert_false(logged("held"));
+	deliver_up();
+	T_UNTIL(t.loop, t.n_jobs == 10);
+}
+
+/* A scan that is under way goes on behind mail of a dead lane; what comes
+ * meanwhile for a living one is not forgotten. */
+static void
+mail_that_comes_during_a_scan_is_started(void **state)
+{
+	struct spool_msg *last;
+	unsigned i;
+
+	qmgr_kill();
+	t.env.count[ROLE_DELIVER] = 2;
+	qmgr_up();
+	for (i = 1; i <= 601; i++) {
+		t_msg_init(&m[1], i, "body", 4);
+		m[1].rcpt[0].mailbox_id = i == 601 ? 1 : 2;
+		send_mail(&m[1], 1);
+	}
+	T_UNTIL(t.loop, t.q->n_due == 601);
+	last = spool_msg_find(t.q->spool, span_str("Tmsg00000601"));
+	spool_hold(t.q->spool, last, true);
+	sched_consider(t.q, last);
+	deliver_up_at(1);
+	while (t.q->scan_left == 0) {
+		struct timer now;
+
+		timer_init(&now, t.loop, t_stop_cb, t.loop);
+		timer_set_ms(&now, 0);
+		loop_run(t.loop);
+		timer_clear(&now);
+	}
+	spool_hold(t.q->spool, last, false);
+	sched_consider(t.q, last);
+	T_UNTIL(t.loop, t.n_jobs == 1);
+	assert_string_equal(t.job[0].queue_id, "Tmsg00000601");
+}
+
 static void
 recipients_elsewhere_stay_deferred_with_the_reason(void **state)
 {
@@ -717,6 +787,8 @@ main(void)
 		T(j13_expiry_needs_two_tries_since_the_start),
 		T(j13_a_jumping_clock_suspends_expiry),
 		T(s36_a_message_that_kills_its_agents_is_held),
+		T(s36_one_death_counts_once_however_many_jobs),
+		T(mail_that_comes_during_a_scan_is_started),
 		T(recipients_elsewhere_stay_deferred_with_the_reason),
 		T(what_failed_for_good_is_kept_and_held),
 		T(the_queue_can_be_listed_shown_held_released_and_deleted),

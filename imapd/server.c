@@ -141,10 +141,15 @@ server_file(void *arg, const char *name, struct span contents)
 {
 	struct server *v = OBJ_CAST(arg, server, SERVER_MAGIC);
 	struct err err = { 0 };
+	int rc;
 
-	if (certs_file(v->certs, name, contents, &err) < 0)
+	rc = certs_file(v->certs, name, contents, &err);
+	if (rc < 0)
 		log_error("certificate refused, the old one stays: %s",
 		    err.why);
+	else if (rc > 0)
+		log_warning("certificate taken although it has expired, as "
+		    "there is no other: %s", err.why);
 }
 
 void

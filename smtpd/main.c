@@ -295,6 +295,7 @@ program_file(void *arg, const char *name, struct span contents)
 {
 	struct program *g = OBJ_CAST(arg, program, PROGRAM_MAGIC);
 	struct err err;
+	int rc;
 
 	if (strcmp(name, "database_password") == 0) {
 		secret_free(&g->password);
@@ -302,9 +303,13 @@ program_file(void *arg, const char *name, struct span contents)
 			g->password = xmemdup0(contents.p, contents.n);
 		return;
 	}
-	if (certs_file(g->srv.certs, name, contents, &err) != 0)
+	rc = certs_file(g->srv.certs, name, contents, &err);
+	if (rc < 0)
 		log_error("certificate refused, the old one stays: %s",
 		    err.why);
+	else if (rc > 0)
+		log_warning("certificate taken although it has expired, as "
+		    "there is no other: %s", err.why);
 }
 
 static void

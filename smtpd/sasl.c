@@ -367,6 +367,15 @@ sasl_result_cb(struct ipc *c, struct ipc_msg *m, void *arg)
 	return 0;
 }
 
+/* Logged in, or accepted by authd with only the client's last, empty line to
+ * come: nobody will ask authd about that one again. */
+static bool
+is_login_of(const struct session *s, uint64_t mailbox_id)
+{
+	return s->mailbox_id == mailbox_id ||
+	    (s->sasl != NULL && s->sasl->mailbox_id == mailbox_id);
+}
+
 /* The account was disabled or its password changed: its sessions end. */
 int
 sasl_revoke_cb(struct ipc *c, struct ipc_msg *m, void *arg)
@@ -378,7 +387,7 @@ sasl_revoke_cb(struct ipc *c, struct ipc_msg *m, void *arg)
 	if (!msg_auth_revoke_unpack(m->body, &in))
 		return PS_ESYNTAX;
 	TAILQ_FOREACH_SAFE(s, &srv->sessions, link, next)
-		if (s->mailbox_id == in.mailbox_id && in.mailbox_id != 0)
+		if (in.mailbox_id != 0 && is_login_of(s, in.mailbox_id))
 			session_kick(s, "421 4.7.0 Error: credentials were "
 			    "withdrawn");
 	return 0;

@@ -418,6 +418,28 @@ a_withdrawn_login_ends_the_session(void **state)
 	rig_fini(&r);
 }
 
+/* authd said yes, the client's last line is still to come: authd will not be
+ * asked again, so this is the moment. */
+static void
+a_login_withdrawn_before_its_last_line_is_none(void **state)
+{
+	struct rig r;
+	uint64_t until = clock_mono_ms() + PATIENCE_MS;
+
+	(void)state;
+	rig_init(&r, CONF);
+	say(&r, "EHLO c.example\r\n", "250-");
+	say(&r, "AUTH SCRAM-SHA-256\r\n", "334 ");
+	say(&r, "c2NyYW0=\r\n", "334 dj14\r\n");
+	PROTO_SEND(r.authd, 0, AUTH_REVOKE, auth_revoke, .mailbox_id = 1);
+	while (r.f.srv.n_sessions > 0 && clock_mono_ms() < until)
+		fake_turn(&r.f);
+	fake_settle(&r.f);
+	assert_true(r.f.closed);
+	assert_true(span_starts(buf_span(&r.f.sent), "421 4.7.0"));
+	rig_fini(&r);
+}
+
 int
 main(void)
 {
@@ -433,6 +455,8 @@ main(void)
 		cmocka_unit_test(an_exchange_can_be_given_up),
 		cmocka_unit_test(an_authd_that_dies_is_454),
 		cmocka_unit_test(a_withdrawn_login_ends_the_session),
+		cmocka_unit_test(
+		    a_login_withdrawn_before_its_last_line_is_none),
 	};
 
 	log_level_set(LOG_L_FATAL);
