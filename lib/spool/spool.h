@@ -82,6 +82,7 @@ struct spool_config {
 	uint32_t incarnation;
 	uint8_t boot_id[16];
 	uint64_t minfree;		/* bytes; pressure below */
+	uint64_t cold_log_size;		/* compact beyond; 0: a default */
 };
 
 struct spool_ops {
@@ -191,7 +192,7 @@ struct spool_stats {
 	uint64_t removed;
 	uint64_t oldest_uncovered_ms;	/* age; 0: none */
 	uint64_t unwritten;		/* bytes of outcomes not in a log yet */
-	uint64_t log_writes, log_syncs, moved, recycled, alarms;
+	uint64_t log_writes, log_syncs, compacted, moved, recycled, alarms;
 	bool recovering;
 };
 void spool_stats(struct spool *s, struct spool_stats *out);

@@ -58,6 +58,18 @@ cold_log_entries(struct spool *s, struct spool_msg *m,
 	}
 }
 
+void
+cold_log_all(struct spool *s, const struct msg_list *list, struct buf *out)
+{
+	struct outlog_entry boot = { .type = OUTLOG_BOOT };
+	struct spool_msg *m;
+
+	memcpy(boot.boot, s->cfg.boot_id, sizeof(boot.boot));
+	outlog_pack(out, s->cold.log.epoch, &boot);
+	TAILQ_FOREACH(m, list, link)
+		cold_log_entries(s, m, m->cold_epoch, out);
+}
+
 /* --- moving ---------------------------------------------------------------------- */
 
 struct move_one {
@@ -170,6 +182,8 @@ move_record(struct spool *s, struct move_job *j, struct move_one *o)
 	    .serial = ++s->cold_serial };
 	uint64_t keep = o->m->ref;
 
+	s->moves_open++;
+	memcpy(o->m->cold_epoch, o->epoch, EPOCH_SIZE);
 	o->m->ref = a.serial;
 	cold_log_entries(s, o->m, o->epoch, &s->cold.pending);
 	o->m->ref = keep;

@@ -12,6 +12,8 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 
+#define COLD_LOG_SIZE	((uint64_t)16 << 20)
+
 void
 afters_add(struct afters *a, struct after e)
 {
@@ -62,6 +64,11 @@ seg_commit(struct spool_segment *seg)
 	struct span entries = buf_span(&seg->writing);
 
 	seg->commit_rc = 0;
+	if (seg->compacting) {
+		seg->commit_rc = outlog_replace(&seg->log, entries,
+		    &seg->commit_err);
+		return;
+	}
 	if (seg->rescuing) {
 		seg->commit_rc = outlog_rescue(&seg->log, entries,
 		    &seg->commit_err);
@@ -131,6 +138,7 @@ after_moved(struct spool *s, const struct after *a)
 	m->offset = COLD_RECORD_OFFSET;
 	m->length = 0;
 	m->moving = false;
+	s->moves_open--;
 	s->stats.moved++;
 	/* it may have been held or released on the way */
 	spool_hold(s, m, m->held);
@@ -206,6 +214,14 @@ seg_committed(struct spool *s, struct spool_segment *seg)
 	seg->committing = false;
 	s->stats.log_writes++;
 	s->stats.log_syncs += seg->syncing;
+	if (seg->compacting) {
+		/* when it failed the log is as it was: later */
+		seg->compacting = false;
+		s->cold_log_floor = seg->log.end;
+		s->stats.compacted += seg->commit_rc == 0;
+		buf_clear(&seg->writing);
+		return;
+	}
 	if (seg->commit_rc != 0) {
 		seg_put_back(seg);
 		return;
@@ -262,6 +278,25 @@ seg_gather(struct spool_segment *seg)
 	return true;
 }
 
+/* The cold log has grown to four times what lives, and nothing is on its way
+ * into it: write it anew. */
+static bool
+cold_compact(struct spool *s)
+{
+	uint64_t most = s->cfg.cold_log_size > 0 ? s->cfg.cold_log_size :
+	    COLD_LOG_SIZE;
+
+	if (s->recovering || s->moves_open > 0 || s->cold.log.fd == -1 ||
+	    s->cold.rescue || s->cold.want_sync ||
+	    buf_len(&s->cold.pending) > 0 ||
+	    s->cold.log.end < MAX(most, s->cold_log_floor * 4))
+		return false;
+	cold_log_all(s, &s->cold.msgs, &s->cold.writing);
+	s->cold.committing = s->cold.compacting = true;
+	s->cold.syncing = s->cold.rescuing = false;
+	return true;
+}
+
 void
 commit_cb(void *arg)
 {
@@ -276,7 +311,7 @@ commit_cb(void *arg)
 		    s->seg[i]->state == SEG_DRAINING ||
 		    s->seg[i]->state == SEG_FULL))
 			any |= seg_gather(s->seg[i]);
-	any |= seg_gather(&s->cold);
+	any |= seg_gather(&s->cold) || cold_compact(s);
 	if (!any)
 		return;
 	s->commit_running = true;

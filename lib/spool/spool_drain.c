@@ -661,16 +661,11 @@ static int
 cold_compact(struct scan *c)
 {
 	struct spool *s = c->spool;
-	struct outlog_entry boot = { .type = OUTLOG_BOOT };
-	struct spool_msg *m;
 	struct buf b;
 	int rc;
 
 	buf_init(&b, BUF_NO_CAP);
-	memcpy(boot.boot, s->cfg.boot_id, sizeof(boot.boot));
-	outlog_pack(&b, s->cold.log.epoch, &boot);
-	TAILQ_FOREACH(m, &c->cold, link)
-		cold_log_entries(s, m, m->cold_epoch, &b);
+	cold_log_all(s, &c->cold, &b);
 	rc = outlog_replace(&s->cold.log, buf_span(&b), &c->err);
 	buf_fini(&b);
 	return rc;

@@ -58,6 +58,7 @@ struct spool_segment {
 	struct buf pending;
 	bool booted;			/* BOOT entry written this time */
 	bool want_sync, rescue;
+	bool compacting;		/* `writing` replaces the whole log */
 	struct afters after;		/* need the next sync */
 	bool committing;
 	struct buf writing;		/* the commit thread's */
@@ -133,6 +134,8 @@ struct spool {
 	struct defer commit_defer, walk_defer, serve_defer;
 	struct timer tick;
 	bool moving;
+	unsigned moves_open;		/* COLD written, not MOVED yet */
+	uint64_t cold_log_floor;	/* its size when last compacted */
 	unsigned pressure;
 	bool disk_low, disk_asked;
 	struct spool_stats stats;
@@ -177,6 +180,9 @@ void cold_move_some(struct spool *s);
 /* Packs what the cold log must say of m. */
 void cold_log_entries(struct spool *s, struct spool_msg *m,
     const uint8_t epoch[EPOCH_SIZE], struct buf *out);
+/* BOOT and the entries of all messages of `list`: the whole log anew. */
+void cold_log_all(struct spool *s, const struct msg_list *list,
+    struct buf *out);
 void cold_file_remove(struct spool *s, const char *queue_id);
 void requests_drop(struct spool *s, const void *owner);
 

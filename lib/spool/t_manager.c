@@ -359,6 +359,41 @@ j11_deferred_mail_moves_to_cold_files(void **state)
 	assert_int_equal(stats().cold, 0);
 }
 
+/* Tried again and again: the cold log does not grow without end, and holds
+ * the same afterwards. */
+static void
+j11_the_cold_log_is_compacted(void **state)
+{
+	struct spool_msg *one;
+	unsigned i;
+
+	T_UNTIL(r.loop, r.ready);
+	road_close(&r);
+	r.cfg.cold_log_size = 3 * SPOOL_PAGE;
+	road_open(&r, r.d.root);
+	r.defer_every = 3;
+	for (i = 0; i < 60; i += 10) {
+		append(i, i + 10);
+		T_UNTIL(r.loop, r.n_seen == i + 10);
+		road_checkpoint(&r);
+	}
+	T_UNTIL(r.loop, r.n_removed == 40 && stats().cold > 0);
+	one = spool_msg_find(r.spool, span_str("Tmsg00000003"));
+	assert_non_null(one);
+	for (i = 0; stats().compacted < 2 && i < 20000; i++) {
+		one->attempts = 7;
+		spool_tried(r.spool, one);
+		if (i % 50 == 0)
+			t_turn(r.loop);
+	}
+	assert_true(stats().compacted >= 2);
+	r.no_agent = true;
+	restart(2);
+	assert_int_equal(r.n_seen, 20);
+	assert_int_equal(spool_msg_find(r.spool,
+	    span_str("Tmsg00000003"))->attempts, 7);
+}
+
 static int cold_fd = -1;
 static int linked = -1;
 
@@ -612,6 +647,7 @@ main(void)
 		T(j8_two_messages_of_one_id_are_both_kept),
 		T(j9_recipients_keep_their_mailbox_ids),
 		T(j11_deferred_mail_moves_to_cold_files),
+		T(j11_the_cold_log_is_compacted),
 		T(j11_big_messages_have_files_of_their_own),
 		T(j11_a_cold_file_without_a_record_is_removed),
 		T(j12_a_full_disk_refuses_new_mail),
