@@ -27,6 +27,8 @@ bool imap_text_body(struct buf *out, struct span structure) MUST_CHECK;
 
 /* nil / quoted / literal, whichever `s` needs; NIL when s.p == NULL. */
 void imap_text_nstring(struct buf *out, struct span s);
+/* As nstring, of a header value: unfolded. */
+void imap_text_value(struct buf *out, struct span value);
 /* As nstring, never NIL. */
 void imap_text_string(struct buf *out, struct span s);
 /* An atom when it may be one, else a string (mailbox names). */

@@ -7,7 +7,7 @@ lib_libmail_a_SOURCES = lib/mail/address.c lib/mail/address.h \
 	lib/mail/date.c lib/mail/date.h \
 	lib/mail/header.c lib/mail/header.h \
 	lib/mail/imap_body.c lib/mail/imap_read.c lib/mail/imap_read.h \
-	lib/mail/imap_text.c lib/mail/imap_text.h \
+	lib/mail/imap_structure.c lib/mail/imap_text.c lib/mail/imap_text.h \
 	lib/mail/mime.c lib/mail/mime.h lib/mail/mime_value.c \
 	lib/mail/spf.c lib/mail/spf.h lib/mail/spf_eval.c \
 	lib/mail/spf_macro.c lib/mail/spf_record.c lib/mail/spf_record.h \

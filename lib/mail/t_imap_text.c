@@ -89,6 +89,14 @@ static const struct {
 	    "0 0 NIL NIL NIL NIL) \"mixed\" (\"boundary\" \"a\") NIL NIL NIL)",
 	    "((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" "
 	    "0 0) \"mixed\")" },
+	{ "sections of RFC 2231", "Content-Type: a/b; name*1=\"d e\"; x=y;\r\n"
+	    " name*0*=utf-8''a%20; name*2*=%41; other*1=z; k*0=\"1 \"; k*1=2"
+	    "\r\n\r\nx",
+	    "(\"a\" \"b\" (\"x\" \"y\" \"name*\" \"utf-8''a%20d%20e%41\" "
+	    "\"other*1\" \"z\" \"k\" \"1 2\") NIL NIL \"7bit\" 1 NIL NIL NIL "
+	    "NIL)",
+	    "(\"a\" \"b\" (\"x\" \"y\" \"name*\" \"utf-8''a%20d%20e%41\" "
+	    "\"other*1\" \"z\" \"k\" \"1 2\") NIL NIL \"7bit\" 1)" },
 	{ "malformed type", "Content-Type: nonsense\r\n\r\nx",
 	    "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" "
 	    "1 0 NIL NIL NIL NIL)",
