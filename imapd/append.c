@@ -260,6 +260,10 @@ append_literal(struct session *s)
 	struct append *r = s->run;
 
 	if (s->line == end_line) {		/* one message more */
+		if (r->n > MESSAGES_MAX) {	/* refused, and goes on */
+			session_bye(s, "[LIMIT] Too many messages at once");
+			return true;
+		}
 		session_line_end(s);
 		message_add(r);
 	} else {

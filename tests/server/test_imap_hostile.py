@@ -158,3 +158,17 @@ def test_mime_and_header_bombs_are_served(postern, kim):
             assert wire.line().endswith("{%d}" % len(bomb))
             assert wire.read(len(bomb)) == bomb
             wire.answer("b")
+
+
+def test_a_multiappend_without_end_is_ended(postern, kim):
+    """What is refused costs no memory for each further message."""
+    with postern.imap(kim, "secret") as wire:
+        wire.send(b"x APPEND nowhere {1+}\r\na")
+        piece = b" {1+}\r\na" * 500
+        with pytest.raises((ConnectionError, Closed)):
+            for _ in range(10):
+                wire.send(piece)
+            while True:
+                wire.line()
+    with postern.imap(kim, "secret") as wire:
+        wire.ok("NOOP")

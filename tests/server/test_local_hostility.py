@@ -150,3 +150,26 @@ def test_a_bad_reload_keeps_the_old_configuration(instance):
             return "mx2.test.example" in str(wire.reply())
     until(renamed, "the greeting to change")
     works(instance)
+
+
+def test_a_home_that_cannot_be_used_defers_its_own_mail_only(instance):
+    """S17: the others' copies of the same messages arrive; afterwards each
+    message is there once."""
+    works(instance)
+    home = instance.home("kim@local.example")
+    mark = instance.log_mark()
+    home.chmod(0)
+    ids = [instance.send("a@sender.example", ["kim@local.example",
+                                              "lee@local.example"])
+           for _ in range(3)]
+    instance.wait_for_messages("lee@local.example", 3)
+    for queue_id in ids:
+        line = instance.wait_for_log(
+            rf"{queue_id}: to=<kim@local\.example>.*status=deferred", mark)
+        assert str(home.name) in line, line
+    home.chmod(0o2770)
+    instance.postern("queue", "flush")
+    instance.wait_for_messages("kim@local.example", 4)
+    works(instance, "lee@local.example")
+    assert len(instance.messages("kim@local.example")) == 4
+    assert len(instance.messages("lee@local.example")) == 4
