@@ -78,6 +78,11 @@ named_cb(const struct client_name *n, void *arg)
 	s->name_ask = NULL;
 	free(s->name);
 	s->name = xstrdup(n->name);
+	free(s->reverse_name);
+	s->reverse_name = strcmp(n->name, n->reverse_name) == 0 ? NULL :
+	    xstrdup(n->reverse_name);
+	s->name_state = n->name_state;
+	s->reverse_state = n->reverse_state;
 	session_named(s);
 }
 

@@ -99,20 +99,51 @@ need(enum gate_need what, struct gate_facts *f, void *arg)
 	return false;
 }
 
-static const struct gate_ops ops = { need };
+static void
+note(const char *what, const char *text, void *arg)
+{
+	struct judge *j = arg;
+
+	session_log_note(j->s, what, j->s->where == NULL ? "CONNECT" :
+	    j->s->where, text, j->facts.recipient);
+}
+
+static const struct gate_ops ops = { need, note };
+
+/* These two codes say that the connection ends (RFC 5321 3.8, 7504). */
+static bool
+says_goodbye(const char *reply)
+{
+	return strncmp(reply, "421", 3) == 0 || strncmp(reply, "521", 3) == 0;
+}
 
 static enum step
 judge_run(struct session *s)
 {
 	struct judge *j = s->judge;
 	enum gate_result r;
+	enum step st;
+	bool goodbye;
 
 	if (j->only_rcpt)
 		r = j->rcpt != NULL || need(GATE_NEED_RCPT, &j->facts, j) ?
 		    GATE_PERMIT : GATE_PARKED;
 	else
 		r = gate_run(&j->eval);
-	return r == GATE_PARKED ? STEP_PARKED : j->done(s, r);
+	if (r == GATE_PARKED)
+		return STEP_PARKED;
+	goodbye = r != GATE_PERMIT && says_goodbye(j->eval.reply);
+	st = j->done(s, r);
+	return goodbye && st == STEP_NEXT ? STEP_CLOSE : st;
+}
+
+/* Is there input already though our reply has not gone out? The bytes of a
+ * chunk follow BDAT as they should. */
+static bool
+sent_ahead(struct session *s)
+{
+	return buf_len(stream_in(s->stream)) > 0 &&
+	    (s->where == NULL || strcmp(s->where, "BDAT") != 0);
 }
 
 enum step
@@ -136,9 +167,18 @@ judge_begin(struct session *s, unsigned stages, struct span recipient,
 		.client_name = s->name, .client_ip = s->ip,
 		.client = s->addr, .helo = s->helo == NULL ? "" : s->helo,
 		.recipient = recipient,
-		.sender = s->txn == NULL ? SPAN_NONE : txn_sender(s->txn),
+		.reverse_name = s->reverse_name,
+		.name_state = s->name_state,
+		.reverse_state = s->reverse_state,
 		.authenticated = session_authenticated(s), .tls = s->tls,
+		.esmtp = s->esmtp, .early_input = sent_ahead(s),
+		.n_recipients = s->txn == NULL ? 0 : s->txn->n_accepted,
 	};
+	if (s->txn != NULL) {
+		j->facts.sender = txn_sender(s->txn);
+		if (j->facts.sender.n == 0)	/* null, but there is one */
+			j->facts.sender = span_of("", 0);
+	}
 	gate_begin(&j->eval, s->prof->gate, stages, &j->facts, &ops, j);
 	return judge_run(s);
 }

@@ -19,7 +19,7 @@ check_LIBRARIES += smtpd/libfake.a
 smtpd_libfake_a_SOURCES = smtpd/fake.c smtpd/fake.h
 smtpd_libfake_a_CFLAGS = $(SMTPD_CFLAGS)
 SMTPD_FAKE_LIBS = smtpd/libsmtpd.a smtpd/libfake.a smtpd/libsmtpd.a \
-	$(SPOOL_LIBS) lib/libgate.a $(MAIL_LIBS) $(NET_LIBS) $(BASE_LIBS)
+	$(SPOOL_LIBS) lib/libgate.a $(TABLE_LIBS) $(MAIL_LIBS) $(NET_LIBS) $(BASE_LIBS)
 
 if HAVE_CMOCKA
 check_PROGRAMS += smtpd/t_session smtpd/t_peers
@@ -35,5 +35,5 @@ pkglibexec_PROGRAMS += smtpd/smtpd
 smtpd_smtpd_SOURCES = smtpd/main.c
 smtpd_smtpd_CFLAGS = $(SMTPD_CFLAGS)
 smtpd_smtpd_LDADD = smtpd/libsmtpd.a $(SPOOL_LIBS) lib/libgate.a $(DB_LIBS) \
-	$(MAIL_LIBS) $(NET_LIBS) $(BASE_LIBS)
+	$(TABLE_LIBS) $(MAIL_LIBS) $(NET_LIBS) $(BASE_LIBS)
 dist_man_MANS += doc/smtpd.8

@@ -359,6 +359,8 @@ session_new(struct server *srv, struct profile *prof, struct stream *stream,
 	if (!net_addr_parse(span_str(s->ip), &s->addr))
 		memset(&s->addr, 0, sizeof(s->addr));
 	s->name = xstrdup("unknown");
+	/* not looked up: that is no reason to refuse for good */
+	s->name_state = s->reverse_state = CLIENT_NAME_TEMP;
 	timer_init(&s->timer, srv->loop, timer_cb, s);
 	timer_init(&s->nap, srv->loop, nap_cb, s);
 	session_clock(s);
@@ -415,6 +417,7 @@ session_close(struct session *s)
 	(void)server_client_count(srv, &s->addr, -1);
 	profile_unref(&s->prof);
 	free(s->name);
+	free(s->reverse_name);
 	free(s->helo);
 	free(s->sasl_user);
 	free(s->sasl_method);

@@ -67,6 +67,8 @@ struct session {
 	char ip[48];
 	struct net_addr addr;
 	char *name;		/* "unknown" or the confirmed host name */
+	char *reverse_name;	/* unconfirmed; NULL: as name */
+	enum client_name_state name_state, reverse_state;
 	char *helo;		/* NULL before HELO */
 	uint64_t deadline_ms, ends_ms;
 	struct timer timer;	/* deadline_ms and ends_ms */
@@ -138,6 +140,9 @@ void session_reset(struct session *s);
 /* "NOQUEUE: reject: RCPT from ...: REPLY; from=<..> to=<..> proto= helo=" */
 void session_log_reject(struct session *s, const char *stage,
     const char *reply, struct span to);
+/* The same with another word than "reject". */
+void session_log_note(struct session *s, const char *what, const char *stage,
+    const char *text, struct span to);
 /* How long the next line may take. */
 void session_clock(struct session *s);
 void session_clock_tls(struct session *s);	/* the handshake */

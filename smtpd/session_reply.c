@@ -80,14 +80,13 @@ session_replyf(struct session *s, const char *fmt, ...)
 }
 
 void
-session_log_reject(struct session *s, const char *stage, const char *reply,
-    struct span to)
+session_log_note(struct session *s, const char *what, const char *stage,
+    const char *reply, struct span to)
 {
 	struct buf line;
 
-	s->srv->stat.rejects++;
 	buf_init(&line, 4096);
-	buf_fmt(&line, "%s: reject: %s from %s: %s;", session_queue_id(s),
+	buf_fmt(&line, "%s: %s: %s from %s: %s;", session_queue_id(s), what,
 	    stage, session_peer(s), reply);
 	if (s->txn != NULL)
 		buf_fmt(&line, " from=<%.*s>", SPAN_ARG(txn_sender(s->txn)));
@@ -98,4 +97,12 @@ session_log_reject(struct session *s, const char *stage, const char *reply,
 		buf_fmt(&line, " helo=<%s>", s->helo);
 	log_info("%s", buf_cstr(&line));
 	buf_fini(&line);
+}
+
+void
+session_log_reject(struct session *s, const char *stage, const char *reply,
+    struct span to)
+{
+	s->srv->stat.rejects++;
+	session_log_note(s, "reject", stage, reply, to);
 }

@@ -120,7 +120,7 @@ unauth(struct gate_eval *e, enum gate_result how, int code, const char *dsn)
 static enum gate_result
 reject_unauth_destination(struct gate_eval *e, const struct gate_rule *r)
 {
-	int code = gate_relay_code(e->gate);
+	int code = (int)gate_conf(e->gate)->relay_domains_reject_code;
 
 	return code >= 500 ? unauth(e, GATE_REJECT, code, "5.7.1") :
 	    unauth(e, GATE_DEFER, code, "4.7.1");
@@ -129,7 +129,7 @@ reject_unauth_destination(struct gate_eval *e, const struct gate_rule *r)
 static enum gate_result
 defer_unauth_destination(struct gate_eval *e, const struct gate_rule *r)
 {
-	int code = gate_relay_code(e->gate);
+	int code = (int)gate_conf(e->gate)->relay_domains_reject_code;
 
 	return unauth(e, GATE_DEFER, code >= 500 ? code - 100 : code, "4.7.1");
 }
@@ -138,7 +138,7 @@ enum gate_result
 gate_unlisted_recipient(struct gate_eval *e)
 {
 	struct gate_facts *f = e->facts;
-	int code = gate_unknown_code(e->gate);
+	int code = (int)gate_conf(e->gate)->virtual_mailbox_reject_code;
 
 	if (f->rcpt == NULL && !e->ops->need(GATE_NEED_RCPT, f, e->arg))
 		return GATE_PARKED;
@@ -195,6 +195,63 @@ static const struct gate_restriction table[] = {
 	  reject_unlisted_recipient,
 	  "Refuses recipients that the database does not know "
 	  "(virtual_mailbox_reject_code) or that are disabled." },
+	{ "check_client_access", ANY, GATE_ARG_TABLE, 0, check_client_access,
+	  "Looks the client's name, parent domains, address and address "
+	  "prefixes up in an access(5) table." },
+	{ "check_reverse_client_hostname_access", ANY, GATE_ARG_TABLE, 0,
+	  check_reverse_client_hostname_access,
+	  "Looks the client's unconfirmed reverse name up in a table." },
+	{ "check_helo_access", ANY, GATE_ARG_TABLE, 0, check_helo_access,
+	  "Looks the HELO name and its parent domains up in a table." },
+	{ "check_sender_access", ANY, GATE_ARG_TABLE, 0, check_sender_access,
+	  "Looks the sender up in a table: address, domain, parent domains, "
+	  "user@; \"<>\" for the null sender." },
+	{ "check_recipient_access", AT_RCPT, GATE_ARG_TABLE, 0,
+	  check_recipient_access,
+	  "As check_sender_access, for the recipient." },
+	{ "reject_invalid_helo_hostname", ANY, GATE_ARG_NONE, 0,
+	  reject_invalid_helo_hostname,
+	  "Refuses a HELO name of bad syntax (invalid_hostname_reject_code)." },
+	{ "reject_invalid_hostname", ANY, GATE_ARG_NONE, 0,
+	  reject_invalid_helo_hostname,
+	  "Old name of reject_invalid_helo_hostname." },
+	{ "reject_non_fqdn_helo_hostname", ANY, GATE_ARG_NONE, 0,
+	  reject_non_fqdn_helo_hostname,
+	  "Refuses a HELO name that is neither fully qualified nor an address "
+	  "literal (non_fqdn_reject_code)." },
+	{ "reject_non_fqdn_hostname", ANY, GATE_ARG_NONE, 0,
+	  reject_non_fqdn_helo_hostname,
+	  "Old name of reject_non_fqdn_helo_hostname." },
+	{ "reject_non_fqdn_sender", ANY, GATE_ARG_NONE, 0,
+	  reject_non_fqdn_sender,
+	  "Refuses a sender without a fully qualified domain "
+	  "(non_fqdn_reject_code)." },
+	{ "reject_non_fqdn_recipient", AT_RCPT, GATE_ARG_NONE, 0,
+	  reject_non_fqdn_recipient,
+	  "Refuses a recipient without a fully qualified domain, "
+	  "postmaster excepted (non_fqdn_reject_code)." },
+	{ "reject_unauth_pipelining", ANY, GATE_ARG_NONE, 0,
+	  reject_unauth_pipelining,
+	  "Refuses clients that send commands ahead of time where that is not "
+	  "allowed: 503 5.5.0." },
+	{ "reject_plaintext_session", ANY, GATE_ARG_NONE, 0,
+	  reject_plaintext_session,
+	  "Refuses sessions without TLS (plaintext_reject_code)." },
+	{ "reject_multi_recipient_bounce", ANY, GATE_ARG_NONE, 0,
+	  reject_multi_recipient_bounce,
+	  "Refuses the null sender with more than one recipient "
+	  "(multi_recipient_bounce_reject_code)." },
+	{ "reject_unknown_client_hostname", ANY, GATE_ARG_NONE, 0,
+	  reject_unknown_client_hostname,
+	  "Refuses clients without a name that leads back to their address "
+	  "(unknown_client_reject_code; 450 when DNS does not answer)." },
+	{ "reject_unknown_client", ANY, GATE_ARG_NONE, 0,
+	  reject_unknown_client_hostname,
+	  "Old name of reject_unknown_client_hostname." },
+	{ "reject_unknown_reverse_client_hostname", ANY, GATE_ARG_NONE, 0,
+	  reject_unknown_reverse_client_hostname,
+	  "Refuses clients whose address has no name "
+	  "(unknown_client_reject_code; 450 when DNS does not answer)." },
 };
 
 const struct gate_restriction *

@@ -10,7 +10,27 @@
 /* smtpd_reject_unlisted_recipient, behind the last recipient rule. */
 enum gate_result gate_unlisted_recipient(struct gate_eval *e);
 bool gate_wants_unlisted(const struct gate *g);
-int gate_relay_code(const struct gate *g);
-int gate_unknown_code(const struct gate *g);
+
+/* The table's rows, by file. */
+gate_check_fn check_client_access, check_reverse_client_hostname_access,
+    check_helo_access, check_sender_access, check_recipient_access;
+gate_check_fn reject_invalid_helo_hostname, reject_non_fqdn_helo_hostname,
+    reject_non_fqdn_sender, reject_non_fqdn_recipient,
+    reject_unauth_pipelining, reject_plaintext_session,
+    reject_multi_recipient_bounce, reject_unknown_client_hostname,
+    reject_unknown_reverse_client_hostname;
+
+/* What a check judges, whatever list it stands in. */
+enum gate_what {
+	GATE_IS_CLIENT, GATE_IS_REVERSE, GATE_IS_HELO, GATE_IS_SENDER,
+	GATE_IS_RECIPIENT, GATE_IS_STAGE
+};
+/* "CODE DSN <x>: Helo command rejected: WHY": a reject or, with a 4xx code,
+ * a defer. The first digit of dsn becomes the code's. */
+enum gate_result gate_refuse(struct gate_eval *e, enum gate_what what,
+    int64_t code, const char *dsn, const char *why);
+/* The same without "<x>: ... rejected: ". */
+enum gate_result gate_refuse_plain(struct gate_eval *e, int64_t code,
+    const char *dsn, const char *why);
 
 #endif

@@ -6,8 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "base/xmalloc.h"
 #include "gate/checks.h"
+
+#define GATE_DEPTH_MAX	20	/* tables that name lists that name tables */
 
 void
 gate_begin(struct gate_eval *e, const struct gate *g, unsigned stages,
@@ -23,6 +26,7 @@ gate_begin(struct gate_eval *e, const struct gate *g, unsigned stages,
 	e->list_done = false;
 	e->reply[0] = '\0';
 	e->by = NULL;
+	e->notes_now = e->notes_done = e->depth = 0;
 	e->if_permit = e->if_reject = NULL;
 }
 
@@ -101,25 +105,122 @@ told_instead(struct gate_eval *e, const char *reply)
 	return GATE_DEFER;
 }
 
+void
+gate_note(struct gate_eval *e, const char *what, const char *text)
+{
+	if (e->notes_now++ < e->notes_done)
+		return;		/* said before it parked */
+	e->notes_done = e->notes_now;
+	if (e->ops->note != NULL)
+		e->ops->note(what, text, e->arg);
+}
+
+/* One rule. What warn_if_reject covers is logged instead of told. */
+static enum gate_result
+run_rule(struct gate_eval *e, const struct gate_rule *rule)
+{
+	enum gate_result r = rule->is->fn(e, rule);
+
+	if (rule->warn && r != GATE_DUNNO && r != GATE_PERMIT &&
+	    r != GATE_PARKED) {
+		gate_note(e, "reject_warning", e->reply);
+		return GATE_DUNNO;
+	}
+	if (r == GATE_DEFER_IF_PERMIT)
+		remember(e, &e->if_permit);
+	else if (r == GATE_DEFER_IF_REJECT)
+		remember(e, &e->if_reject);
+	else
+		return r;
+	return GATE_DUNNO;
+}
+
 /* Rules of the present list from e->rule on; DUNNO at its end. */
 static enum gate_result
 run_list(struct gate_eval *e, const struct gate_list *l)
 {
 	enum gate_result r;
 
-	for (; e->rule < l->n; e->rule++) {
-		r = l->rules[e->rule].is->fn(e, &l->rules[e->rule]);
-		if (r == GATE_DEFER_IF_PERMIT)
-			remember(e, &e->if_permit);
-		else if (r == GATE_DEFER_IF_REJECT)
-			remember(e, &e->if_reject);
-		else if (r != GATE_DUNNO) {
-			if (r != GATE_PARKED)
-				e->by = &l->rules[e->rule];
-			return r;
+	for (; e->rule < l->n; e->rule++, e->notes_done = 0) {
+		e->notes_now = e->depth = 0;
+		r = run_rule(e, &l->rules[e->rule]);
+		if (r == GATE_DUNNO)
+			continue;
+		if (r != GATE_PARKED) {
+			e->by = &l->rules[e->rule];
+			e->notes_done = 0;
 		}
+		return r;
 	}
 	return GATE_DUNNO;
+}
+
+/* --- lists that a table names --- */
+
+static enum gate_result
+misconfigured(struct gate_eval *e, const char *what, struct span word)
+{
+	log_warning("restrictions from a table: %s \"%.*s\"", what,
+	    SPAN_ARG(word));
+	return gate_reply(e, GATE_DEFER, 451, "4.3.5",
+	    "Server configuration error");
+}
+
+static const struct gate_restriction *
+row(struct span word)
+{
+	size_t n, i;
+	const struct gate_restriction *t = gate_restrictions(&n);
+
+	for (i = 0; i < n; i++)
+		if (span_is(word, t[i].name))
+			return &t[i];
+	return NULL;
+}
+
+/* The input of a rule that no one checked at start must be there now. */
+static bool
+has_input(const struct gate_eval *e, const struct gate_restriction *is)
+{
+	if (!(is->stages & 1u << e->stage))
+		return false;
+	return gate_conf(e->gate)->smtpd_delay_reject ||
+	    e->stage > GATE_SENDER || (is->stages & 1u << GATE_DATA);
+}
+
+/* Rules here are made for the moment: a check keeps none of them. */
+enum gate_result
+gate_run_words(struct gate_eval *e, struct span words)
+{
+	enum gate_result r = GATE_DUNNO;
+	struct gate_rule rule;
+	struct span word, arg;
+
+	if (e->depth >= GATE_DEPTH_MAX)
+		return misconfigured(e, "too deep:", words);
+	e->depth++;
+	while (r == GATE_DUNNO && gate_word_next(&words, &word)) {
+		rule = (struct gate_rule){ .warn = false };
+		if (span_is(word, "warn_if_reject")) {
+			rule.warn = true;
+			if (!gate_word_next(&words, &word))
+				return misconfigured(e, "nothing behind",
+				    word);
+		}
+		rule.is = row(word);
+		if (rule.is == NULL || !has_input(e, rule.is))
+			return misconfigured(e, rule.is == NULL ?
+			    "unknown restriction" : "no input yet for", word);
+		if (rule.is->arg == GATE_ARG_TABLE) {
+			if (!gate_word_next(&words, &arg) ||
+			    (rule.table = gate_table(e->gate, arg)) == NULL)
+				return misconfigured(e, "no list in the "
+				    "configuration opens the table of", word);
+		}
+		r = run_rule(e, &rule);
+	}
+	e->depth--;
+	return r;
 }
 
 /*

@@ -14,6 +14,8 @@ struct gate {
 	unsigned refs;
 	struct conf *conf;
 	struct netlist *mynetworks;
+	struct table **tables;
+	size_t n_tables;
 	struct gate_list list[GATE_STAGES];
 };
 
@@ -103,39 +105,119 @@ may_stand(const struct gate_restriction *r, enum gate_stage s,
 	    (r->stages & 1u << GATE_DATA);
 }
 
-static void
-parse_word(struct gate *g, enum gate_stage s, struct span word,
-    struct span *rest, struct buf *complaints)
+bool
+gate_word_next(struct span *rest, struct span *word)
 {
-	struct gate_list *l = &g->list[s];
+	size_t i = 0, from;
+	int braces = 0;
+	char c;
+
+	while (i < rest->n && (ascii_isspace((unsigned char)rest->p[i]) ||
+	    rest->p[i] == ','))
+		i++;
+	for (from = i; i < rest->n; i++) {
+		c = rest->p[i];
+		if (braces == 0 && (ascii_isspace((unsigned char)c) ||
+		    c == ','))
+			break;
+		braces += c == '{';
+		braces -= c == '}' && braces > 0;
+	}
+	*word = span_sub(*rest, from, i - from);
+	*rest = span_sub(*rest, i, rest->n);
+	return word->n > 0;
+}
+
+struct table *
+gate_table(const struct gate *g, struct span spec)
+{
+	size_t i;
+
+	for (i = 0; i < g->n_tables; i++)
+		if (span_eq(spec, span_str(table_name(g->tables[i]))))
+			return g->tables[i];
+	return NULL;
+}
+
+/* The rule's table; each is opened once. */
+static struct table *
+open_table(struct gate *g, const struct gate_list *l, struct span spec,
+    struct buf *complaints)
+{
+	struct table *t = gate_table(g, spec);
+	struct err err;
+
+	if (t != NULL)
+		return t;
+	err_clear(&err);
+	t = table_open(spec, &err);
+	if (t == NULL) {
+		complain(complaints, l->where, "%s: %s", l->param, err.why);
+		return NULL;
+	}
+	g->tables = xreallocarray(g->tables, g->n_tables + 1,
+	    sizeof(struct table *));
+	g->tables[g->n_tables++] = t;
+	return t;
+}
+
+static const struct gate_restriction *
+known_word(const struct gate_list *l, struct span word,
+    struct buf *complaints)
+{
 	const struct gate_restriction *r, *nearest;
-	struct span arg = SPAN_NONE;
 
 	r = find(word, &nearest);
-	if (r == NULL) {
-		if (nearest != NULL)
-			complain(complaints, l->where, "%s: unknown "
-			    "restriction \"%.*s\"; did you mean \"%s\"?",
-			    l->param, SPAN_ARG(word), nearest->name);
-		else
-			complain(complaints, l->where, "%s: unknown "
-			    "restriction \"%.*s\"", l->param, SPAN_ARG(word));
-		return;
-	}
-	if (r->arg == GATE_ARG_TEXT && !conf_list_next(rest, &arg))
-		complain(complaints, l->where, "%s: \"%s\" needs an argument",
-		    l->param, r->name);
+	if (r == NULL && nearest != NULL)
+		complain(complaints, l->where, "%s: unknown restriction "
+		    "\"%.*s\"; did you mean \"%s\"?", l->param,
+		    SPAN_ARG(word), nearest->name);
+	else if (r == NULL)
+		complain(complaints, l->where, "%s: unknown restriction "
+		    "\"%.*s\"", l->param, SPAN_ARG(word));
+	return r;
+}
+
+static void
+check_place(const struct gate *g, enum gate_stage s,
+    const struct gate_restriction *r, struct buf *complaints)
+{
+	const struct gate_list *l = &g->list[s];
+	const struct gate_rule *last = l->n == 0 ? NULL :
+	    &l->rules[l->n - 1];
+
 	if (!may_stand(r, s, g->conf))
 		complain(complaints, l->where, "%s: \"%s\" can't be used "
 		    "here: its input is not known yet", l->param, r->name);
-	if (l->n > 0 && (l->rules[l->n - 1].is->flags & GATE_ENDS))
+	if (last != NULL && !last->warn && (last->is->flags & GATE_ENDS))
 		complain(complaints, l->where, "%s: \"%s\" is never reached: "
 		    "it stands behind \"%s\"", l->param, r->name,
-		    l->rules[l->n - 1].is->name);
+		    last->is->name);
+}
+
+static void
+parse_rule(struct gate *g, enum gate_stage s, struct span word, bool warn,
+    struct span *rest, struct buf *complaints)
+{
+	struct gate_list *l = &g->list[s];
+	const struct gate_restriction *r = known_word(l, word, complaints);
+	struct span arg = SPAN_NONE;
+	struct gate_rule *rule;
+
+	if (r == NULL)
+		return;
+	if (r->arg != GATE_ARG_NONE && !gate_word_next(rest, &arg))
+		complain(complaints, l->where, "%s: \"%s\" needs an argument",
+		    l->param, r->name);
+	check_place(g, s, r, complaints);
 	l->rules = xreallocarray(l->rules, l->n + 1, sizeof(*l->rules));
-	l->rules[l->n].is = r;
-	l->rules[l->n].arg = arg.p == NULL ? NULL : xmemdup0(arg.p, arg.n);
-	l->n++;
+	rule = &l->rules[l->n++];
+	*rule = (struct gate_rule){ .is = r, .warn = warn };
+	if (arg.n == 0)
+		return;
+	rule->arg = xmemdup0(arg.p, arg.n);
+	if (r->arg == GATE_ARG_TABLE)
+		rule->table = open_table(g, l, arg, complaints);
 }
 
 static void
@@ -144,14 +226,22 @@ parse_list(struct gate *g, enum gate_stage s, struct buf *complaints)
 	struct gate_list *l = &g->list[s];
 	char *const *text;
 	struct span rest, word;
+	bool warn;
 
 	text = (char *const *)(const void *)((const char *)g->conf +
 	    stages[s].offset);
 	l->param = stages[s].param;
 	l->where = conf_where(g->conf, l->param);
 	rest = span_str(*text);
-	while (conf_list_next(&rest, &word))
-		parse_word(g, s, word, &rest, complaints);
+	while (gate_word_next(&rest, &word)) {
+		warn = span_is(word, "warn_if_reject");
+		if (warn && !gate_word_next(&rest, &word)) {
+			complain(complaints, l->where, "%s: no restriction "
+			    "behind \"warn_if_reject\"", l->param);
+			break;
+		}
+		parse_rule(g, s, word, warn, &rest, complaints);
+	}
 }
 
 /* Does some rule of the list stop strangers from relaying? The rules behind
@@ -162,6 +252,8 @@ guards(const struct gate_list *l)
 	size_t i;
 
 	for (i = 0; i < l->n; i++) {
+		if (l->rules[i].warn)
+			continue;
 		if (l->rules[i].is->flags & GATE_GUARDS)
 			return true;
 		if (l->rules[i].is->flags & GATE_ENDS)
@@ -238,6 +330,9 @@ gate_unref(struct gate **gp)
 			free(g->list[i].rules[j].arg);
 		free(g->list[i].rules);
 	}
+	for (i = 0; i < g->n_tables; i++)
+		table_unref(&g->tables[i]);
+	free(g->tables);
 	netlist_free(&g->mynetworks);
 	conf_unref(&g->conf);
 	free(g);
@@ -255,22 +350,16 @@ gate_is_mynetworks(const struct gate *g, const struct net_addr *a)
 	return netlist_match(g->mynetworks, a);
 }
 
+const struct conf *
+gate_conf(const struct gate *g)
+{
+	return g->conf;
+}
+
 bool
 gate_wants_unlisted(const struct gate *g)
 {
 	return g->conf->smtpd_reject_unlisted_recipient;
-}
-
-int
-gate_relay_code(const struct gate *g)
-{
-	return (int)g->conf->relay_domains_reject_code;
-}
-
-int
-gate_unknown_code(const struct gate *g)
-{
-	return (int)g->conf->virtual_mailbox_reject_code;
 }
 
 bool

@@ -17,6 +17,8 @@
 #include "base/span.h"
 #include "db/directory.h"
 #include "gate/netlist.h"
+#include "net/client_name.h"
+#include "table/table.h"
 
 enum gate_stage {
 	GATE_CLIENT, GATE_HELO, GATE_SENDER, GATE_RELAY, GATE_RECIPIENT,
@@ -33,7 +35,10 @@ enum gate_result {
 	GATE_PARKED		/* a fact was asked for; ask me again then */
 };
 
-enum gate_arg { GATE_ARG_NONE, GATE_ARG_TEXT };
+enum gate_arg {
+	GATE_ARG_NONE,
+	GATE_ARG_TABLE		/* type:name, opened by gate_new */
+};
 
 struct gate_eval;
 struct gate_rule;
@@ -59,6 +64,8 @@ const struct gate_restriction *gate_restrictions(size_t *n);
 struct gate_rule {
 	const struct gate_restriction *is;
 	char *arg;		/* NULL without */
+	struct table *table;	/* GATE_ARG_TABLE; the gate's */
+	bool warn;		/* behind warn_if_reject */
 };
 
 struct gate_list {
@@ -78,6 +85,11 @@ struct gate;
 struct gate *gate_new(struct conf *conf, struct buf *complaints) MUST_CHECK;
 struct gate *gate_ref(struct gate *g);
 void gate_unref(struct gate **g);
+const struct conf *gate_conf(const struct gate *g);	/* lent */
+/* The table that some list names so, or NULL. */
+struct table *gate_table(const struct gate *g, struct span spec);
+/* Next word of a list; braces keep a word together. */
+bool gate_word_next(struct span *rest, struct span *word);
 const struct gate_list *gate_list(const struct gate *g, enum gate_stage s);
 bool gate_is_mynetworks(const struct gate *g, const struct net_addr *a);
 /* For `postern config check`: the main part and every SMTP service section.
@@ -90,11 +102,15 @@ bool gate_conf_check(struct conf *conf, struct buf *complaints) MUST_CHECK;
  * what is not known yet is NULL or empty. */
 struct gate_facts {
 	const char *client_name, *client_ip;
+	const char *reverse_name;	/* unconfirmed; NULL: as client_name */
+	enum client_name_state name_state, reverse_state;
 	struct net_addr client;
 	const char *helo;		/* "" before HELO */
 	struct span sender;		/* as given, without <> */
 	struct span recipient;		/* as given, without <> */
-	bool authenticated, tls;
+	bool authenticated, tls, esmtp;
+	bool early_input;		/* it did not wait for our reply */
+	uint32_t n_recipients;		/* accepted before this one */
 	/* Answered by gate_ops.need. */
 	const struct resolution *rcpt_domain;
 	const struct resolution *rcpt;
@@ -106,6 +122,9 @@ struct gate_ops {
 	/* Fill the fact now and return true, or start asking and return
 	 * false: gate_run is then called again when it has come. */
 	bool (*need)(enum gate_need what, struct gate_facts *f, void *arg);
+	/* A line for the log: what is "reject_warning", "warn" or "info".
+	 * Once for each. May be NULL. */
+	void (*note)(const char *what, const char *text, void *arg);
 };
 
 #define GATE_REPLY_MAX	512
@@ -123,6 +142,9 @@ struct gate_eval {
 	char reply[GATE_REPLY_MAX];
 	/* Rule that decided, for the log and explain; NULL: none. */
 	const struct gate_rule *by;
+	/* private: lines logged by the present rule, in this run of it and
+	 * in all runs; how deep in lists that tables name */
+	unsigned notes_now, notes_done, depth;
 	/* private: first reply of each DEFER_IF_ */
 	char *if_permit, *if_reject;
 };
@@ -141,6 +163,10 @@ void gate_end(struct gate_eval *e);
 /* For checks: fills e->reply. Control bytes become '?'. */
 enum gate_result gate_reply(struct gate_eval *e, enum gate_result r,
     int code, const char *dsn, const char *fmt, ...) PRINTF(5, 6);
+/* For checks: logs once, however often the check is asked again. */
+void gate_note(struct gate_eval *e, const char *what, const char *text);
+/* For checks: evaluates restrictions that a table named. */
+enum gate_result gate_run_words(struct gate_eval *e, struct span words);
 /* "<kim@a.example>: Recipient address" for the present stage, lent. */
 void gate_subject(const struct gate_eval *e, struct buf *out);
 

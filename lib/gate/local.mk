@@ -1,16 +1,21 @@
 # lib/gate: the restriction chain as data, and its evaluator
 noinst_LIBRARIES += lib/libgate.a
-lib_libgate_a_SOURCES = lib/gate/checks.c lib/gate/checks.h \
+lib_libgate_a_SOURCES = lib/gate/access.c lib/gate/access.h \
+	lib/gate/checks.c lib/gate/checks.h lib/gate/checks_access.c \
+	lib/gate/checks_form.c \
 	lib/gate/eval.c lib/gate/gate.c lib/gate/gate.h \
 	lib/gate/netlist.c lib/gate/netlist.h
 lib_libgate_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 # of lib/db only directory.h's types are used
-GATE_LIBS = lib/libgate.a $(BASE_LIBS)
+GATE_LIBS = lib/libgate.a $(TABLE_LIBS) $(MAIL_LIBS) $(BASE_LIBS)
 EXTRA_DIST += lib/gate/README.md
 
 if HAVE_CMOCKA
-check_PROGRAMS += lib/gate/t_gate
+check_PROGRAMS += lib/gate/t_access lib/gate/t_gate
 endif
 lib_gate_t_gate_SOURCES = lib/gate/t_gate.c
 lib_gate_t_gate_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CMOCKA_CFLAGS)
 lib_gate_t_gate_LDADD = $(GATE_LIBS) $(CMOCKA_LIBS)
+lib_gate_t_access_SOURCES = lib/gate/t_access.c
+lib_gate_t_access_CFLAGS = $(lib_gate_t_gate_CFLAGS)
+lib_gate_t_access_LDADD = $(lib_gate_t_gate_LDADD)

@@ -54,7 +54,7 @@ need(enum gate_need what, struct gate_facts *f, void *arg)
 	return true;
 }
 
-static const struct gate_ops ops = { need };
+static const struct gate_ops ops = { need, NULL };
 
 static const struct {
 	const char *name, *conf, *ip, *rcpt;

@@ -1,0 +1,221 @@
+/*
+ * check_*_access: a form of the client, the name or the address is looked up
+ * and the table's value becomes a verdict. A table that fails, or a value we
+ * can't carry out, is a 451: never a permit, never a 5xx.
+ */
+#include "base/log.h"
+#include "gate/access.h"
+#include "gate/checks.h"
+#include "mail/address.h"
+
+/* What a look-up is about and where its answer goes. */
+struct lookup {
+	struct table *table;
+	enum gate_what what;
+	struct buf value, key;
+	struct err err;
+};
+
+static enum gate_result
+cannot(struct gate_eval *e, const struct lookup *l, const char *why)
+{
+	log_warning("%s: %s", table_name(l->table), why);
+	return gate_refuse_plain(e, 451, "4.3.5",
+	    "Server configuration error");
+}
+
+static enum gate_result
+refusal(struct gate_eval *e, const struct lookup *l, const struct access *a,
+    enum gate_result how)
+{
+	const struct conf *conf = gate_conf(e->gate);
+	int64_t code = a->code;
+	const char *usual = how == GATE_REJECT || how == GATE_DEFER ?
+	    "Access denied" : "Service unavailable";
+	struct buf why;
+
+	if (code == 0)
+		code = how == GATE_REJECT ? conf->access_map_reject_code :
+		    conf->access_map_defer_code;
+	buf_init(&why, GATE_REPLY_MAX);
+	if (a->text.n == 0)
+		buf_str(&why, usual);
+	else
+		buf_span_add(&why, span_sub(a->text, 0, GATE_REPLY_MAX / 2));
+	(void)gate_refuse(e, l->what, code, a->dsn[0] == '\0' ? "5.7.1" :
+	    a->dsn, buf_cstr(&why));
+	buf_fini(&why);
+	return how == GATE_REJECT && code < 500 ? GATE_DEFER : how;
+}
+
+static enum gate_result
+noted(struct gate_eval *e, const char *as, const struct access *a)
+{
+	struct buf text;
+
+	buf_init(&text, GATE_REPLY_MAX);
+	buf_span_add(&text, span_sub(a->text, 0, GATE_REPLY_MAX / 2));
+	gate_note(e, as, buf_cstr(&text));
+	buf_fini(&text);
+	return GATE_DUNNO;
+}
+
+static enum gate_result
+act(struct gate_eval *e, struct lookup *l)
+{
+	struct access a;
+
+	access_parse(buf_span(&l->value), &a);
+	switch (a.what) {
+	case ACCESS_OK:
+		return GATE_PERMIT;
+	case ACCESS_DUNNO:
+		return GATE_DUNNO;
+	case ACCESS_REJECT:
+		return refusal(e, l, &a, GATE_REJECT);
+	case ACCESS_DEFER:
+		return refusal(e, l, &a, GATE_DEFER);
+	case ACCESS_DEFER_IF_PERMIT:
+		return refusal(e, l, &a, GATE_DEFER_IF_PERMIT);
+	case ACCESS_DEFER_IF_REJECT:
+		return refusal(e, l, &a, GATE_DEFER_IF_REJECT);
+	case ACCESS_WARN:
+		return noted(e, "warn", &a);
+	case ACCESS_INFO:
+		return noted(e, "info", &a);
+	case ACCESS_UNBUILT:
+		log_warning("%s: %s of \"%.*s\" is not supported yet",
+		    table_name(l->table), a.name,
+		    SPAN_ARG(buf_span(&l->key)));
+		return cannot(e, l, "an action that is not supported");
+	case ACCESS_LIST:
+		break;
+	}
+	return gate_run_words(e, a.text);
+}
+
+static enum gate_result
+verdict(struct gate_eval *e, struct lookup *l, enum table_result r)
+{
+	switch (r) {
+	case TABLE_FOUND:
+		return act(e, l);
+	case TABLE_NOTFOUND:
+		return GATE_DUNNO;
+	case TABLE_PARKED:	/* no type of table does; table.h */
+	case TABLE_TEMPFAIL:
+		break;
+	}
+	return cannot(e, l, l->err.why);
+}
+
+static void
+begin(struct lookup *l, const struct gate_rule *rule, enum gate_what what)
+{
+	l->table = rule->table;
+	l->what = what;
+	buf_init(&l->value, TABLE_VALUE_MAX);
+	buf_init(&l->key, TABLE_KEY_MAX);
+	err_clear(&l->err);
+}
+
+static void
+end(struct lookup *l)
+{
+	buf_fini(&l->value);
+	buf_fini(&l->key);
+}
+
+enum gate_result
+check_client_access(struct gate_eval *e, const struct gate_rule *rule)
+{
+	const struct gate_facts *f = e->facts;
+	enum gate_result v;
+	enum table_result r;
+	struct lookup l;
+
+	begin(&l, rule, GATE_IS_CLIENT);
+	r = access_domain(l.table, span_str(f->client_name), &l.value, &l.key,
+	    &l.err);
+	if (r == TABLE_NOTFOUND)
+		r = access_address(l.table, span_str(f->client_ip), &l.value,
+		    &l.key, &l.err);
+	v = verdict(e, &l, r);
+	end(&l);
+	return v;
+}
+
+static enum gate_result
+by_name(struct gate_eval *e, const struct gate_rule *rule, const char *name,
+    enum gate_what what)
+{
+	struct lookup l;
+	enum gate_result v;
+
+	if (name[0] == '\0')
+		return GATE_DUNNO;
+	begin(&l, rule, what);
+	v = verdict(e, &l, access_domain(l.table, span_str(name), &l.value,
+	    &l.key, &l.err));
+	end(&l);
+	return v;
+}
+
+enum gate_result
+check_reverse_client_hostname_access(struct gate_eval *e,
+    const struct gate_rule *rule)
+{
+	const struct gate_facts *f = e->facts;
+
+	return by_name(e, rule, f->reverse_name != NULL ? f->reverse_name :
+	    f->client_name, GATE_IS_REVERSE);
+}
+
+enum gate_result
+check_helo_access(struct gate_eval *e, const struct gate_rule *rule)
+{
+	return by_name(e, rule, e->facts->helo, GATE_IS_HELO);
+}
+
+/* Tables know an address by its normal form: quotes, case and the like are
+ * no way around an entry. */
+static enum gate_result
+by_mail(struct gate_eval *e, const struct gate_rule *rule,
+    struct span address, enum gate_what what)
+{
+	struct lookup l;
+	struct buf normal;
+	enum gate_result v;
+
+	begin(&l, rule, what);
+	buf_init(&normal, TABLE_KEY_MAX);
+	if (address.n > 0 && address_normal_text(address, &normal,
+	    &l.err) != 0) {
+		buf_clear(&normal);
+		buf_span_add(&normal, address);
+	}
+	err_clear(&l.err);
+	v = verdict(e, &l, access_mail(l.table, buf_span(&normal),
+	    gate_conf(e->gate)->recipient_delimiter, &l.value, &l.key,
+	    &l.err));
+	buf_fini(&normal);
+	end(&l);
+	return v;
+}
+
+/* Before MAIL there is no sender, which is not the null sender. */
+enum gate_result
+check_sender_access(struct gate_eval *e, const struct gate_rule *rule)
+{
+	if (e->facts->sender.p == NULL)
+		return GATE_DUNNO;
+	return by_mail(e, rule, e->facts->sender, GATE_IS_SENDER);
+}
+
+enum gate_result
+check_recipient_access(struct gate_eval *e, const struct gate_rule *rule)
+{
+	if (e->facts->recipient.n == 0)
+		return GATE_DUNNO;
+	return by_mail(e, rule, e->facts->recipient, GATE_IS_RECIPIENT);
+}

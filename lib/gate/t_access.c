@@ -1,0 +1,365 @@
+/*
+ * access(5): values, orders of look-ups, and the restrictions that need no
+ * one else's answer, each with a case that passes and one that does not.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "gate/access.h"
+#include "gate/gate.h"
+
+static const struct {
+	const char *value;
+	enum access_what what;
+	int code;
+	const char *dsn, *text;
+} values[] = {
+	{ "OK", ACCESS_OK, 0, "", "" },
+	{ "ok then", ACCESS_OK, 0, "", "then" },
+	{ "12345", ACCESS_OK, 0, "", "" },
+	{ "250", ACCESS_OK, 0, "", "" },
+	{ "DUNNO", ACCESS_DUNNO, 0, "", "" },
+	{ "REJECT", ACCESS_REJECT, 0, "", "" },
+	{ "reject  5.7.9  go away ", ACCESS_REJECT, 0, "5.7.9", "go away" },
+	{ "REJECT 5.7. x", ACCESS_REJECT, 0, "", "5.7. x" },
+	{ "REJECT 5.7.1.2 x", ACCESS_REJECT, 0, "", "5.7.1.2 x" },
+	{ "REJECT 5.1234.1 x", ACCESS_REJECT, 0, "", "5.1234.1 x" },
+	{ "550", ACCESS_REJECT, 550, "", "" },
+	{ "550 5.1.1 no", ACCESS_REJECT, 550, "5.1.1", "no" },
+	{ "450 later", ACCESS_DEFER, 450, "", "later" },
+	{ "421 bye", ACCESS_DEFER, 421, "", "bye" },
+	{ "521 bye", ACCESS_REJECT, 521, "", "bye" },
+	{ "DEFER x", ACCESS_DEFER, 0, "", "x" },
+	{ "DEFER_IF_PERMIT 4.7.0 x", ACCESS_DEFER_IF_PERMIT, 0, "4.7.0", "x" },
+	{ "DEFER_IF_REJECT", ACCESS_DEFER_IF_REJECT, 0, "", "" },
+	{ "WARN look", ACCESS_WARN, 0, "", "look" },
+	{ "INFO look", ACCESS_INFO, 0, "", "look" },
+	{ "HOLD", ACCESS_UNBUILT, 0, "", "" },
+	{ "PREPEND X: y", ACCESS_UNBUILT, 0, "", "X: y" },
+	{ "reject_unauth_destination, permit", ACCESS_LIST, 0, "",
+	  "reject_unauth_destination, permit" },
+	{ "permit", ACCESS_LIST, 0, "", "permit" },
+	{ "", ACCESS_LIST, 0, "", "" },
+};
+
+static void
+values_mean_what_access_5_says(void **state)
+{
+	struct access a;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(values); i++) {
+		print_message("%s\n", values[i].value);
+		access_parse(span_str(values[i].value), &a);
+		assert_int_equal(a.what, values[i].what);
+		assert_int_equal(a.code, values[i].code);
+		assert_string_equal(a.dsn, values[i].dsn);
+		assert_true(span_eq(a.text, span_str(values[i].text)));
+	}
+}
+
+#define MAPS	"inline:{ d.example = d, kim@ = local, " \
+		"kim@d.example = whole, a+x@b.example = ext, lee@ = bare, " \
+		"b.example = b, sub.example = s, <> = null }"
+
+static const struct {
+	const char *table, *address, *key;	/* key NULL: not found */
+} mails[] = {
+	{ MAPS, "kim@d.example", "kim@d.example" },
+	{ MAPS, "kim+z@d.example", "kim@d.example" },
+	{ MAPS, "a+x@b.example", "a+x@b.example" },
+	{ MAPS, "a+y@b.example", "b.example" },
+	{ MAPS, "o@x.y.sub.example", "sub.example" },
+	{ MAPS, "kim@other.example", "kim@" },
+	{ MAPS, "lee+q@other.example", "lee@" },
+	{ MAPS, "o@other.example", NULL },
+	{ MAPS, "o@notsub.example", NULL },
+	{ MAPS, "", "<>" },
+	{ "static:x", "o@p.example", "o@p.example" },
+};
+
+static void
+addresses_are_looked_up_in_order(void **state)
+{
+	struct buf value, key;
+	enum table_result r;
+	struct table *t;
+	struct err err;
+	size_t i;
+
+	(void)state;
+	buf_init(&value, 4096);
+	buf_init(&key, 4096);
+	for (i = 0; i < ARRAY_LEN(mails); i++) {
+		print_message("%s\n", mails[i].address);
+		t = table_open(span_str(mails[i].table), &err);
+		assert_non_null(t);
+		r = access_mail(t, span_str(mails[i].address), "+", &value,
+		    &key, &err);
+		assert_int_equal(r, mails[i].key == NULL ? TABLE_NOTFOUND :
+		    TABLE_FOUND);
+		if (mails[i].key != NULL)
+			assert_string_equal(buf_cstr(&key), mails[i].key);
+		table_unref(&t);
+	}
+	buf_fini(&value);
+	buf_fini(&key);
+}
+
+static void
+clients_are_looked_up_by_prefix(void **state)
+{
+	static const struct { const char *ip, *key; } t[] = {
+		{ "192.0.2.7", "192.0.2" }, { "192.0.3.7", NULL },
+		{ "198.51.100.1", "198.51.100.1" }, { "10.1.2.3", "10" },
+		{ "100.1.2.3", NULL },
+	};
+	struct table *table;
+	struct buf value, key;
+	struct err err;
+	size_t i;
+
+	(void)state;
+	buf_init(&value, 4096);
+	buf_init(&key, 4096);
+	table = table_open(SPAN_LIT("inline:{ 192.0.2 = a, 10 = b, "
+	    "198.51.100.1 = c }"), &err);
+	assert_non_null(table);
+	for (i = 0; i < ARRAY_LEN(t); i++) {
+		assert_int_equal(access_address(table, span_str(t[i].ip),
+		    &value, &key, &err), t[i].key == NULL ? TABLE_NOTFOUND :
+		    TABLE_FOUND);
+		if (t[i].key != NULL)
+			assert_string_equal(buf_cstr(&key), t[i].key);
+	}
+	table_unref(&table);
+	buf_fini(&value);
+	buf_fini(&key);
+}
+
+/* --- restrictions --- */
+
+#define OURS	"smtpd_relay_restrictions = reject_unauth_destination\n" \
+		"smtpd_reject_unlisted_recipient = no\n"
+#define LIST(l)	OURS "smtpd_recipient_restrictions = " l "\n"
+
+static const struct {
+	const char *conf, *helo, *sender, *rcpt;
+	enum gate_result want;
+	const char *reply;
+	unsigned notes;
+} cases[] = {
+	{ LIST("check_sender_access inline:{ s.example = REJECT }"),
+	  "h.example", "x@s.example", "kim@a.example", GATE_REJECT,
+	  "554 5.7.1 <x@s.example>: Sender address rejected: Access denied",
+	  0 },
+	{ LIST("check_sender_access inline:{ {x@s.example = 450 4.2.0 wait} }"),
+	  "h.example", "\"x\"@S.example", "kim@a.example", GATE_DEFER,
+	  "450 4.2.0 <\"x\"@S.example>: Sender address rejected: wait", 0 },
+	{ LIST("check_sender_access inline:{ <> = REJECT }"), "h.example", "",
+	  "kim@a.example", GATE_REJECT,
+	  "554 5.7.1 <>: Sender address rejected: Access denied", 0 },
+	{ LIST("check_recipient_access static:DUNNO"), "h.example", "s@s.example",
+	  "kim@a.example", GATE_PERMIT, "", 0 },
+	{ LIST("check_recipient_access inline:{ a.example = OK } reject"),
+	  "h.example", "s@s.example", "kim@a.example", GATE_PERMIT, "", 0 },
+	{ LIST("check_recipient_access inline:{ b.example = OK } reject"),
+	  "h.example", "s@s.example", "kim@a.example", GATE_REJECT,
+	  "554 5.7.1 <kim@a.example>: Recipient address rejected: "
+	  "Access denied", 0 },
+	{ LIST("check_client_access cidr:/nowhere"), NULL, NULL, NULL,
+	  GATE_DUNNO, NULL, 0 },
+	{ LIST("check_client_access inline:{ {192.0.2 = 554 5.7.9 no} }"),
+	  "h.example", "s@s.example", "kim@a.example", GATE_REJECT,
+	  "554 5.7.9 <unknown[192.0.2.1]>: Client host rejected: no", 0 },
+	{ LIST("check_helo_access inline:{ example = REJECT }"), "h.example",
+	  "s@s.example", "kim@a.example", GATE_REJECT,
+	  "554 5.7.1 <h.example>: Helo command rejected: Access denied", 0 },
+	{ LIST("check_sender_access fail:broken"), "h.example", "s@s.example",
+	  "kim@a.example", GATE_DEFER, "451 4.3.5 Server configuration error",
+	  0 },
+	{ LIST("check_sender_access static:HOLD"), "h.example", "s@s.example",
+	  "kim@a.example", GATE_DEFER, "451 4.3.5 Server configuration error",
+	  0 },
+	{ LIST("check_sender_access static:frobnicate"), "h.example",
+	  "s@s.example", "kim@a.example", GATE_DEFER,
+	  "451 4.3.5 Server configuration error", 0 },
+	{ LIST("check_sender_access static:reject_non_fqdn_sender"),
+	  "h.example", "s@s", "kim@a.example", GATE_REJECT,
+	  "504 5.5.2 <s@s>: Sender address rejected: need fully-qualified "
+	  "address", 0 },
+	{ LIST("check_sender_access inline:{ {s.example = WARN seen} }"),
+	  "h.example", "s@s.example", "kim@a.example", GATE_PERMIT, "", 1 },
+	/* the note is made once though the rule parks behind it */
+	{ LIST("check_sender_access inline:{ {s.example = check_helo_access "
+	  "static:INFO, permit_auth_destination} } check_helo_access "
+	  "static:INFO"), "h.example", "s@s.example", "kim@a.example",
+	  GATE_PERMIT, "", 1 },
+	{ LIST("check_sender_access inline:{ {s.example = DEFER_IF_PERMIT} }"),
+	  "h.example", "s@s.example", "kim@a.example", GATE_DEFER,
+	  "450 4.7.1 <s@s.example>: Sender address rejected: "
+	  "Service unavailable", 0 },
+	{ LIST("warn_if_reject reject_non_fqdn_sender"), "h.example", "s@s",
+	  "kim@a.example", GATE_PERMIT, "", 1 },
+	{ LIST("reject_invalid_helo_hostname"), "h_1.example", "s@s.example",
+	  "kim@a.example", GATE_PERMIT, "", 0 },
+	{ LIST("reject_invalid_helo_hostname"), "h..example", "s@s.example",
+	  "kim@a.example", GATE_REJECT,
+	  "501 5.5.2 <h..example>: Helo command rejected: Invalid name", 0 },
+	{ LIST("reject_invalid_hostname"), "192.0.2.1", "s@s.example",
+	  "kim@a.example", GATE_REJECT,
+	  "501 5.5.2 <192.0.2.1>: Helo command rejected: Invalid name", 0 },
+	{ LIST("reject_invalid_helo_hostname"), "[192.0.2.1]", "s@s.example",
+	  "kim@a.example", GATE_PERMIT, "", 0 },
+	{ LIST("reject_invalid_helo_hostname"), "[192.0.2.x]", "s@s.example",
+	  "kim@a.example", GATE_REJECT,
+	  "501 5.5.2 <[192.0.2.x]>: Helo command rejected: "
+	  "invalid ip address", 0 },
+	{ LIST("reject_non_fqdn_helo_hostname"), "bogus", "s@s.example",
+	  "kim@a.example", GATE_REJECT,
+	  "504 5.5.2 <bogus>: Helo command rejected: "
+	  "need fully-qualified hostname", 0 },
+	{ LIST("reject_non_fqdn_helo_hostname"), "h.example", "s@s.example",
+	  "kim@a.example", GATE_PERMIT, "", 0 },
+	{ LIST("reject_non_fqdn_sender"), "h.example", "",
+	  "kim@a.example", GATE_PERMIT, "", 0 },
+	{ LIST("reject_non_fqdn_sender"), "h.example", "kim",
+	  "kim@a.example", GATE_REJECT, "504 5.5.2 <kim>: Sender address "
+	  "rejected: need fully-qualified address", 0 },
+	{ LIST("reject_non_fqdn_recipient"), "h.example", "s@s.example",
+	  "kim@a.example", GATE_PERMIT, "", 0 },
+	{ LIST("reject_non_fqdn_recipient"), "h.example", "s@s.example",
+	  "postmaster", GATE_PERMIT, "", 0 },
+	{ LIST("reject_non_fqdn_recipient"), "h.example", "s@s.example",
+	  "kim@a", GATE_REJECT, "504 5.5.2 <kim@a>: Recipient address "
+	  "rejected: need fully-qualified address", 0 },
+	{ LIST("reject_plaintext_session"), "h.example", "s@s.example",
+	  "kim@a.example", GATE_DEFER,
+	  "450 4.7.1 Session encryption is required", 0 },
+	{ LIST("reject_unauth_pipelining"), "h.example", "s@s.example",
+	  "kim@a.example", GATE_REJECT, "503 5.5.0 <kim@a.example>: Recipient "
+	  "address rejected: Improper use of SMTP command pipelining", 0 },
+	{ LIST("reject_multi_recipient_bounce"), "h.example", "",
+	  "kim@a.example", GATE_REJECT, "550 5.5.3 <kim@a.example>: Recipient "
+	  "address rejected: Multi-recipient bounce", 0 },
+	{ LIST("reject_multi_recipient_bounce"), "h.example", "s@s.example",
+	  "kim@a.example", GATE_PERMIT, "", 0 },
+	{ LIST("reject_unknown_client_hostname"), "h.example", "s@s.example",
+	  "kim@a.example", GATE_DEFER, "450 4.7.25 Client host rejected: "
+	  "cannot find your hostname, [192.0.2.1]", 0 },
+	{ LIST("reject_unknown_reverse_client_hostname") "unknown_client_"
+	  "reject_code = 550\n", "h.example", "s@s.example", "kim@a.example",
+	  GATE_REJECT, "550 5.7.25 Client host rejected: "
+	  "cannot find your reverse hostname, [192.0.2.1]", 0 },
+	/* it could not be found out: never for good */
+	{ LIST("reject_unknown_client_hostname") "unknown_client_reject_code "
+	  "= 550\n", "h.example", "s@s.example", "kim@a.example", GATE_DEFER,
+	  "450 4.7.25 Client host rejected: cannot find your hostname, "
+	  "[192.0.2.1]", 0 },
+};
+
+struct asker {
+	bool late;
+	unsigned notes;
+};
+
+static const struct resolution ours = { .class = RESOLVE_MAILBOX };
+
+static bool
+need(enum gate_need what, struct gate_facts *f, void *arg)
+{
+	const struct asker *a = arg;
+
+	if (a->late)
+		return false;
+	f->rcpt_domain = f->rcpt = &ours;
+	return true;
+}
+
+static void
+note(const char *what, const char *text, void *arg)
+{
+	((struct asker *)arg)->notes++;
+}
+
+static const struct gate_ops ops = { need, note };
+
+static struct gate *
+gate_of(const char *text)
+{
+	struct buf complaints;
+	struct conf *conf;
+	struct gate *g;
+
+	buf_init(&complaints, 65536);
+	conf = conf_parse("t.conf", span_str(text), &complaints);
+	if (conf == NULL)
+		fail_msg("%s", buf_cstr(&complaints));
+	g = gate_new(conf, &complaints);
+	conf_unref(&conf);
+	buf_fini(&complaints);
+	return g;
+}
+
+static void
+judge(size_t i, bool late)
+{
+	struct gate *g = gate_of(cases[i].conf);
+	struct asker a = { .late = late };
+	struct gate_eval e;
+	enum gate_result r;
+	struct gate_facts f = { .client_name = "unknown",
+		.client_ip = "192.0.2.1", .helo = cases[i].helo,
+		.name_state = CLIENT_NAME_TEMP,
+		.reverse_state = CLIENT_NAME_NONE, .early_input = true,
+		.n_recipients = 1 };
+
+	if (cases[i].reply == NULL) {		/* refused at start */
+		assert_null(g);
+		return;
+	}
+	assert_non_null(g);
+	f.sender = span_str(cases[i].sender);
+	f.recipient = span_str(cases[i].rcpt);
+	gate_begin(&e, g, (1u << GATE_STAGES) - 1, &f, &ops, &a);
+	while ((r = gate_run(&e)) == GATE_PARKED) {
+		assert_true(a.late);
+		a.late = false;
+	}
+	if (r != GATE_PERMIT)
+		assert_string_equal(e.reply, cases[i].reply);
+	assert_int_equal(r, cases[i].want);
+	assert_int_equal(a.notes, cases[i].notes);
+	gate_end(&e);
+	gate_unref(&g);
+}
+
+static void
+restrictions_say_what_postfix_says(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		print_message("%s", cases[i].conf);
+		judge(i, false);
+		judge(i, true);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(values_mean_what_access_5_says),
+		cmocka_unit_test(addresses_are_looked_up_in_order),
+		cmocka_unit_test(clients_are_looked_up_by_prefix),
+		cmocka_unit_test(restrictions_say_what_postfix_says),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
