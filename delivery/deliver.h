@@ -15,6 +15,7 @@
 #define DELIVERY_DELIVER_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/map.h"
 #include "base/queue.h"
@@ -58,6 +59,10 @@ struct mbox *mbox_get(struct deliver *d, uint64_t mailbox_id);
 void mbox_put(struct mbox *b);
 /* In a thread, with b->lock held: opens the target if it is not. */
 int mbox_open(struct mbox *b, struct err *err) MUST_CHECK;
+void mbox_shut(struct mbox *b);
+/* The same, when the work is done: keeps the target for the next mail unless
+ * so many are open that descriptors could run out. */
+void mbox_rest(struct mbox *b);
 void mboxes_init(struct deliver *d);
 void mboxes_fini(struct deliver *d);
 /* Loop: a message of `bytes` arrived; somebody else changed something. */
@@ -102,6 +107,7 @@ struct deliver {
 	struct map *boxes;
 	TAILQ_HEAD(, mbox) idle;
 	size_t n_idle, idle_max;
+	atomic_size_t n_open;		/* targets, by the threads */
 	size_t jobs;			/* in threads */
 	bool stopping;
 	bool sync_file;			/* maildir_sync = file */

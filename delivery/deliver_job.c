@@ -230,7 +230,9 @@ target_try(struct job *j, struct target *t, const struct delivery *dl,
 		rc = deliver_one(t->box->target, dl, j->c->d->sync_file,
 		    &t->how, &uid, err);
 	if (rc < 0)
-		delivery_close(&t->box->target);
+		mbox_shut(t->box);
+	else
+		mbox_rest(t->box);
 	return rc;
 }
 

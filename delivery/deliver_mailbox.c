@@ -31,7 +31,7 @@ static void
 mbox_free(struct mbox *b)
 {
 	(void)map_del_u64(b->d->boxes, b->id);
-	delivery_close(&b->target);
+	mbox_shut(b);
 	pthread_mutex_destroy(&b->lock);
 	free(b);
 }
@@ -101,7 +101,28 @@ mbox_open(struct mbox *b, struct err *err)
 	if (rc < 0)
 		return rc;
 	b->target = delivery_open(b->d->store_dir, b->id, err);
-	return b->target == NULL ? PS_EIO : 0;
+	if (b->target == NULL)
+		return PS_EIO;
+	b->d->n_open++;
+	return 0;
+}
+
+void
+mbox_shut(struct mbox *b)
+{
+	if (b->target == NULL)
+		return;
+	delivery_close(&b->target);
+	b->d->n_open--;
+}
+
+/* One message may go to more mailboxes than there are descriptors, and none
+ * of them is idle until its job is over. */
+void
+mbox_rest(struct mbox *b)
+{
+	if (b->d->n_open > b->d->idle_max)
+		mbox_shut(b);
 }
 
 /* --- usage --- */

@@ -43,6 +43,7 @@ usage_run(void *arg)
 	pthread_mutex_lock(&w->box->lock);
 	w->ok = mbox_open(w->box, &err) == 0 &&
 	    delivery_usage(w->box->target, &w->usage, &err) == 0;
+	mbox_rest(w->box);
 	pthread_mutex_unlock(&w->box->lock);
 	if (!w->ok)
 		log_warning("mailbox %llu: usage is not known: %s",

@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <sys/resource.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -43,7 +44,7 @@ static struct {
 	struct segment_ref ref;
 	uint64_t at;			/* end of the segment file */
 	unsigned done;
-	uint8_t result[8];
+	uint8_t result[64];
 	char text[300], dsn[16];
 	unsigned checkpoints;
 	uint64_t covered;
@@ -205,19 +206,14 @@ connect_as(enum service_role role)
 
 /* --- records -------------------------------------------------------------------- */
 
-/* A message to A and B; returns its offset, length in *length. */
+/* Returns the record's offset, its length in *length. */
 static uint64_t
-record_put(const char *queue_id, const char *body, uint32_t *length)
+record_put_to(const char *queue_id, const char *body,
+    struct envelope_rcpt *rcpt, uint32_t n, uint32_t *length)
 {
-	struct envelope_rcpt rcpt[2] = {
-		{ .mailbox_id = BOX_A, .orig = SPAN_LIT("Alias@a.example"),
-		    .final = SPAN_LIT("ann@a.example") },
-		{ .mailbox_id = BOX_B, .orig = SPAN_LIT("bob@a.example"),
-		    .final = SPAN_LIT("bob@a.example") },
-	};
 	struct envelope env = { .arrival_us = clock_wall_us(),
 	    .sender = SPAN_LIT("from@b.example"), .body_size = strlen(body),
-	    .rcpt = rcpt, .n_rcpt = 2 };
+	    .rcpt = rcpt, .n_rcpt = n };
 	struct record_header h = { .body_len = strlen(body) };
 	char head[RECORD_HEADER_SIZE];
 	struct buf b;
@@ -243,15 +239,29 @@ record_put(const char *queue_id, const char *body, uint32_t *length)
 	return at;
 }
 
+/* A message to A and B. */
+static uint64_t
+record_put(const char *queue_id, const char *body, uint32_t *length)
+{
+	struct envelope_rcpt rcpt[2] = {
+		{ .mailbox_id = BOX_A, .orig = SPAN_LIT("Alias@a.example"),
+		    .final = SPAN_LIT("ann@a.example") },
+		{ .mailbox_id = BOX_B, .orig = SPAN_LIT("bob@a.example"),
+		    .final = SPAN_LIT("bob@a.example") },
+	};
+
+	return record_put_to(queue_id, body, rcpt, 2, length);
+}
+
 static void
-job_send(const char *queue_id, uint64_t at, uint32_t length, bool maybe,
-    const uint64_t boxes[2])
+job_send_to(const char *queue_id, uint64_t at, uint32_t length, bool maybe,
+    const uint64_t *boxes, unsigned n)
 {
 	struct buf list;
 	unsigned i;
 
 	buf_init(&list, 1000);
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < n; i++)
 		if (boxes[i] != 0)
 			entry_job_rcpt_pack(&list, &(struct entry_job_rcpt){
 			    .rcpt = i, .mailbox_id = boxes[i] });
@@ -261,6 +271,13 @@ job_send(const char *queue_id, uint64_t at, uint32_t length, bool maybe,
 	    .length = length, .maybe_done = maybe,
 	    .rcpts = buf_span(&list));
 	buf_fini(&list);
+}
+
+static void
+job_send(const char *queue_id, uint64_t at, uint32_t length, bool maybe,
+    const uint64_t boxes[2])
+{
+	job_send_to(queue_id, at, length, maybe, boxes, 2);
 }
 
 static const uint64_t both[2] = { BOX_A, BOX_B };
@@ -583,12 +600,42 @@ a_ticket_opens_its_mailbox_only(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* All mailboxes of a job are in use at once, but need not be open at once. */
+static void
+a_job_may_have_more_mailboxes_than_descriptors(void **state)
+{
+	struct envelope_rcpt rcpt[60];
+	uint64_t boxes[60], at;
+	struct rlimit old, few = { .rlim_cur = 100 };
+	uint32_t length;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 60; i++) {
+		boxes[i] = 1000 + i;
+		rcpt[i] = (struct envelope_rcpt){ .mailbox_id = boxes[i],
+		    .orig = SPAN_LIT("x@a.example"),
+		    .final = SPAN_LIT("x@a.example") };
+	}
+	at = record_put_to(ID, TEXT, rcpt, 60, &length);
+	((struct deliver *)t.d)->idle_max = 4;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	few.rlim_max = old.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	job_send_to(ID, at, length, false, boxes, 60);
+	wait_for(&t.done, t.done + 1);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	for (i = 0; i < 60; i++)
+		assert_int_equal(t.result[i], JOB_SENT);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_job_lands_in_each_mailbox),
 		T(asked_again_it_stays_one),
+		T(a_job_may_have_more_mailboxes_than_descriptors),
 		T(a_damaged_record_is_deferred),
 		T(a_checkpoint_covers_what_was_answered),
 		T(a_failed_sync_is_final),
