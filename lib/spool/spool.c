@@ -574,6 +574,7 @@ spool_new(struct loop *l, const struct spool_config *cfg,
 	defer_init(&s->commit_defer, l, commit_cb, s);
 	defer_init(&s->walk_defer, l, walk_cb, s);
 	defer_init(&s->serve_defer, l, serve_cb, s);
+	timer_init(&s->commit_timer, l, commit_cb, s);
 	timer_init(&s->tick, l, tick_cb, s);
 	timer_set_ms(&s->tick, TICK_MS);
 	s->pool = work_pool_new(l, THREADS);
@@ -641,6 +642,7 @@ spool_free(struct spool **sp)
 	defer_cancel(&s->walk_defer);
 	defer_cancel(&s->serve_defer);
 	timer_clear(&s->tick);
+	timer_clear(&s->commit_timer);
 	(void)disk_close(s->journal_dir);
 	(void)disk_close(s->queue_dir);
 	free(s);

@@ -13,6 +13,10 @@
 #include "base/xmalloc.h"
 
 #define COLD_LOG_SIZE	((uint64_t)16 << 20)
+/* Outcomes that wait for no sync gather this long, as waking the thread costs
+ * more than writing them. A qmgr that dies in between asks for these jobs
+ * again, and deliver knows them. */
+#define GATHER_MS	3
 
 void
 afters_add(struct afters *a, struct after e)
@@ -39,7 +43,10 @@ commit_entry(struct spool_segment *seg, const struct outlog_entry *e,
 	}
 	outlog_pack(&seg->pending, epoch, e);
 	seg->want_sync |= sync;
-	defer_call(&seg->spool->commit_defer);
+	if (sync)
+		defer_call(&seg->spool->commit_defer);
+	else if (!seg->spool->commit_timer.set)
+		timer_set_ms(&seg->spool->commit_timer, GATHER_MS);
 }
 
 void
@@ -232,6 +239,28 @@ seg_committed(struct spool *s, struct spool_segment *seg)
 		afters_run(s, &seg->writing_after);
 }
 
+/* The cold log has grown to four times what lives. */
+static bool
+cold_overgrown(const struct spool *s)
+{
+	uint64_t most = s->cfg.cold_log_size > 0 ? s->cfg.cold_log_size :
+	    COLD_LOG_SIZE;
+
+	return s->cold.log.end >= MAX(most, s->cold_log_floor * 4);
+}
+
+/* Does anything wait for a sync? The rest has its timer. */
+static bool
+commit_wanted(const struct spool *s)
+{
+	unsigned i;
+
+	for (i = 0; i < s->n_seg; i++)
+		if (s->seg[i] != NULL && s->seg[i]->want_sync)
+			return true;
+	return s->cold.want_sync || cold_overgrown(s);
+}
+
 static void
 commit_done(void *arg)
 {
@@ -253,7 +282,7 @@ commit_done(void *arg)
 		return;
 	defer_call(&s->serve_defer);
 	/* after a failure the tick tries again, not the next turn */
-	if (!failed)
+	if (!failed && commit_wanted(s))
 		commit_soon(s);
 }
 
@@ -278,18 +307,13 @@ seg_gather(struct spool_segment *seg)
 	return true;
 }
 
-/* The cold log has grown to four times what lives, and nothing is on its way
- * into it: write it anew. */
+/* When nothing is on its way into it, it is written anew. */
 static bool
 cold_compact(struct spool *s)
 {
-	uint64_t most = s->cfg.cold_log_size > 0 ? s->cfg.cold_log_size :
-	    COLD_LOG_SIZE;
-
 	if (s->recovering || s->moves_open > 0 || s->cold.log.fd == -1 ||
 	    s->cold.rescue || s->cold.want_sync ||
-	    buf_len(&s->cold.pending) > 0 ||
-	    s->cold.log.end < MAX(most, s->cold_log_floor * 4))
+	    buf_len(&s->cold.pending) > 0 || !cold_overgrown(s))
 		return false;
 	cold_log_all(s, &s->cold.msgs, &s->cold.writing);
 	s->cold.committing = s->cold.compacting = true;
@@ -304,8 +328,13 @@ commit_cb(void *arg)
 	bool any = false;
 	unsigned i;
 
-	if (s->commit_running || s->stopping)
+	if (s->stopping)
 		return;
+	if (s->commit_running) {
+		if (!s->commit_timer.set)
+			timer_set_ms(&s->commit_timer, GATHER_MS);
+		return;
+	}
 	for (i = 0; i < s->n_seg; i++)
 		if (s->seg[i] != NULL && (s->seg[i]->state == SEG_LENT ||
 		    s->seg[i]->state == SEG_DRAINING ||

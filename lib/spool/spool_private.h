@@ -132,7 +132,7 @@ struct spool {
 	struct work commit_work;
 	bool commit_running;
 	struct defer commit_defer, walk_defer, serve_defer;
-	struct timer tick;
+	struct timer tick, commit_timer;
 	bool moving;
 	unsigned moves_open;		/* COLD written, not MOVED yet */
 	uint64_t cold_log_floor;	/* its size when last compacted */
