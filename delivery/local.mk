@@ -1,6 +1,6 @@
 # delivery: moves accepted mail
 EXTRA_DIST += delivery/README.md
-dist_man_MANS += doc/deliver.8 doc/qmgr.8
+dist_man_MANS += doc/deliver.8
 pkglibexec_PROGRAMS += delivery/deliver
 DELIVER_PARTS = delivery/deliver.c delivery/deliver.h \
 	delivery/deliver_mailbox.c delivery/deliver_job.c \
