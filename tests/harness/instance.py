@@ -1,4 +1,5 @@
 """One Postern instance: a directory, a database, a posternd in the foreground."""
+import fcntl
 import os
 import pathlib
 import re
@@ -19,10 +20,20 @@ SANITIZER = re.compile(r"(ERROR: \w+Sanitizer|runtime error:|"
                        r"assertion failed)")
 
 
+# Bases 1000 k + s with s < 32: no port of one is a port of another.
+BASES = [1000 * k + s for s in range(32) for k in range(20, 32)]
+
+
 def free_port_base():
-    """A base N so that N + each of OFFSETS is free on the loopback."""
-    for attempt in range(200):
-        base = 20000 + (os.getpid() * 7 + attempt * 1013) % 11000
+    """A base N so that N + each of OFFSETS is free on the loopback, and the
+    open file whose lock keeps other test runs off it."""
+    first = os.getpid() % len(BASES)
+    for base in BASES[first:] + BASES[:first]:
+        try:
+            lock = open(f"/tmp/postern-ports-{base}.lock", "w")
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            continue
         try:
             for offset in OFFSETS.values():
                 with socket.socket() as s:
@@ -30,7 +41,7 @@ def free_port_base():
                     s.bind(("127.0.0.1", base + offset))
         except OSError:
             continue
-        return base
+        return base, lock
     raise RuntimeError("no free ports")
 
 
@@ -45,7 +56,7 @@ class Instance:
         os.chmod(self.dir, 0o755)
         self.cluster = cluster
         self.database = cluster.database()
-        self.base = free_port_base()
+        self.base, self.port_lock = free_port_base()
         self.conf = self.dir / "postern.conf"
         self.log_path = self.dir / "test.log"
         self.process = None
@@ -260,6 +271,7 @@ imap_tls_wrappermode = yes
             except subprocess.TimeoutExpired:
                 self.kill_all()
         self.cluster.drop(self.database)
+        self.port_lock.close()
         if self.own:
             shutil.rmtree(self.dir, ignore_errors=True)
 
