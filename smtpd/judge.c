@@ -30,6 +30,7 @@ judge_end(struct session *s)
 	directory_cancel(&j->ask);
 	resolution_unref(&j->domain);
 	resolution_unref(&j->rcpt);
+	resolution_unref(&j->from);
 	gate_end(&j->eval);
 	if (s->srv->n_spare_judges >= SPARES_MAX) {
 		free(j);
@@ -58,6 +59,11 @@ learn(struct judge *j, enum gate_need what, struct resolution *res)
 		j->facts.rcpt = res;
 		return;
 	}
+	if (what == GATE_NEED_SENDER) {
+		j->from = res;
+		j->facts.from = res;
+		return;
+	}
 	j->domain = res;
 	j->facts.rcpt_domain = res;
 	if (res->class == RESOLVE_NOT_LOCAL && j->rcpt == NULL)
@@ -78,25 +84,57 @@ answer_cb(const struct resolution *res, void *arg)
 }
 
 static bool
-need(enum gate_need what, struct gate_facts *f, void *arg)
+ask(struct judge *j, enum gate_need what, struct span key)
 {
-	struct judge *j = arg;
 	struct directory *dir = j->s->srv->dir;
-	struct span key = what == GATE_NEED_RCPT ?
-	    span_of(j->normal, j->normal_n) : normal_domain(j);
+	bool domain = what == GATE_NEED_RCPT_DOMAIN;
 	struct resolution *res;
 
-	res = what == GATE_NEED_RCPT ? directory_peek(dir, key) :
-	    directory_domain_peek(dir, key);
+	res = domain ? directory_domain_peek(dir, key) :
+	    directory_peek(dir, key);
 	if (res != NULL) {
 		learn(j, what, res);
 		return true;
 	}
 	j->asked = what;
-	j->ask = what == GATE_NEED_RCPT ?
-	    directory_resolve(dir, key, answer_cb, j->s) :
-	    directory_domain(dir, key, answer_cb, j->s);
+	j->ask = domain ? directory_domain(dir, key, answer_cb, j->s) :
+	    directory_resolve(dir, key, answer_cb, j->s);
 	return false;
+}
+
+/* MAIL was accepted with it, so it has a normal form; if not, then as it
+ * stands it is in no one's domain. */
+static bool
+ask_sender(struct judge *j)
+{
+	struct buf normal;
+	struct err err;
+	bool known;
+
+	buf_init(&normal, ADDRESS_MAX + 1);
+	if (address_normal_text(j->facts.sender, &normal, &err) != 0) {
+		buf_clear(&normal);
+		buf_span_add(&normal, j->facts.sender);
+	}
+	known = ask(j, GATE_NEED_SENDER, buf_span(&normal));
+	buf_fini(&normal);
+	return known;
+}
+
+static bool
+need(enum gate_need what, struct gate_facts *f, void *arg)
+{
+	struct judge *j = arg;
+
+	switch (what) {
+	case GATE_NEED_SENDER:
+		return ask_sender(j);
+	case GATE_NEED_RCPT:
+		return ask(j, what, span_of(j->normal, j->normal_n));
+	case GATE_NEED_RCPT_DOMAIN:
+		break;
+	}
+	return ask(j, what, normal_domain(j));
 }
 
 static void
@@ -156,7 +194,7 @@ judge_begin(struct session *s, unsigned stages, struct span recipient,
 	ps_assert(s->judge == NULL && normal.n <= ADDRESS_MAX);
 	s->judge = j;
 	j->s = s;
-	j->domain = j->rcpt = NULL;
+	j->domain = j->rcpt = j->from = NULL;
 	j->ask = NULL;
 	j->only_rcpt = false;
 	j->done = done;
@@ -171,6 +209,7 @@ judge_begin(struct session *s, unsigned stages, struct span recipient,
 		.name_state = s->name_state,
 		.reverse_state = s->reverse_state,
 		.authenticated = session_authenticated(s), .tls = s->tls,
+		.user = s->sasl_user, .mailbox_id = s->mailbox_id,
 		.esmtp = s->esmtp, .early_input = sent_ahead(s),
 		.n_recipients = s->txn == NULL ? 0 : s->txn->n_accepted,
 	};

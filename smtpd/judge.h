@@ -16,7 +16,7 @@ struct judge {
 	struct gate_eval eval;
 	struct gate_facts facts;
 	struct session *s;
-	struct resolution *domain, *rcpt;	/* what facts points to */
+	struct resolution *domain, *rcpt, *from;	/* what facts points to */
 	struct directory_ask *ask;
 	enum gate_need asked;
 	/* judge_rcpt was asked for, not a verdict */

@@ -252,6 +252,25 @@ static const struct gate_restriction table[] = {
 	  reject_unknown_reverse_client_hostname,
 	  "Refuses clients whose address has no name "
 	  "(unknown_client_reject_code; 450 when DNS does not answer)." },
+	{ "reject_unlisted_sender", ANY, GATE_ARG_NONE, 0,
+	  reject_unlisted_sender,
+	  "Refuses senders in domains of the database that it does not know "
+	  "(virtual_mailbox_reject_code)." },
+	{ "reject_sender_login_mismatch", ANY, GATE_ARG_NONE, 0,
+	  reject_sender_login_mismatch,
+	  "Refuses a sender whose owner is not who is logged in, and a sender "
+	  "with an owner when no one is: 553 5.7.1. An address is owned by "
+	  "the mailboxes it leads to." },
+	{ "reject_authenticated_sender_login_mismatch", ANY, GATE_ARG_NONE, 0,
+	  reject_authenticated_sender_login_mismatch,
+	  "The part of reject_sender_login_mismatch for who is logged in." },
+	{ "reject_unauthenticated_sender_login_mismatch", ANY, GATE_ARG_NONE,
+	  0, reject_unauthenticated_sender_login_mismatch,
+	  "The part of reject_sender_login_mismatch for who is not." },
+	{ "reject_known_sender_login_mismatch", ANY, GATE_ARG_NONE, 0,
+	  reject_known_sender_login_mismatch,
+	  "As reject_authenticated_sender_login_mismatch, but only for "
+	  "senders that have an owner." },
 };
 
 const struct gate_restriction *

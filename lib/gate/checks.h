@@ -19,6 +19,10 @@ gate_check_fn reject_invalid_helo_hostname, reject_non_fqdn_helo_hostname,
     reject_unauth_pipelining, reject_plaintext_session,
     reject_multi_recipient_bounce, reject_unknown_client_hostname,
     reject_unknown_reverse_client_hostname;
+gate_check_fn reject_unlisted_sender, reject_sender_login_mismatch,
+    reject_authenticated_sender_login_mismatch,
+    reject_unauthenticated_sender_login_mismatch,
+    reject_known_sender_login_mismatch;
 
 /* What a check judges, whatever list it stands in. */
 enum gate_what {

@@ -109,14 +109,17 @@ struct gate_facts {
 	struct span sender;		/* as given, without <> */
 	struct span recipient;		/* as given, without <> */
 	bool authenticated, tls, esmtp;
+	const char *user;		/* who, when authenticated */
+	uint64_t mailbox_id;		/* of that user */
 	bool early_input;		/* it did not wait for our reply */
 	uint32_t n_recipients;		/* accepted before this one */
 	/* Answered by gate_ops.need. */
 	const struct resolution *rcpt_domain;
 	const struct resolution *rcpt;
+	const struct resolution *from;	/* the sender's */
 };
 
-enum gate_need { GATE_NEED_RCPT_DOMAIN, GATE_NEED_RCPT };
+enum gate_need { GATE_NEED_RCPT_DOMAIN, GATE_NEED_RCPT, GATE_NEED_SENDER };
 
 struct gate_ops {
 	/* Fill the fact now and return true, or start asking and return

@@ -2,7 +2,7 @@
 noinst_LIBRARIES += lib/libgate.a
 lib_libgate_a_SOURCES = lib/gate/access.c lib/gate/access.h \
 	lib/gate/checks.c lib/gate/checks.h lib/gate/checks_access.c \
-	lib/gate/checks_form.c \
+	lib/gate/checks_form.c lib/gate/checks_owner.c \
 	lib/gate/eval.c lib/gate/gate.c lib/gate/gate.h \
 	lib/gate/netlist.c lib/gate/netlist.h
 lib_libgate_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)

@@ -260,6 +260,24 @@ static const struct {
 	  "= 550\n", "h.example", "s@s.example", "kim@a.example", GATE_DEFER,
 	  "450 4.7.25 Client host rejected: cannot find your hostname, "
 	  "[192.0.2.1]", 0 },
+	{ LIST("reject_sender_login_mismatch"), "h.example", "kim@a.example", "kim@a.example", GATE_REJECT,
+	  "553 5.7.1 <kim@a.example>: Sender address rejected: "
+	  "not logged in", 0 },
+	{ LIST("reject_sender_login_mismatch"), "h.example", "x@other.example", "kim@a.example", GATE_PERMIT,
+	  "", 0 },
+	{ LIST("reject_sender_login_mismatch"), "h.example", "", "kim@a.example", GATE_PERMIT,
+	  "", 0 },
+	{ LIST("reject_unauthenticated_sender_login_mismatch"), "h.example", "x@temp.example", "kim@a.example", GATE_DEFER,
+	  "451 4.3.0 <x@temp.example>: Temporary lookup failure", 0 },
+	{ LIST("reject_authenticated_sender_login_mismatch"), "h.example", "kim@a.example", "kim@a.example", GATE_PERMIT,
+	  "", 0 },
+	{ LIST("reject_unlisted_sender"), "h.example", "x@gone.example", "kim@a.example", GATE_REJECT,
+	  "550 5.1.0 <x@gone.example>: Sender address rejected: User "
+	  "unknown in virtual mailbox table", 0 },
+	{ LIST("reject_unlisted_sender"), "h.example", "x@temp.example", "kim@a.example", GATE_DEFER,
+	  "451 4.3.0 <x@temp.example>: Temporary lookup failure", 0 },
+	{ LIST("reject_unlisted_sender"), "h.example", "x@other.example", "kim@a.example", GATE_PERMIT,
+	  "", 0 },
 };
 
 struct asker {
@@ -267,7 +285,12 @@ struct asker {
 	unsigned notes;
 };
 
-static const struct resolution ours = { .class = RESOLVE_MAILBOX };
+static const struct resolved_mailbox kim = { .id = 7 };
+static const struct resolution ours = { .class = RESOLVE_MAILBOX,
+	.mailboxes = &kim, .n_mailboxes = 1 };
+static const struct resolution away = { .class = RESOLVE_TEMP };
+static const struct resolution unknown = { .class = RESOLVE_UNKNOWN };
+static const struct resolution elsewhere = { .class = RESOLVE_NOT_LOCAL };
 
 static bool
 need(enum gate_need what, struct gate_facts *f, void *arg)
@@ -276,7 +299,13 @@ need(enum gate_need what, struct gate_facts *f, void *arg)
 
 	if (a->late)
 		return false;
-	f->rcpt_domain = f->rcpt = &ours;
+	f->rcpt_domain = f->rcpt = f->from = &ours;
+	if (span_ends(f->sender, "@temp.example"))
+		f->from = &away;
+	else if (span_ends(f->sender, "@gone.example"))
+		f->from = &unknown;
+	else if (!span_ends(f->sender, "@a.example"))
+		f->from = &elsewhere;
 	return true;
 }
 
@@ -351,6 +380,60 @@ restrictions_say_what_postfix_says(void **state)
 	}
 }
 
+/* The login and the sender's owner, together. */
+static void
+who_logged_in_sends_as_himself(void **state)
+{
+	static const struct {
+		const char *rule, *sender;
+		uint64_t mailbox;
+		enum gate_result want;
+	} t[] = {
+		{ "reject_sender_login_mismatch", "kim@a.example", 7,
+		  GATE_PERMIT },
+		{ "reject_sender_login_mismatch", "kim@a.example", 8,
+		  GATE_REJECT },
+		{ "reject_sender_login_mismatch", "x@other.example", 7,
+		  GATE_REJECT },
+		{ "reject_known_sender_login_mismatch", "x@other.example", 7,
+		  GATE_PERMIT },
+		{ "reject_known_sender_login_mismatch", "kim@a.example", 8,
+		  GATE_REJECT },
+		{ "reject_authenticated_sender_login_mismatch",
+		  "x@temp.example", 7, GATE_DEFER },
+		{ "reject_unauthenticated_sender_login_mismatch",
+		  "kim@a.example", 8, GATE_PERMIT },
+	};
+	struct asker a = { .late = false };
+	struct gate_eval e;
+	struct gate *g;
+	char conf[512];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(t); i++) {
+		struct gate_facts f = { .client_name = "unknown",
+			.client_ip = "192.0.2.1", .helo = "h.example",
+			.sender = span_str(t[i].sender),
+			.recipient = SPAN_LIT("kim@a.example"),
+			.authenticated = true, .user = "u@a.example",
+			.mailbox_id = t[i].mailbox };
+
+		print_message("%s %s\n", t[i].rule, t[i].sender);
+		(void)snprintf(conf, sizeof(conf), OURS
+		    "smtpd_recipient_restrictions = %s\n", t[i].rule);
+		g = gate_of(conf);
+		assert_non_null(g);
+		gate_begin(&e, g, (1u << GATE_STAGES) - 1, &f, &ops, &a);
+		assert_int_equal(gate_run(&e), t[i].want);
+		if (t[i].want == GATE_REJECT)
+			assert_non_null(strstr(e.reply, "Sender address "
+			    "rejected: not owned by user u@a.example"));
+		gate_end(&e);
+		gate_unref(&g);
+	}
+}
+
 int
 main(void)
 {
@@ -359,6 +442,7 @@ main(void)
 		cmocka_unit_test(addresses_are_looked_up_in_order),
 		cmocka_unit_test(clients_are_looked_up_by_prefix),
 		cmocka_unit_test(restrictions_say_what_postfix_says),
+		cmocka_unit_test(who_logged_in_sends_as_himself),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,3 +67,16 @@ def test_a_reload_reads_the_table_again(fresh_postern):
         if "554 5.7.1" in ask(server, "x@good.example"):
             return
     raise AssertionError("the old table still serves")
+
+
+def test_no_stranger_sends_as_our_user(fresh_postern):
+    server = fresh_postern(settings={
+        "smtpd_sender_restrictions":
+            "reject_sender_login_mismatch, reject_unlisted_sender"})
+    server.add_domain("a.example")
+    server.add_mailbox("kim@a.example")
+    assert "553 5.7.1 <kim@a.example>: Sender address rejected: not logged " \
+        "in" in ask(server, "kim@a.example")
+    assert "550 5.1.0 <no@a.example>: Sender address rejected: User unknown" \
+        in ask(server, "no@a.example")
+    assert "250" in ask(server, "x@elsewhere.example")
