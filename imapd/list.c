@@ -59,8 +59,10 @@ has_children(const struct name_list *l, const char *name)
 	char key[FOLDER_NAME_MAX + 2];
 	size_t at, len = strlen(name);
 
-	if (len == 0)
-		return false;
+	if (len == 0) {			/* INBOX */
+		name = ".INBOX";
+		len = strlen(name);
+	}
 	memcpy(key, name, len);
 	memcpy(key + len, ".", 2);
 	at = lower_bound(l, key);

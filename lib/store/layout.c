@@ -110,6 +110,10 @@ folder_name_parent(const char *disk, char out[FOLDER_NAME_MAX + 1])
 
 	if (dot <= 0 || dot > FOLDER_NAME_MAX)
 		return false;
+	/* INBOX is the root itself: a folder of that name could not be
+	 * selected, and LIST would tell of two */
+	if (span_ieq(span_of(disk, (size_t)dot), SPAN_LIT(".INBOX")))
+		return false;
 	memcpy(out, disk, (size_t)dot);
 	out[dot] = '\0';
 	return true;

@@ -129,6 +129,7 @@ folder_names(void **state)
 	assert_true(folder_name_parent(".a.b", disk));
 	assert_string_equal(disk, ".a");
 	assert_false(folder_name_parent(".a", disk));
+	assert_false(folder_name_parent(".Inbox.a", disk));
 }
 
 static void

@@ -198,3 +198,15 @@ def test_imaplib_handles_a_large_message(client):
     assert client.fetch("1", "(BODY.PEEK[])")[1][0][1] == mail
     assert client.fetch("1", "(BODY.PEEK[TEXT]<4000000.72>)")[1][0][1] == \
         (line * 60000)[4000000:4000072]
+
+
+def test_a_folder_below_inbox_makes_no_second_inbox(postern, kim):
+    with postern.imap(kim, "secret") as wire:
+        wire.ok('CREATE "INBOX/sub/one"')
+        rows = [line for line in wire.ok('LIST "" "*"') if "LIST" in line]
+        assert [line.split()[-1].strip('"') for line in rows] == [
+            "INBOX", "INBOX/sub", "INBOX/sub/one"]
+        assert r"\HasChildren" in rows[0]
+        wire.ok('RENAME "INBOX/sub" "INBOX/other"')
+        rows = [line for line in wire.ok('LIST "" "%"') if "LIST" in line]
+        assert len(rows) == 1
