@@ -10,7 +10,9 @@
 #include "base/xmalloc.h"
 #include "gate/checks.h"
 
-#define GATE_DEPTH_MAX	20	/* tables that name lists that name tables */
+/* Lists that tables name, behind one rule in all: a table that names itself
+ * twice would else cost 2^depth. */
+#define GATE_LISTS_MAX	50
 
 void
 gate_begin(struct gate_eval *e, const struct gate *g, unsigned stages,
@@ -26,7 +28,7 @@ gate_begin(struct gate_eval *e, const struct gate *g, unsigned stages,
 	e->list_done = false;
 	e->reply[0] = '\0';
 	e->by = NULL;
-	e->notes_now = e->notes_done = e->depth = 0;
+	e->notes_now = e->notes_done = e->lists = 0;
 	e->if_permit = e->if_reject = NULL;
 }
 
@@ -142,7 +144,7 @@ run_list(struct gate_eval *e, const struct gate_list *l)
 	enum gate_result r;
 
 	for (; e->rule < l->n; e->rule++, e->notes_done = 0) {
-		e->notes_now = e->depth = 0;
+		e->notes_now = e->lists = 0;
 		r = run_rule(e, &l->rules[e->rule]);
 		if (r == GATE_DUNNO)
 			continue;
@@ -196,9 +198,9 @@ gate_run_words(struct gate_eval *e, struct span words)
 	struct gate_rule rule;
 	struct span word, arg;
 
-	if (e->depth >= GATE_DEPTH_MAX)
-		return misconfigured(e, "too deep:", words);
-	e->depth++;
+	if (e->lists >= GATE_LISTS_MAX)
+		return misconfigured(e, "too many lists:", words);
+	e->lists++;
 	while (r == GATE_DUNNO && gate_word_next(&words, &word)) {
 		rule = (struct gate_rule){ .warn = false };
 		if (span_is(word, "warn_if_reject")) {
@@ -219,7 +221,6 @@ gate_run_words(struct gate_eval *e, struct span words)
 		}
 		r = run_rule(e, &rule);
 	}
-	e->depth--;
 	return r;
 }
 

@@ -146,8 +146,8 @@ struct gate_eval {
 	/* Rule that decided, for the log and explain; NULL: none. */
 	const struct gate_rule *by;
 	/* private: lines logged by the present rule, in this run of it and
-	 * in all runs; how deep in lists that tables name */
-	unsigned notes_now, notes_done, depth;
+	 * in all runs; lists that tables named so far */
+	unsigned notes_now, notes_done, lists;
 	/* private: first reply of each DEFER_IF_ */
 	char *if_permit, *if_reject;
 };

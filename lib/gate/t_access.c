@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "gate/access.h"
@@ -434,6 +435,40 @@ who_logged_in_sends_as_himself(void **state)
 	}
 }
 
+/* It names itself twice, and each refusal is only a warning: 2^n look-ups,
+ * were nothing to end it. */
+static void
+a_table_that_names_itself_ends(void **state)
+{
+	struct asker a = { .late = false };
+	struct gate_eval e;
+	struct gate *g;
+	struct gate_facts f = { .client_name = "unknown",
+		.client_ip = "192.0.2.1", .helo = "h.example",
+		.sender = SPAN_LIT("s@s.example"),
+		.recipient = SPAN_LIT("kim@a.example") };
+	char path[] = "t_access.XXXXXX", conf[512];
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_true(dprintf(fd, "s.example warn_if_reject check_sender_access"
+	    " hash:%s, warn_if_reject check_sender_access hash:%s\n", path,
+	    path) > 0);
+	assert_int_equal(close(fd), 0);
+	(void)snprintf(conf, sizeof(conf), OURS
+	    "smtpd_recipient_restrictions = check_sender_access hash:%s\n",
+	    path);
+	g = gate_of(conf);
+	assert_int_equal(unlink(path), 0);
+	assert_non_null(g);
+	gate_begin(&e, g, (1u << GATE_STAGES) - 1, &f, &ops, &a);
+	assert_int_equal(gate_run(&e), GATE_PERMIT);
+	assert_in_range(a.notes, 1, 100);
+	gate_end(&e);
+	gate_unref(&g);
+}
+
 int
 main(void)
 {
@@ -442,6 +477,7 @@ main(void)
 		cmocka_unit_test(addresses_are_looked_up_in_order),
 		cmocka_unit_test(clients_are_looked_up_by_prefix),
 		cmocka_unit_test(restrictions_say_what_postfix_says),
+		cmocka_unit_test(a_table_that_names_itself_ends),
 		cmocka_unit_test(who_logged_in_sends_as_himself),
 	};
 
