@@ -12,7 +12,8 @@ admin_posternd_SOURCES = admin/posternd.c \
 	admin/supervisor_stop.c
 admin_posternd_CPPFLAGS = $(AM_CPPFLAGS) -DPS_SOURCE_SQL='"$(abs_top_srcdir)/sql"'
 admin_posternd_CFLAGS = $(AM_CFLAGS) $(NET_CFLAGS) $(PQ_CFLAGS)
-admin_posternd_LDADD = $(SPOOL_LIBS) $(DB_LIBS) $(NET_LIBS)
+admin_posternd_LDADD = $(SPOOL_LIBS) $(DB_LIBS) lib/libgate.a \
+	$(TABLE_LIBS) $(MAIL_LIBS) $(NET_LIBS)
 
 bin_PROGRAMS += admin/postern
 admin_postern_SOURCES = admin/postern.c \

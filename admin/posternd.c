@@ -21,6 +21,7 @@
 #include "admin/restored.h"
 #include "base/log.h"
 #include "base/proc.h"
+#include "gate/gate.h"
 #include "spool/incarnation.h"
 
 #define NOFILE_WANTED	262144
@@ -289,7 +290,9 @@ main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	umask(0022);
 	buf_init(&complaints, 65536);
-	if (!configfile_read(&self.config, o.config, &complaints)) {
+	/* Before anything starts: qmgr and deliver would work meanwhile. */
+	if (!configfile_read(&self.config, o.config, &complaints) ||
+	    !gate_conf_check(self.config.conf, &complaints)) {
 		fputs(buf_cstr(&complaints), stderr);
 		buf_fini(&complaints);
 		return EX_CONFIG;

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/xmalloc.h"
+#include "gate/gate.h"
 
 /* A process that lived this long was no failed start: back-off begins anew.
  * Short, as one that is killed time and again from outside is needed back. */
@@ -307,6 +308,10 @@ supervisor_reload(struct supervisor *s, struct buf *complaints,
 
 	if (!configfile_read(&new, now->path, complaints))
 		return false;
+	if (!gate_conf_check(new.conf, complaints)) {
+		configfile_fini(&new);
+		return false;
+	}
 	conf_needs_restart(now->conf, new.conf, notes);
 	configfile_fini(now);
 	*now = new;

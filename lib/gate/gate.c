@@ -362,22 +362,48 @@ gate_wants_unlisted(const struct gate *g)
 	return g->conf->smtpd_reject_unlisted_recipient;
 }
 
+/* A section inherits the main part's mistakes: each line is said once. */
+static bool
+conf_check_one(struct conf *conf, struct buf *complaints)
+{
+	struct span rest, line;
+	struct buf found;
+	struct gate *g;
+	bool ok;
+
+	buf_init(&found, 65536);
+	g = gate_new(conf, &found);
+	ok = g != NULL;
+	gate_unref(&g);
+	for (rest = buf_span(&found); rest.n > 0; ) {
+		const char *end = memchr(rest.p, '\n', rest.n);
+
+		line.p = rest.p;
+		line.n = end == NULL ? rest.n : (size_t)(end + 1 - rest.p);
+		rest.p += line.n;
+		rest.n -= line.n;
+		if (buf_len(complaints) < line.n ||
+		    memmem(buf_span(complaints).p, buf_len(complaints),
+		    line.p, line.n) == NULL)
+			buf_span_add(complaints, line);
+	}
+	buf_fini(&found);
+	return ok;
+}
+
 bool
 gate_conf_check(struct conf *conf, struct buf *complaints)
 {
 	const struct conf *section;
-	struct gate *g = gate_new(conf, complaints);
-	bool ok = g != NULL;
+	bool ok = conf_check_one(conf, complaints);
 	size_t i;
 
-	gate_unref(&g);
 	for (i = 0; (section = conf_section_at(conf, i)) != NULL; i++) {
 		if (strcmp(section->kind, "service") != 0 ||
 		    strcmp(section->protocol, "imap") == 0)
 			continue;
-		g = gate_new((struct conf *)(uintptr_t)section, complaints);
-		ok = g != NULL && ok;
-		gate_unref(&g);
+		ok = conf_check_one((struct conf *)(uintptr_t)section,
+		    complaints) && ok;
 	}
 	return ok;
 }

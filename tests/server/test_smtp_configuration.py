@@ -22,11 +22,22 @@ def test_a_wrong_list_is_named_and_nothing_starts(fresh_postern, value):
     said = str(checked.stdout) + str(checked.stderr)
     assert MISTAKES[value] in said
     assert "postern.conf:" in said
+    assert said.count(MISTAKES[value]) == 1
     server.start(wait=False)
     assert until(lambda: server.process.poll() is not None,
                  "posternd to refuse")
     assert server.process.poll() != 0
     assert MISTAKES[value] in server.log_text()
+
+
+def test_a_reload_refuses_a_wrong_list(fresh_postern):
+    if paths.program("postern") is None:
+        pytest.skip("postern is not built")
+    server = fresh_postern()
+    server.set("smtpd_relay_restrictions", "permit")
+    asked = server.postern("reload", check=False)
+    assert asked.returncode == 78
+    assert "open relay" in str(asked.stdout) + str(asked.stderr)
 
 
 def test_a_reload_keeps_sessions_and_changes_new_ones(fresh_postern):
