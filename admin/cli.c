@@ -57,8 +57,11 @@ cli_usage(const struct cli *cli, const char *fmt, ...)
 	va_start(ap, fmt);
 	buf_vfmt(&why, fmt, ap);
 	va_end(ap);
-	out_complain("postern: %s\nusage: postern %s %s\n", buf_cstr(&why),
-	    cli->command->name, cli->command->words);
+	out_complain("postern: %s\nusage: postern %s %s%s\n"
+	    "`postern %s --help' tells more\n", buf_cstr(&why),
+	    cli->command->name, cli->command->words,
+	    cli->command->options[0] == NULL ? "" : " [OPTIONS]",
+	    cli->command->name);
 	buf_fini(&why);
 	return EX_USAGE;
 }

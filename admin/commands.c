@@ -77,7 +77,8 @@ static const struct cli_command commands[] = {
 
 	/* --- the running server --- */
 	{ "queue list", "", 0, 0, CLI_CONFIG | CLI_SERVER, { NULL }, cmd_queue,
-	    "Lists the messages that are not yet delivered.",
+	    "Lists the messages that are not done yet. One that is `sent' is "
+	    "in its maildir and waits for the next checkpoint.",
 	    "postern queue list" },
 	{ "queue show", "ID", 1, 1, CLI_CONFIG | CLI_SERVER, { NULL }, cmd_queue,
 	    "Shows one queued message.", "postern queue show 0A00001c3kF9tQ" },
@@ -138,7 +139,7 @@ static const struct cli_command commands[] = {
 	    "Makes an instance in DIR: configuration, self-signed "
 	    "certificate, directories, and its database, a private one or at "
 	    "URL. It listens on the loopback at N+25, N+587, N+465, N+143 "
-	    "and N+993.", "postern setup /srv/postern --private-db" },
+	    "and N+993; N is 10000 if not given.", "postern setup /srv/postern --private-db" },
 	{ "help man", "", 0, 0, CLI_HIDDEN, { NULL }, cmd_help_man,
 	    "Prints the commands in mdoc, for postern(8).",
 	    "postern help man" },

@@ -127,14 +127,26 @@ out_complain(const char *fmt, ...)
 	va_end(ap);
 }
 
+/* mdoc wants each sentence on a line of its own. */
+static bool
+after_sentence(const char *from, const char *space)
+{
+	return space - from > 3 && space[-1] == '.' &&
+	    ascii_lower(space[1]) != space[1];
+}
+
 void
 out_man(const char *s)
 {
+	const char *from = s;
+
 	for (; *s != '\0'; s++) {
 		if (*s == '\\')
 			fputs("\\e", stdout);
 		else if (*s == '-')
 			fputs("\\-", stdout);
+		else if (*s == ' ' && after_sentence(from, s))
+			putchar('\n');
 		else
 			putchar(*s);
 	}

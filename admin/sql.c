@@ -112,7 +112,7 @@ explain(struct sql *s, const PGresult *r, struct err *err)
 		    "See `postern db status'", why);
 	else
 		err_set(err, ERR_PERM, code, "%s%s%s", why,
-		    hint == NULL ? "" : " ", hint == NULL ? "" : hint);
+		    hint == NULL ? "" : ". ", hint == NULL ? "" : hint);
 }
 
 struct sql_result *
