@@ -4,11 +4,16 @@
 static void
 man_text(struct buf *out, const char *s)
 {
+	const char *from = s;
+
 	if (*s == '.' || *s == '\'')
 		buf_str(out, "\\&");
 	for (; *s != '\0'; s++) {
 		if (*s == '\\')
 			buf_str(out, "\\e");
+		else if (*s == ' ' && s - from > 3 && s[-1] == '.' &&
+		    s[1] >= 'A' && s[1] <= 'Z')
+			buf_char(out, '\n');	/* a sentence, a line */
 		else
 			buf_char(out, *s);
 	}
@@ -34,7 +39,7 @@ conf_print_man(struct buf *out)
 			man_text(out, p[i].range);
 		}
 		buf_fmt(out, ".%s\n", p[i].reloadable ? "" :
-		    " Needs a restart.");
+		    "\nNeeds a restart.");
 	}
 	buf_str(out, ".El\n");
 }
