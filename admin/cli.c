@@ -79,6 +79,9 @@ cli_ask(struct cli *cli, const char *statement, const struct span *params,
 	if (cli->sql != NULL)
 		r = sql_ask(cli->sql, statement, params, n, &err);
 	*rc = r == NULL ? cli_fail(&err) : EX_OK;
+	if (cli->sql == NULL && strstr(conf->database, "/db/socket") != NULL)
+		out_complain("`postern db start' starts a private database; "
+		    "run it, and this, as who made the instance\n");
 	return r;
 }
 

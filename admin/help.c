@@ -113,6 +113,13 @@ help_unknown(const char *const *word, size_t n_words)
 	c = cli_commands(&n);
 	buf_init(&given, 4096);
 	name_of(word, n_words, &given);
+	for (i = 0; n_words == 1 && i < n; i++)
+		if (is_meant(&c[i], buf_span(&given))) {
+			out_complain("postern: `%s' wants a second word; see "
+			    "`postern %s --help'\n", word[0], word[0]);
+			buf_fini(&given);
+			return EX_USAGE;
+		}
 	for (i = 0; i < n; i++) {
 		d = conf_word_distance(buf_span(&given),
 		    span_str(c[i].name));

@@ -195,6 +195,8 @@ def test_a_question_on_the_terminal_wants_yes(cli):
 @pytest.mark.parametrize("words, said", [
     (["maibox", "add", "x"], "did you mean `mailbox add'?"),
     (["nonsense"], "see `postern --help'"),
+    (["mailbox"], "see `postern mailbox --help'"),
+    (["mailbox", "add", "--quot", "3"], "`postern mailbox add --help'"),
     (["mailbox", "add"], "needs more words"),
     (["status", "now"], "`now' is a word too much"),
     (["domain", "list", "--verbose"], "does not know the option --verbose"),
