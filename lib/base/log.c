@@ -197,13 +197,13 @@ static void
 line_to_fd(enum log_level level, const char *line)
 {
 	char head[256];
-	int64_t now = clock_wall_us();
+	time_t now = (time_t)(clock_wall_us() / 1000000);
 	int hn;
 	size_t ln = strlen(line);
 
-	hn = snprintf(head, sizeof(head), "%s.%06d %s %s[%d]: ",
-	    stamp_of((time_t)(now / 1000000)), (int)(now % 1000000), lg.host,
-	    lg.ident, (int)getpid());
+	/* whole seconds, as syslog writes: pflogsumm reads no others */
+	hn = snprintf(head, sizeof(head), "%s %s %s[%d]: ", stamp_of(now),
+	    lg.host, lg.ident, (int)getpid());
 	if (hn < 0)
 		return;
 	if (lg.held + (size_t)hn + ln + 1 > sizeof(lg.hold))

@@ -5,7 +5,7 @@
  * Postfix words them. No secret and no message body, at any level.
  *
  * A line to a descriptor reads
- *   Nov 20 10:57:48.123456 host postern/smtpd[811]: 3kF9tQ01: client=...
+ *   Nov 20 10:57:48 host postern/smtpd[811]: 3kF9tQ01: client=...
  * Info and debug lines may wait until log_flush() (the loop calls it before
  * it sleeps); warnings and worse are written at once.
  */
