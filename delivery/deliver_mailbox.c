@@ -89,13 +89,19 @@ mbox_put(struct mbox *b)
 int
 mbox_open(struct mbox *b, struct err *err)
 {
+	char home[STORE_HOME_MAX];
 	int fd, rc;
 
 	if (b->target != NULL)
 		return 0;
 	if ((rc = account_home_open(b->d->store_dir, b->id, true, &fd,
-	    err)) < 0)
+	    err)) < 0) {
+		(void)store_home_path(b->id, home);
+		if (rc != PS_EFULL)
+			err_prefix(err, "check owner and mode of %s in the "
+			    "store", home);
 		return rc;
+	}
 	rc = sync_note(b->d, fd, err);
 	(void)close(fd);
 	if (rc < 0)

@@ -198,7 +198,8 @@ config_cb(struct ipc *c, struct ipc_msg *m, void *arg)
 	conf = conf_parse(file, in.text, &complaints);
 	free(file);
 	if (conf == NULL)
-		/* posternd checked it with the same code: keep the old one */
+		/* posternd checked it with the same code, so this is our bug:
+		 * end, and be started anew with what posternd has */
 		service_fail(buf_cstr(&complaints));
 	else {
 		conf_unref(&self.env.conf);
