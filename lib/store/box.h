@@ -24,6 +24,7 @@ struct box {
 	int dir, head, index, cache;	/* cache -1 until wanted */
 	bool locked;
 	bool dirs_clean;		/* no foreign change when ours began */
+	bool look;			/* a file was missed: go through it */
 	bool head_fresh;		/* head file was made just now */
 	bool warned;			/* this folder's trouble was logged */
 	uint64_t cache_open_id;		/* cache_id of the open cache file */

@@ -296,10 +296,26 @@ recent_claim(struct folder *f, struct err *err)
 	return rc;
 }
 
+/* Goes through the directories, whatever their mtimes say. */
+static int
+box_look(struct box *b, struct err *err)
+{
+	int rc = box_lock(b, err);
+
+	if (rc < 0)
+		return rc;
+	rc = box_reconcile(b, err);
+	box_unlock(b);
+	if (rc == 0)
+		b->look = false;
+	return rc;
+}
+
 int
 folder_refresh(struct folder *f, struct err *err)
 {
-	int rc = box_current(f->box, err);
+	int rc = f->box->look ? box_look(f->box, err) :
+	    box_current(f->box, err);
 
 	if (rc == 0)
 		rc = view_merge(f, err);
@@ -322,12 +338,7 @@ scan_if_due(struct box *b, struct err *err)
 	if (rc < 0 || now - b->h.scanned < SCAN_AFTER_S ||
 	    MAX(b->h.new_sec, b->h.cur_sec) < b->h.scanned)
 		return rc;
-	rc = box_lock(b, err);
-	if (rc < 0)
-		return rc;
-	rc = box_reconcile(b, err);
-	box_unlock(b);
-	return rc;
+	return box_look(b, err);
 }
 
 struct folder *

@@ -48,9 +48,11 @@ view_file_open(struct folder *f, struct view_msg *m,
 	    g.rec[i].uid == m->r.uid && base[0] != '\0' &&
 	    open_named(f, &g.rec[i], base, path, fd))
 		return 0;
-	if (!box_find_uid(f->box, m->r.uid, m->r.key, path))
+	if (!box_find_uid(f->box, m->r.uid, m->r.key, path)) {
+		f->box->look = true;	/* the next refresh tells */
 		return err_set(err, ERR_TEMP, PS_ENOTFOUND,
 		    "file of UID %u is gone", m->r.uid);
+	}
 	*fd = disk_openat(f->box->dir, path, O_RDONLY, 0);
 	if (*fd == -1)
 		return err_errno(err, "open %s", path);

@@ -102,6 +102,7 @@ day_run(struct t_store *s, struct day *d)
 static unsigned
 copies(struct account *a, const char *name, const char *text)
 {
+	struct folder_msg m;
 	struct folder *f;
 	struct buf b;
 	struct err err;
@@ -113,8 +114,15 @@ copies(struct account *a, const char *name, const char *text)
 	f = t_folder(a, name);
 	for (i = 1; i <= folder_exists(f); i++) {
 		buf_init(&b, BUF_NO_CAP);
-		t_ok(folder_msg_load(f, i, &b, &err));
-		n += strcmp(buf_cstr(&b), text) == 0;
+		if (folder_msg_load(f, i, &b, &err) == 0)
+			n += strcmp(buf_cstr(&b), text) == 0;
+		else {
+			/* a fault within a clock tick may leave no trace in the
+			 * mtimes: then the refresh after a miss tells */
+			assert_int_equal(err.code, PS_ENOTFOUND);
+			t_ok(folder_refresh(f, &err));
+			assert_true(folder_msg(f, i, &m) && m.gone);
+		}
 		buf_fini(&b);
 	}
 	folder_close(&f);

@@ -1,8 +1,25 @@
 #include "store/t_util.h"
 
+#include <dirent.h>
+
 #include "store/index.h"
 
 /* The maildir is the truth: what other programs and crashes do to it. */
+
+/* Removes the files of one directory. */
+static void
+t_remove_all(struct t_store *s, const char *dir)
+{
+	int fd = openat(s->fd, dir, O_RDONLY | O_DIRECTORY);
+	DIR *d = fdopendir(fd);
+	struct dirent *e;
+
+	assert_non_null(d);
+	while ((e = readdir(d)) != NULL)
+		if (e->d_name[0] != '.')
+			assert_int_equal(unlinkat(fd, e->d_name, 0), 0);
+	(void)closedir(d);
+}
 
 static const struct flag_change seen = { .op = FLAG_ADD, .flags = MSG_SEEN,
     .unchanged_since = UINT64_MAX };
@@ -322,6 +339,42 @@ what_left_no_trace_is_found_later(void **state)
 	account_close(&a);
 }
 
+static void
+a_missed_file_is_told_at_the_next_refresh(void **state)
+{
+	struct t_store *s = *state;
+	struct timespec was[2];
+	struct account *a;
+	struct folder *f;
+	struct folder_msg m;
+	struct stat st;
+	struct err err;
+	int fd;
+
+	three(s);
+	t_write(s, T_HOME "/cur/1000000000.M1P2.other:2,S", "Subject: x\n\n");
+	a = t_account_at(s->fd);
+	f = t_folder(a, "");
+	assert_int_equal(folder_exists(f), 4);
+	/* removed without a trace in the directory's mtime */
+	assert_int_equal(fstatat(s->fd, T_HOME "/cur", &st, 0), 0);
+	was[0] = st.st_atim;
+	was[1] = st.st_mtim;
+	assert_int_equal(folder_msg_open(f, 4, &fd, &err), 0);
+	(void)close(fd);
+	assert_int_equal(t_count(s->dir, T_HOME "/cur", NULL), 1);
+	t_remove_all(s, T_HOME "/cur");
+	assert_int_equal(utimensat(s->fd, T_HOME "/cur", was, 0), 0);
+	t_ok(folder_refresh(f, &err));
+	assert_false(folder_has_gone(f));
+	assert_int_equal(folder_msg_open(f, 4, &fd, &err), PS_ENOTFOUND);
+	t_ok(folder_refresh(f, &err));
+	assert_true(folder_msg(f, 4, &m) && m.gone);
+	assert_true(folder_msg(f, 3, &m) && !m.gone);
+	folder_close(&f);
+	account_close(&a);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, t_setup, t_teardown)
 
 int
@@ -336,6 +389,7 @@ main(void)
 		T(damaged_head_gets_a_new_uidvalidity),
 		T(uid_is_never_given_twice),
 		T(what_left_no_trace_is_found_later),
+		T(a_missed_file_is_told_at_the_next_refresh),
 		T(unreadable_folder_is_an_error_of_its_own),
 	};
 
