@@ -9,7 +9,6 @@
  *	deliver_smtpd.c	quota questions from smtpd
  *	deliver_imapd.c	directories and notices for imapd
  *	deliver_usage.c	usage figures to PostgreSQL
- *	deliver_log.c	the Postfix-worded delivery line
  */
 #ifndef DELIVERY_DELIVER_H
 #define DELIVERY_DELIVER_H
@@ -151,10 +150,6 @@ void reporter_password(struct reporter *r, struct span password);
 void reporter_free(struct reporter **r);
 /* The mailbox's figures are to be told, soon. */
 void usage_changed(struct deliver *d, uint64_t mailbox_id);
-
-void deliver_log_result(const struct envelope *env, uint32_t rcpt,
-    uint64_t spent_us, const char *dsn, const char *status,
-    const char *text);
 
 /* main() is in deliver_main.c, so that tests can drive the rest. */
 extern const struct service deliver_service;

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
+#include "delivery/delivery_log.h"
 #include "proto/proto.h"
 #include "spool/cold.h"
 #include "spool/record.h"
@@ -332,7 +333,8 @@ target_finish(struct job *j, struct target *t, struct buf *results)
 		    "queue id: was the spool restored? Both are kept",
 		    j->queue_id, (unsigned long long)t->box->id);
 	if (j->rec_open && t->rcpt < j->rec.env.n_rcpt)
-		deliver_log_result(&j->rec.env, t->rcpt, t->spent_us, t->dsn,
+		delivery_log(&j->rec.env, &j->rec.env.rcpt[t->rcpt],
+		    "maildir", t->spent_us, t->dsn,
 		    status[t->result], t->text);
 	else
 		log_error("%s: mailbox %llu: not delivered: %s", j->queue_id,

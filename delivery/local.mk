@@ -4,7 +4,8 @@ dist_man_MANS += doc/deliver.8
 pkglibexec_PROGRAMS += delivery/deliver
 DELIVER_PARTS = delivery/deliver.c delivery/deliver.h \
 	delivery/deliver_mailbox.c delivery/deliver_job.c \
-	delivery/deliver_log.c delivery/deliver_imapd.c \
+	delivery/delivery_log.c delivery/delivery_log.h \
+	delivery/deliver_imapd.c \
 	delivery/deliver_smtpd.c delivery/deliver_sync.c \
 	delivery/deliver_usage.c
 delivery_deliver_SOURCES = delivery/deliver_main.c $(DELIVER_PARTS)
@@ -13,6 +14,7 @@ delivery_deliver_LDADD = $(SPOOL_LIBS) $(STORE_LIBS) $(DB_LIBS) $(NET_LIBS)
 
 pkglibexec_PROGRAMS += delivery/qmgr
 QMGR_PARTS = delivery/qmgr.c delivery/qmgr.h delivery/qmgr_agent.c \
+	delivery/delivery_log.c delivery/delivery_log.h \
 	delivery/qmgr_control.c delivery/qmgr_external.c \
 	delivery/qmgr_sched.c delivery/qmgr_smtpd.c
 delivery_qmgr_SOURCES = delivery/qmgr_main.c $(QMGR_PARTS)

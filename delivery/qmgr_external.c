@@ -4,24 +4,10 @@
  */
 #include "delivery/qmgr.h"
 
-#include "base/clock.h"
 #include "base/log.h"
-#include "base/xmalloc.h"
+#include "delivery/delivery_log.h"
 
 #define NO_RELAY "mail transport unavailable: relaying is not built yet"
-
-static void
-rcpt_log(const struct envelope *env, const struct envelope_rcpt *r)
-{
-	double delay = (double)(clock_wall_us() - env->arrival_us) / 1e6;
-	bool moved = !span_eq(r->orig, r->final);
-
-	log_info("%s: to=<%.*s>%s%.*s%s, relay=none, delay=%.2g, "
-	    "delays=%.2g/0/0/0, dsn=4.3.0, status=deferred (" NO_RELAY ")",
-	    env->queue_id, SPAN_ARG(r->final), moved ? ", orig_to=<" : "",
-	    moved ? (int)r->orig.n : 0, r->orig.p, moved ? ">" : "",
-	    delay, delay);
-}
 
 static void
 peeked_cb(void *arg, const char *queue_id, const struct record *r,
@@ -37,7 +23,8 @@ peeked_cb(void *arg, const char *queue_id, const struct record *r,
 	}
 	for (i = 0; i < r->env.n_rcpt; i++)
 		if (r->env.rcpt[i].kind == ENVELOPE_EXTERNAL)
-			rcpt_log(&r->env, &r->env.rcpt[i]);
+			delivery_log(&r->env, &r->env.rcpt[i], "none", 0,
+			    "4.3.0", "deferred", NO_RELAY);
 }
 
 void

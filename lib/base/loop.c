@@ -45,12 +45,6 @@ struct loop {
 	struct event poke_ev;
 };
 
-uint64_t
-mono_us(void)
-{
-	return clock_mono_us();
-}
-
 static void
 posts_run(struct loop *l)
 {

@@ -24,9 +24,8 @@ void loop_run(struct loop *l);
 void loop_stop(struct loop *l);
 struct event_base *loop_base(struct loop *l);
 
-/* Monotonic milliseconds and microseconds; the first is cached per turn. */
+/* Monotonic milliseconds, read once per turn. */
 uint64_t loop_now_ms(struct loop *l);
-uint64_t mono_us(void);
 
 /* Longest time one turn kept others waiting since the last call, in ms. A
  * turn past 50 ms is also logged as a warning (once per second). */

@@ -1,4 +1,4 @@
-#include "delivery/deliver.h"
+#include "delivery/delivery_log.h"
 
 #include <stdio.h>
 
@@ -24,10 +24,10 @@ delay_text(uint64_t us, char out[24])
 }
 
 void
-deliver_log_result(const struct envelope *env, uint32_t rcpt,
-    uint64_t spent_us, const char *dsn, const char *status, const char *text)
+delivery_log(const struct envelope *env, const struct envelope_rcpt *r,
+    const char *relay, uint64_t spent_us, const char *dsn,
+    const char *status, const char *text)
 {
-	const struct envelope_rcpt *r = &env->rcpt[rcpt];
 	int64_t age = clock_wall_us() - env->arrival_us;
 	uint64_t total = age < 0 ? 0 : (uint64_t)age;
 	char all[24], before[24], last[24];
@@ -36,9 +36,9 @@ deliver_log_result(const struct envelope *env, uint32_t rcpt,
 	delay_text(total, all);
 	delay_text(total > spent_us ? total - spent_us : 0, before);
 	delay_text(spent_us, last);
-	log_info("%s: to=<%.*s>%s%.*s%s, relay=maildir, delay=%s, "
+	log_info("%s: to=<%.*s>%s%.*s%s, relay=%s, delay=%s, "
 	    "delays=%s/0/0/%s, dsn=%s, status=%s (%s)", env->queue_id,
 	    SPAN_ARG(r->final), moved ? ", orig_to=<" : "",
-	    moved ? (int)r->orig.n : 0, r->orig.p, moved ? ">" : "", all,
-	    before, last, dsn, status, text);
+	    moved ? (int)r->orig.n : 0, r->orig.p, moved ? ">" : "", relay,
+	    all, before, last, dsn, status, text);
 }
