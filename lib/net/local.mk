@@ -2,7 +2,8 @@
 # DNS
 noinst_LIBRARIES += lib/libnet.a
 lib_libnet_a_SOURCES = lib/net/certs.c lib/net/certs.h \
-	lib/net/client_name.c lib/net/client_name.h lib/net/dns.c \
+	lib/net/client_name.c lib/net/client_name.h lib/net/dial.c \
+	lib/net/dial.h lib/net/dns.c \
 	lib/net/dns.h lib/net/line.c lib/net/line.h lib/net/outq.c \
 	lib/net/outq.h lib/net/pem.c lib/net/pem.h lib/net/stream.c \
 	lib/net/stream.h lib/net/stream_end.c lib/net/stream_int.h \
@@ -18,11 +19,14 @@ lib_libtestcert_a_CFLAGS = $(AM_CFLAGS) $(SSL_CFLAGS)
 
 if HAVE_CMOCKA
 check_PROGRAMS += lib/net/t_dns lib/net/t_line lib/net/t_stream \
-	lib/net/t_certs
+	lib/net/t_certs lib/net/t_dial
 endif
 lib_net_t_dns_SOURCES = lib/net/t_dns.c
 lib_net_t_dns_CFLAGS = $(AM_CFLAGS) $(NET_CFLAGS) $(CMOCKA_CFLAGS)
 lib_net_t_dns_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)
+lib_net_t_dial_SOURCES = lib/net/t_dial.c
+lib_net_t_dial_CFLAGS = $(AM_CFLAGS) $(NET_CFLAGS) $(CMOCKA_CFLAGS)
+lib_net_t_dial_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)
 lib_net_t_line_SOURCES = lib/net/t_line.c
 lib_net_t_line_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 lib_net_t_line_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)
