@@ -747,6 +747,44 @@ the_queue_can_be_listed_shown_held_released_and_deleted(void **state)
 	assert_int_not_equal(command("queue dance", NULL), 0);
 }
 
+/* HOLD and FILTER of access(5): never given to an agent, listed with the
+ * reason, and delivered when somebody says so. */
+static void
+what_an_access_rule_holds_waits_for_its_release(void **state)
+{
+	deliver_up();
+	t_msg_init(&m[1], 1, "body", 4);
+	m[1].env.flags |= ENVELOPE_HOLD;
+	m[1].env.hold = SPAN_LIT("<x@y.example>: Sender address look \"here\"");
+	send_mail(&m[1], 1);
+	t_msg_init(&m[2], 2, "body", 4);
+	m[2].env.filter = SPAN_LIT("smtp:[127.0.0.1]:10025");
+	send_mail(&m[2], 2);
+	mail(3);
+	T_UNTIL(t.loop, t.n_jobs == 1);
+	assert_string_equal(t.job[0].queue_id, "Tmsg00000003");
+	answer(&t.job[0], JOB_SENT);
+	assert_true(logged("Tmsg00000001: from=<sender@a.example>, size=4, "
+	    "nrcpt=1 (queue hold)"));
+	assert_int_equal(command("queue flush", NULL), 0);
+	assert_int_equal(command("queue list", NULL), 0);
+	assert_non_null(strstr(t.rows, "held by an access rule: "
+	    "<x@y.example>: Sender address look \\\"here\\\""));
+	assert_non_null(strstr(t.rows, "FILTER smtp:[127.0.0.1]:10025: "));
+	assert_int_equal(t.n_jobs, 1);
+	/* qmgr was killed: still held, then released by hand */
+	qmgr_kill();
+	qmgr_up();
+	deliver_up();
+	assert_int_equal(command("queue list", NULL), 0);
+	assert_non_null(strstr(t.rows, "held by an access rule"));
+	assert_int_equal(command("queue release", "Tmsg00000001"), 0);
+	T_UNTIL(t.loop, t.n_jobs == 1);
+	assert_string_equal(t.job[0].queue_id, "Tmsg00000001");
+	assert_int_equal(command("queue release", "Tmsg00000002"), 0);
+	T_UNTIL(t.loop, t.n_jobs == 2);
+}
+
 /* Deleted or moving while it stands on the due list: never started. */
 static void
 a_message_on_its_way_out_is_not_started(void **state)
@@ -792,6 +830,7 @@ main(void)
 		T(recipients_elsewhere_stay_deferred_with_the_reason),
 		T(what_failed_for_good_is_kept_and_held),
 		T(the_queue_can_be_listed_shown_held_released_and_deleted),
+		T(what_an_access_rule_holds_waits_for_its_release),
 		T(a_message_on_its_way_out_is_not_started),
 		T(a_dead_smtpds_segment_is_read_and_its_successor_served),
 	};

@@ -5,21 +5,28 @@
 #include "base/pack.h"
 #include "base/xmalloc.h"
 
-#define VERSION		1
+/* What an older build could not honour it must not be able to read: version
+ * 2 is written when, and only when, hold or filter say something. */
+#define VERSION_PLAIN	1
+#define VERSION_HELD	2
 /* The least a packed recipient takes: keeps a forged count from allocating. */
 #define RCPT_PACKED_MIN	(1 + 8 + 3 * 4 + 1 + 2 * 8)
 
-/* The text fields in the order in which they are packed. */
+/* The text fields in the order in which they are packed, and the version
+ * from which on they are. */
 static const struct {
 	size_t offset, max;
+	uint8_t since;
 } texts[] = {
-	{ offsetof(struct envelope, envid), ENVELOPE_TEXT_MAX },
-	{ offsetof(struct envelope, sender), ENVELOPE_ADDRESS_MAX },
-	{ offsetof(struct envelope, client_name), ENVELOPE_TEXT_MAX },
-	{ offsetof(struct envelope, client_ip), ENVELOPE_TEXT_MAX },
-	{ offsetof(struct envelope, helo), ENVELOPE_TEXT_MAX },
-	{ offsetof(struct envelope, proto), ENVELOPE_TEXT_MAX },
-	{ offsetof(struct envelope, sasl_user), ENVELOPE_TEXT_MAX },
+	{ offsetof(struct envelope, envid), ENVELOPE_TEXT_MAX, 1 },
+	{ offsetof(struct envelope, sender), ENVELOPE_ADDRESS_MAX, 1 },
+	{ offsetof(struct envelope, client_name), ENVELOPE_TEXT_MAX, 1 },
+	{ offsetof(struct envelope, client_ip), ENVELOPE_TEXT_MAX, 1 },
+	{ offsetof(struct envelope, helo), ENVELOPE_TEXT_MAX, 1 },
+	{ offsetof(struct envelope, proto), ENVELOPE_TEXT_MAX, 1 },
+	{ offsetof(struct envelope, sasl_user), ENVELOPE_TEXT_MAX, 1 },
+	{ offsetof(struct envelope, hold), ENVELOPE_TEXT_MAX, VERSION_HELD },
+	{ offsetof(struct envelope, filter), ENVELOPE_TEXT_MAX, VERSION_HELD },
 };
 
 static struct span *
@@ -27,6 +34,19 @@ text_at(const struct envelope *e, size_t i)
 {
 	return (struct span *)(void *)((char *)(uintptr_t)e +
 	    texts[i].offset);
+}
+
+static uint8_t
+version_of(const struct envelope *e)
+{
+	return envelope_is_held(e) ? VERSION_HELD : VERSION_PLAIN;
+}
+
+/* A reason without the flag would be lost with it. */
+static bool
+hold_is_sane(const struct envelope *e)
+{
+	return e->hold.n == 0 || (e->flags & ENVELOPE_HOLD) != 0;
 }
 
 static int
@@ -49,7 +69,8 @@ envelope_check(const struct envelope *e, struct err *err)
 	size_t t;
 	int rc;
 
-	if (!queueid_valid(span_str(e->queue_id)) || e->ret > 2)
+	if (!queueid_valid(span_str(e->queue_id)) || e->ret > 2 ||
+	    !hold_is_sane(e))
 		return err_set(err, ERR_BUG, PS_ESYNTAX, "envelope fields");
 	for (t = 0; t < ARRAY_LEN(texts); t++)
 		if (text_at(e, t)->n > texts[t].max)
@@ -69,17 +90,19 @@ envelope_pack(const struct envelope *e, struct buf *out, struct err *err)
 {
 	const struct envelope_rcpt *r;
 	size_t before = buf_len(out), i;
+	uint8_t version = version_of(e);
 	int rc;
 
 	if ((rc = envelope_check(e, err)) != 0)
 		return rc;
-	pack_u8(out, VERSION);
+	pack_u8(out, version);
 	buf_append(out, e->queue_id, QUEUE_ID_LEN);
 	pack_u64(out, (uint64_t)e->arrival_us);
 	pack_u32(out, e->flags);
 	pack_u8(out, (uint8_t)e->ret);
 	for (i = 0; i < ARRAY_LEN(texts); i++)
-		pack_span(out, *text_at(e, i));
+		if (texts[i].since <= version)
+			pack_span(out, *text_at(e, i));
 	pack_u64(out, e->body_size);
 	pack_u32(out, e->n_rcpt);
 	for (i = 0; i < e->n_rcpt; i++) {
@@ -137,10 +160,10 @@ envelope_unpack(struct span packed, struct envelope *e, struct err *err)
 {
 	struct unpack u = unpack_from(packed);
 	uint32_t i;
-	uint8_t ret;
+	uint8_t version = unpack_u8(&u), ret;
 
 	memset(e, 0, sizeof(*e));
-	if (unpack_u8(&u) != VERSION)
+	if (version != VERSION_PLAIN && version != VERSION_HELD)
 		return err_set(err, ERR_PERM, PS_ESYNTAX,
 		    "unknown envelope version");
 	id_unpack(&u, e);
@@ -152,7 +175,10 @@ envelope_unpack(struct span packed, struct envelope *e, struct err *err)
 	if (ret > 2)
 		u.failed = true;
 	for (i = 0; i < ARRAY_LEN(texts); i++)
-		*text_at(e, i) = unpack_span(&u, texts[i].max);
+		if (texts[i].since <= version)
+			*text_at(e, i) = unpack_span(&u, texts[i].max);
+	if (version != version_of(e) || !hold_is_sane(e))
+		u.failed = true;
 	e->body_size = unpack_u64(&u);
 	e->n_rcpt = unpack_u32(&u);
 	if (!unpack_ok(&u) || e->n_rcpt > ENVELOPE_RCPT_MAX ||

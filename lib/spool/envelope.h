@@ -22,7 +22,8 @@ enum envelope_flags {
 	ENVELOPE_8BITMIME = 1,		/* BODY=8BITMIME */
 	ENVELOPE_SMTPUTF8 = 2,
 	ENVELOPE_TLS = 4,		/* came in over TLS */
-	ENVELOPE_INTERNAL = 8		/* made by us (bounce, notice) */
+	ENVELOPE_INTERNAL = 8,		/* made by us (bounce, notice) */
+	ENVELOPE_HOLD = 16		/* an access rule says so; see hold */
 };
 
 enum envelope_ret { ENVELOPE_RET_NONE = 0, ENVELOPE_RET_FULL,
@@ -62,11 +63,22 @@ struct envelope {
 	struct span client_name, client_ip, helo;
 	struct span proto;		/* "ESMTPS" as in Received */
 	struct span sasl_user;		/* "" = not authenticated */
+	struct span hold;		/* why it is held; "" without HOLD */
+	struct span filter;		/* transport:destination it must pass
+					 * first; "" = none */
 	uint64_t body_size;		/* bytes as stored, CRLF, with our
 					 * Received header */
 	struct envelope_rcpt *rcpt;
 	uint32_t n_rcpt;
 };
+
+/* Is it kept from delivery until somebody releases it? A filter counts too:
+ * there are no transports yet, and mail must not get past one unnoticed. */
+static inline bool
+envelope_is_held(const struct envelope *e)
+{
+	return (e->flags & ENVELOPE_HOLD) != 0 || e->filter.n > 0;
+}
 
 /* Appends the packed form. PS_ETOOBIG when something is over its cap,
  * PS_ESYNTAX when the queue id or a kind is not valid; out then holds what it

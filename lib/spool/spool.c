@@ -34,6 +34,26 @@ spool_alarm(struct spool *s, const char *fmt, ...)
 
 /* --- messages -------------------------------------------------------------- */
 
+/* Held by what stands in its own envelope, so from its first moment and after
+ * any crash, until a HOLD entry says otherwise. */
+static void
+born_held(struct spool_msg *m, const struct envelope *e)
+{
+	struct buf why;
+
+	m->held = m->born_held = true;
+	buf_init(&why, 4 * ENVELOPE_TEXT_MAX);
+	if (e->flags & ENVELOPE_HOLD)
+		buf_fmt(&why, "held by an access rule%s%.*s",
+		    e->hold.n > 0 ? ": " : "", SPAN_ARG(e->hold));
+	if (e->filter.n > 0)
+		buf_fmt(&why, "%sFILTER %.*s: content filters are not built "
+		    "yet; who releases it has it delivered unfiltered",
+		    buf_len(&why) > 0 ? "; " : "", SPAN_ARG(e->filter));
+	spool_reason_set(m, buf_cstr(&why));
+	buf_fini(&why);
+}
+
 struct spool_msg *
 spool_msg_new(const struct record *r)
 {
@@ -59,6 +79,8 @@ spool_msg_new(const struct record *r)
 		m->rcpt[i].mailbox_id = e->rcpt[i].mailbox_id;
 		m->rcpt[i].kind = (uint8_t)e->rcpt[i].kind;
 	}
+	if (envelope_is_held(e))
+		born_held(m, e);
 	return m;
 }
 

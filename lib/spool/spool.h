@@ -48,6 +48,7 @@ struct spool_msg {
 	char queue_id[QUEUE_ID_LEN + 1];
 	uint8_t sched_list;		/* qmgr */
 	bool held;
+	bool born_held;		/* by its own envelope: no HOLD entry needed */
 	bool moving;		/* on its way to a cold file: do not start */
 	bool maybe_done;	/* an agent may have delivered it already */
 	bool cold;		/* the record is in queue/QUEUEID */

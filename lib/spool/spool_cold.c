@@ -51,9 +51,10 @@ cold_log_entries(struct spool *s, struct spool_msg *m,
 		    (int64_t)clock_mono_ms()) * 1000 };
 		outlog_pack(out, seed, &e);
 	}
-	if (m->held) {
-		e = (struct outlog_entry){ .type = OUTLOG_HOLD, .value = 1,
-		    .ref = m->ref };
+	/* what the envelope says by itself needs no entry, its opposite does */
+	if (m->held || m->born_held) {
+		e = (struct outlog_entry){ .type = OUTLOG_HOLD,
+		    .value = m->held, .ref = m->ref };
 		outlog_pack(out, seed, &e);
 	}
 }

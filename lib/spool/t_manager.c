@@ -598,6 +598,57 @@ deleted_messages_stay_deleted(void **state)
 	assert_int_equal(r.seen[1], 0);
 }
 
+/* Nothing but the record itself says so: no log entry could be missing. */
+static void
+mail_that_is_born_held_stays_so_through_crash_and_cut(void **state)
+{
+	r.hold_every = 2;
+	append(0, 4);
+	T_UNTIL(r.loop, r.n_seen == 4 && r.n_given == 2);
+	assert_true(r.held[0] && r.held[2] && !r.held[1]);
+	restart(1);
+	assert_true(r.held[0] && r.held[2]);
+	restart(2);
+	assert_true(r.held[0] && r.held[2]);
+	assert_string_equal(spool_msg_find(r.spool,
+	    span_str("Tmsg00000000"))->reason,
+	    "held by an access rule: look at it");
+	assert_int_equal(r.given[0] + r.given[2], 0);
+	/* released it is delivered, now or after a crash */
+	r.no_agent = true;
+	spool_hold(r.spool, spool_msg_find(r.spool,
+	    span_str("Tmsg00000002")), false);
+	T_UNTIL(r.loop, stats().unwritten == 0);
+	r.no_agent = false;
+	restart(3);
+	assert_true(r.held[0]);
+	assert_false(r.held[2]);
+	assert_int_equal(r.given[2], 1);
+}
+
+/* In queue files as in segments: what is held, and what was released. */
+static void
+born_held_and_released_go_along_to_a_queue_file(void **state)
+{
+	struct spool_msg *one;
+
+	r.hold_every = 1;
+	append(0, 2);
+	T_UNTIL(r.loop, r.n_seen == 2);
+	r.no_agent = true;
+	one = spool_msg_find(r.spool, span_str("Tmsg00000001"));
+	spool_hold(r.spool, one, false);
+	one->attempts = 1;
+	r.hold_every = 0;
+	append(2, 60);
+	T_UNTIL(r.loop, stats().cold >= 2);
+	restart(2);
+	assert_true(spool_msg_find(r.spool, span_str("Tmsg00000000"))->cold);
+	assert_true(spool_msg_find(r.spool, span_str("Tmsg00000001"))->cold);
+	assert_true(r.held[0]);
+	assert_false(r.held[1]);
+}
+
 static void
 failed_recipients_hold_the_message(void **state)
 {
@@ -655,6 +706,8 @@ main(void)
 		T(j13_a_clock_that_jumped_parks_no_message),
 		T(j14_an_accepted_spool_holds_all_its_mail),
 		T(deleted_messages_stay_deleted),
+		T(mail_that_is_born_held_stays_so_through_crash_and_cut),
+		T(born_held_and_released_go_along_to_a_queue_file),
 		T(failed_recipients_hold_the_message),
 	};
 

@@ -29,6 +29,7 @@ struct road {
 	bool no_agent;			/* messages stay due */
 	enum job_outcome answer;
 	unsigned defer_every;		/* every nth is deferred */
+	unsigned hold_every;		/* every nth is born held */
 	bool tolerant;			/* the spool may not open */
 	bool rewrite;			/* after a failed sync (J5) */
 	/* what happened, by message number */
@@ -293,6 +294,10 @@ road_append(struct road *r, struct t_msg *m, unsigned n, const char *body,
 	if (r->w == NULL)
 		r->w = journal_writer_new(r->loop, &road_wops, r);
 	t_msg_init(m, n, body, len);
+	if (r->hold_every > 0 && n % r->hold_every == 0) {
+		m->env.flags |= ENVELOPE_HOLD;
+		m->env.hold = SPAN_LIT("look at it");
+	}
 	assert_int_equal(journal_append(r->w, &m->a, &m->env, NULL), 0);
 }
 
