@@ -1,4 +1,4 @@
-/* Commands about the session: HELO EHLO STARTTLS RSET NOOP VRFY HELP QUIT. */
+/* Commands about the session: HELO EHLO RSET NOOP VRFY HELP QUIT. */
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -17,13 +17,6 @@ struct feature {
 	void (*value)(const struct session *s, struct buf *out);
 };
 
-static bool
-when_tls(const struct session *s)
-{
-	return !s->tls && certs_usable(s->srv->certs) &&
-	    strcmp(session_conf(s)->smtpd_tls_security_level, "none") != 0;
-}
-
 static void
 size_value(const struct session *s, struct buf *out)
 {
@@ -33,7 +26,7 @@ size_value(const struct session *s, struct buf *out)
 static const struct feature features[] = {
 	{ "PIPELINING", NULL, NULL },
 	{ "SIZE", NULL, size_value },
-	{ "STARTTLS", when_tls, NULL },
+	{ "STARTTLS", session_may_tls, NULL },
 	{ "AUTH", sasl_offered, sasl_mechanisms },
 	{ "ENHANCEDSTATUSCODES", NULL, NULL },
 	{ "8BITMIME", NULL, NULL },
@@ -120,44 +113,6 @@ enum step
 cmd_ehlo(struct session *s, struct span args)
 {
 	return helo(s, args, true);
-}
-
-/* --- STARTTLS --- */
-
-enum step
-cmd_starttls(struct session *s, struct span args)
-{
-	if (args.n > 0) {
-		session_reply(s, "501 5.5.4 Syntax: STARTTLS");
-		return STEP_NEXT;
-	}
-	if (s->tls) {
-		session_reply(s, "554 5.5.1 Error: TLS already active");
-		return STEP_NEXT;
-	}
-	if (!when_tls(s)) {
-		session_reply(s, "502 5.5.1 Error: command not implemented");
-		return STEP_NEXT;
-	}
-	/* S3: what came in the clear behind STARTTLS must never be taken for
-	 * what came in TLS. Such a client is broken or attacked: no TLS. */
-	if (buf_len(stream_in(s->stream)) > 0) {
-		log_info("improper command pipelining after STARTTLS from %s",
-		    session_peer(s));
-		session_reply(s,
-		    "554 5.5.0 Error: SMTP protocol synchronization");
-		return STEP_CLOSE;
-	}
-	session_reply(s, "220 2.0.0 Ready to start TLS");
-	session_reset(s);
-	free(s->helo);		/* RFC 3207 4.2: all is forgotten */
-	s->helo = NULL;
-	s->esmtp = false;
-	session_enter(s, SESSION_TLS);
-	session_clock_tls(s);
-	if (stream_tls_accept(s->stream, s->srv->certs) > 0)
-		return STEP_CLOSE;
-	return STEP_MORE_INPUT;
 }
 
 /* --- the rest --- */

@@ -122,6 +122,17 @@ stream_tls_accept(struct stream *s, struct certs *certs)
 	return n;
 }
 
+void
+stream_tls_ask_ccert(struct stream *s, struct ccert_policy *p)
+{
+}
+
+struct ccert *
+stream_ccert(const struct stream *s)
+{
+	return NULL;
+}
+
 bool
 stream_tls_info(const struct stream *s, struct stream_tls *info)
 {

@@ -14,22 +14,41 @@
 #include "smtpd/reply.h"
 #include "smtpd/session.h"
 
+/* "unknown" and "0" for what has no IP address. */
 static void
-peer_text(const struct sockaddr_storage *ss, char out[48])
+end_text(const struct sockaddr_storage *ss, struct endpoint *e)
 {
-	const struct in6_addr *six;
+	const struct sockaddr_in *four = (const void *)ss;
+	const struct sockaddr_in6 *six = (const void *)ss;
+	unsigned port = 0;
 
-	(void)snprintf(out, 48, "unknown");
+	(void)snprintf(e->ip, sizeof(e->ip), "unknown");
 	if (ss->ss_family == AF_INET) {
-		(void)inet_ntop(AF_INET,
-		    &((const struct sockaddr_in *)ss)->sin_addr, out, 48);
+		(void)inet_ntop(AF_INET, &four->sin_addr, e->ip,
+		    sizeof(e->ip));
+		port = ntohs(four->sin_port);
 	} else if (ss->ss_family == AF_INET6) {
-		six = &((const struct sockaddr_in6 *)ss)->sin6_addr;
-		if (IN6_IS_ADDR_V4MAPPED(six))
-			(void)inet_ntop(AF_INET, &six->s6_addr[12], out, 48);
+		if (IN6_IS_ADDR_V4MAPPED(&six->sin6_addr))
+			(void)inet_ntop(AF_INET, &six->sin6_addr.s6_addr[12],
+			    e->ip, sizeof(e->ip));
 		else
-			(void)inet_ntop(AF_INET6, six, out, 48);
+			(void)inet_ntop(AF_INET6, &six->sin6_addr, e->ip,
+			    sizeof(e->ip));
+		port = ntohs(six->sin6_port);
 	}
+	(void)snprintf(e->port, sizeof(e->port), "%u", port);
+}
+
+static void
+own_end(int fd, struct endpoint *e)
+{
+	struct sockaddr_storage ss;
+	socklen_t n = sizeof(ss);
+
+	memset(&ss, 0, sizeof(ss));
+	if (getsockname(fd, (struct sockaddr *)&ss, &n) != 0)
+		ss.ss_family = AF_UNSPEC;
+	end_text(&ss, e);
 }
 
 /* Too many sessions, in all or from this address? Then says so. */
@@ -60,12 +79,14 @@ session_accept(struct server *srv, struct profile *prof, int fd,
     const struct sockaddr_storage *from)
 {
 	struct stream *stream;
+	struct endpoint peer;
 	struct session *s;
-	char ip[48];
 
-	peer_text(from, ip);
+	end_text(from, &peer);
 	stream = stream_new(srv->loop, fd, &session_stream_cbs, NULL);
-	s = session_new(srv, prof, stream, ip);
+	s = session_new(srv, prof, stream, peer.ip);
+	memcpy(s->port, peer.port, sizeof(s->port));
+	own_end(fd, &s->own);
 	stream_arg_set(stream, &session_stream_cbs, s);
 	session_start(s);
 }
@@ -140,9 +161,7 @@ session_named(struct session *s)
 		session_kick(s, "");
 		return;
 	}
-	session_enter(s, SESSION_TLS);
-	session_clock_tls(s);
-	(void)stream_tls_accept(s->stream, s->srv->certs);
+	session_tls_begin(s);
 	stream_resume(s->stream);
 }
 

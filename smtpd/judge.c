@@ -184,6 +184,25 @@ sent_ahead(struct session *s)
 	    (s->where == NULL || strcmp(s->where, "BDAT") != 0);
 }
 
+static void
+tls_facts(const struct session *s, struct gate_facts *f)
+{
+	struct stream_tls tls;
+
+	if (!stream_tls_info(s->stream, &tls))
+		return;
+	f->tls_protocol = tls.protocol;
+	f->tls_cipher = tls.cipher;
+	f->tls_bits = tls.bits;
+	if (s->ccert == NULL)
+		return;
+	f->ccert_subject = s->ccert->subject;
+	f->ccert_issuer = s->ccert->issuer;
+	f->ccert_fingerprint = s->ccert->fingerprint;
+	f->ccert_pubkey_fingerprint = s->ccert->pubkey_fingerprint;
+	f->ccert_trusted = s->ccert->trusted;
+}
+
 enum step
 judge_begin(struct session *s, unsigned stages, struct span recipient,
     struct span normal, enum step (*done)(struct session *,
@@ -203,7 +222,9 @@ judge_begin(struct session *s, unsigned stages, struct span recipient,
 	j->normal_n = normal.n;
 	j->facts = (struct gate_facts){
 		.client_name = s->name, .client_ip = s->ip,
-		.client = s->addr, .helo = s->helo == NULL ? "" : s->helo,
+		.client = s->addr, .client_port = s->port,
+		.server_ip = s->own.ip, .server_port = s->own.port,
+		.helo = s->helo == NULL ? "" : s->helo,
 		.recipient = recipient,
 		.reverse_name = s->reverse_name,
 		.name_state = s->name_state,
@@ -213,6 +234,7 @@ judge_begin(struct session *s, unsigned stages, struct span recipient,
 		.esmtp = s->esmtp, .early_input = sent_ahead(s),
 		.n_recipients = s->txn == NULL ? 0 : s->txn->n_accepted,
 	};
+	tls_facts(s, &j->facts);
 	if (s->txn != NULL) {
 		j->facts.sender = txn_sender(s->txn);
 		if (j->facts.sender.n == 0)	/* null, but there is one */

@@ -9,7 +9,7 @@ smtpd_libsmtpd_a_SOURCES = \
 	smtpd/quota.h smtpd/rcpt.c smtpd/rcpt.h smtpd/received.c \
 	smtpd/received.h smtpd/reply.c smtpd/reply.h smtpd/sasl.c \
 	smtpd/sasl.h smtpd/server.c smtpd/server.h smtpd/session.c \
-	smtpd/session.h smtpd/session_reply.c smtpd/text.c smtpd/txn.c smtpd/txn.h
+	smtpd/session.h smtpd/session_reply.c smtpd/starttls.c smtpd/text.c smtpd/txn.c smtpd/txn.h
 SMTPD_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 smtpd_libsmtpd_a_CFLAGS = $(SMTPD_CFLAGS)
 EXTRA_DIST += smtpd/README.md

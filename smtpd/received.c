@@ -37,6 +37,30 @@ received_date(int64_t wall_us, char out[RECEIVED_DATE_MAX])
 	memcpy(out, text, sizeof(text));
 }
 
+/* What a certificate says must not end the comment it stands in. */
+static void
+comment(struct buf *out, const char *text)
+{
+	for (; *text != '\0'; text++)
+		buf_char(out, strchr("()<>\\\"", *text) == NULL ? *text : '?');
+}
+
+static void
+certificate(const struct session *s, struct buf *out)
+{
+	if (s->ccert != NULL) {
+		buf_str(out, "\t(Client CN \"");
+		comment(out, s->ccert->subject);
+		buf_str(out, "\", Issuer \"");
+		comment(out, s->ccert->issuer);
+		buf_fmt(out, "\" (%s))\r\n", s->ccert->trusted ?
+		    "verified OK" : "not verified");
+	} else
+		buf_fmt(out, "\t(%s)\r\n", s->prof->ccert == NULL ?
+		    "No client certificate requested" :
+		    "Client did not present a certificate");
+}
+
 void
 received_write(const struct session *s, struct buf *out)
 {
@@ -49,10 +73,12 @@ received_write(const struct session *s, struct buf *out)
 	buf_fmt(out, "Received: from %s (%s [%s%s])\r\n",
 	    s->helo == NULL ? s->name : s->helo, s->name, v6 ? "IPv6:" : "",
 	    s->ip);
-	if (stream_tls_info(s->stream, &tls))
-		buf_fmt(out, "\t(using %s with cipher %s (%d/%d bits))\r\n"
-		    "\t(No client certificate requested)\r\n", tls.protocol,
-		    tls.cipher, tls.bits, tls.alg_bits);
+	if (conf->smtpd_tls_received_header && stream_tls_info(s->stream,
+	    &tls)) {
+		buf_fmt(out, "\t(using %s with cipher %s (%d/%d bits))\r\n",
+		    tls.protocol, tls.cipher, tls.bits, tls.alg_bits);
+		certificate(s, out);
+	}
 	buf_fmt(out, "\tby %s (%s) with %s id %s", conf->myhostname,
 	    conf->mail_name, received_protocol(s), t->queue_id);
 	received_date(t->arrival_us, date);

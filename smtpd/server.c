@@ -12,15 +12,15 @@
 struct profile *
 profile_new(struct conf *conf, struct buf *complaints)
 {
-	struct gate *gate = gate_new(conf, complaints);
-	struct profile *p;
+	struct profile *p = xcalloc(1, sizeof(*p));
+	size_t before = buf_len(complaints);
 
-	if (gate == NULL)
-		return NULL;
-	p = xcalloc(1, sizeof(*p));
 	p->refs = 1;
 	p->conf = conf_ref(conf);
-	p->gate = gate;
+	p->gate = gate_new(conf, complaints);
+	p->ccert = ccert_policy_new(conf, complaints);
+	if (buf_len(complaints) != before)
+		profile_unref(&p);
 	return p;
 }
 
@@ -40,6 +40,7 @@ profile_unref(struct profile **pp)
 	if (p == NULL || --p->refs > 0)
 		return;
 	gate_unref(&p->gate);
+	ccert_policy_unref(&p->ccert);
 	conf_unref(&p->conf);
 	free(p);
 }

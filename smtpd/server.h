@@ -12,6 +12,7 @@
 #include "base/work.h"
 #include "db/directory.h"
 #include "gate/gate.h"
+#include "net/ccert.h"
 #include "net/certs.h"
 #include "net/dns.h"
 #include "spool/journal.h"
@@ -26,6 +27,7 @@ struct profile {
 	unsigned refs;
 	struct conf *conf;	/* of its [service] section */
 	struct gate *gate;
+	struct ccert_policy *ccert;	/* NULL: no certificate is asked for */
 };
 /* NULL when the lists are wrong; the reasons are in complaints. */
 struct profile *profile_new(struct conf *conf, struct buf *complaints);

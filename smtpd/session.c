@@ -323,20 +323,8 @@ static void
 secured_cb(struct stream *stream, void *arg)
 {
 	struct session *s = OBJ_CAST(arg, session, SESSION_MAGIC);
-	struct stream_tls tls;
 
-	s->tls = true;
-	if (stream_tls_info(stream, &tls))
-		log_info("Anonymous TLS connection established from %s: %s "
-		    "with cipher %s (%d/%d bits)", session_peer(s),
-		    tls.protocol, tls.cipher, tls.bits, tls.alg_bits);
-	session_clock(s);
-	if (s->cmd == NULL) {		/* implicit TLS: nothing said yet */
-		session_greet(s);
-		return;
-	}
-	session_enter(s, SESSION_COMMAND);
-	session_continue(s, STEP_NEXT);
+	session_secured(s);
 }
 
 const struct stream_cbs session_stream_cbs = { readable_cb, drained_cb,
@@ -356,6 +344,8 @@ session_new(struct server *srv, struct profile *prof, struct stream *stream,
 	s->stream = stream;
 	s->where = "CONNECT";
 	(void)snprintf(s->ip, sizeof(s->ip), "%s", ip);
+	(void)snprintf(s->port, sizeof(s->port), "0");
+	s->own = (struct endpoint){ "unknown", "0" };
 	if (!net_addr_parse(span_str(s->ip), &s->addr))
 		memset(&s->addr, 0, sizeof(s->addr));
 	s->name = xstrdup("unknown");
@@ -421,6 +411,7 @@ session_close(struct session *s)
 	free(s->helo);
 	free(s->sasl_user);
 	free(s->sasl_method);
+	ccert_free(&s->ccert);
 	s->magic = 0;
 	free(s);
 	server_check_idle(srv);

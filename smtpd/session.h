@@ -15,6 +15,7 @@
 #define SMTPD_SESSION_H
 
 #include "base/loop.h"
+#include "net/ccert.h"
 #include "net/client_name.h"
 #include "net/line.h"
 #include "net/stream.h"
@@ -44,6 +45,10 @@ struct session;
 /* Goes on when a nap is over or a judge has its verdict. */
 typedef enum step step_fn(struct session *s);
 
+struct endpoint {
+	char ip[48], port[6];
+};
+
 struct session {
 	uint32_t magic;
 	struct server *srv;
@@ -54,6 +59,7 @@ struct session {
 	bool parked;
 	bool running;		/* session_run is on the stack */
 	bool esmtp, tls, shut;
+	bool tls_dropped;	/* plain bytes came behind STARTTLS (S3) */
 	bool refused;		/* by the client list: QUIT only */
 	uint8_t tls_fails;
 	uint16_t errors, junk;
@@ -64,8 +70,9 @@ struct session {
 	const char *where;		/* for the log: "RCPT" */
 	struct line_reader line;
 	char id[SESSION_ID_LEN + 1];
-	char ip[48];
+	char ip[48], port[6];	/* the client's */
 	struct net_addr addr;
+	struct endpoint own;	/* where it reached us */
 	char *name;		/* "unknown" or the confirmed host name */
 	char *reverse_name;	/* unconfirmed; NULL: as name */
 	enum client_name_state name_state, reverse_state;
@@ -81,6 +88,7 @@ struct session {
 	struct txn *txn;
 	struct sasl *sasl;	/* AUTH in progress */
 	char *sasl_user, *sasl_method;
+	struct ccert *ccert;	/* the client's certificate; NULL: none */
 	uint64_t mailbox_id;	/* of who is logged in; 0 nobody */
 	/* BDAT: bytes of the chunk to come, how many it had in all. */
 	uint64_t chunk_left, chunk_size;
@@ -103,6 +111,11 @@ void session_named(struct session *s);
 /* The client is named and, where that comes first, in TLS. */
 void session_greet(struct session *s);
 extern const struct stream_cbs session_stream_cbs;
+
+/* starttls.c: may TLS be offered now; begins the handshake; it is done. */
+bool session_may_tls(const struct session *s);
+void session_tls_begin(struct session *s);
+void session_secured(struct session *s);
 
 /* Goes on after STEP_PARKED with what the handler would have returned. */
 void session_continue(struct session *s, enum step st);

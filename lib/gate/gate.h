@@ -105,6 +105,8 @@ struct gate_facts {
 	const char *reverse_name;	/* unconfirmed; NULL: as client_name */
 	enum client_name_state name_state, reverse_state;
 	struct net_addr client;
+	const char *client_port;	/* "0" when it has none */
+	const char *server_ip, *server_port;	/* where it reached us */
 	const char *helo;		/* "" before HELO */
 	struct span sender;		/* as given, without <> */
 	struct span recipient;		/* as given, without <> */
@@ -113,6 +115,13 @@ struct gate_facts {
 	uint64_t mailbox_id;		/* of that user */
 	bool early_input;		/* it did not wait for our reply */
 	uint32_t n_recipients;		/* accepted before this one */
+	/* In TLS; NULL and 0 outside it. The certificate's are NULL when the
+	 * client has shown none. */
+	const char *tls_protocol, *tls_cipher;
+	int tls_bits;
+	const char *ccert_subject, *ccert_issuer;
+	const char *ccert_fingerprint, *ccert_pubkey_fingerprint;
+	bool ccert_trusted;		/* an issuer we trust vouches for it */
 	/* Answered by gate_ops.need. */
 	const struct resolution *rcpt_domain;
 	const struct resolution *rcpt;

@@ -1,7 +1,8 @@
 # lib/net: what goes over the network: streams (plain and TLS), certificates,
 # DNS
 noinst_LIBRARIES += lib/libnet.a
-lib_libnet_a_SOURCES = lib/net/certs.c lib/net/certs.h \
+lib_libnet_a_SOURCES = lib/net/ccert.c lib/net/ccert.h \
+	lib/net/certs.c lib/net/certs.h \
 	lib/net/client_name.c lib/net/client_name.h lib/net/dial.c \
 	lib/net/dial.h lib/net/dns.c \
 	lib/net/dns.h lib/net/line.c lib/net/line.h lib/net/outq.c \

@@ -73,6 +73,7 @@ stream_free(struct stream **sp)
 	tls_free(&s->tls);
 	tls_free(&s->handshake);
 	certs_unref(&s->certs);
+	ccert_policy_unref(&s->ccert);
 	(void)close(fd);
 	stream_finish_forget(s);
 	s->busy++;		/* a release callback may look at us */

@@ -20,6 +20,8 @@
 #include "base/loop.h"
 #include "base/span.h"
 
+struct ccert;
+struct ccert_policy;
 struct certs;
 struct stream;
 struct ssl_ctx_st;
@@ -118,6 +120,11 @@ void stream_out_marks(struct stream *s, size_t low, size_t high);
  * ended() follows. certs is referenced.
  */
 size_t stream_tls_accept(struct stream *s, struct certs *certs);
+/* Before stream_tls_accept: asks the client for a certificate (ccert.h). p is
+ * referenced; NULL asks for none. */
+void stream_tls_ask_ccert(struct stream *s, struct ccert_policy *p);
+/* After the handshake: what the client has shown; yours, NULL without. */
+struct ccert *stream_ccert(const struct stream *s);
 /* Client side; host is sent as SNI if not NULL. Verification is as set in
  * ctx. */
 size_t stream_tls_connect(struct stream *s, struct ssl_ctx_st *ctx,

@@ -6,6 +6,7 @@
 #ifndef NET_STREAM_INT_H
 #define NET_STREAM_INT_H
 
+#include "net/ccert.h"
 #include "net/certs.h"
 #include "net/outq.h"
 #include "net/stream.h"
@@ -43,6 +44,7 @@ struct stream {
 	struct tls *handshake;	/* until the plain output has left */
 	size_t plain_left;	/* of the queue, before the handshake */
 	struct certs *certs;
+	struct ccert_policy *ccert;	/* NULL: none is asked for */
 	struct finish *finish;
 	char *end_text;
 	enum stream_end end;

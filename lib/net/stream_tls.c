@@ -30,12 +30,28 @@ stream_tls_begin(struct stream *s, struct tls *tls)
 size_t
 stream_tls_accept(struct stream *s, struct certs *certs)
 {
-	size_t dropped = stream_tls_begin(s, tls_new(certs_ctx(certs),
-	    s->io.fd, true, NULL));
+	struct tls *tls = tls_new(certs_ctx(certs), s->io.fd, true, NULL);
+	size_t dropped;
 
+	if (s->ccert != NULL)
+		tls_ask_ccert(tls, s->ccert);
+	dropped = stream_tls_begin(s, tls);
 	if (s->certs == NULL)
 		s->certs = certs_ref(certs);
 	return dropped;
+}
+
+void
+stream_tls_ask_ccert(struct stream *s, struct ccert_policy *p)
+{
+	ccert_policy_unref(&s->ccert);
+	s->ccert = ccert_policy_ref(p);
+}
+
+struct ccert *
+stream_ccert(const struct stream *s)
+{
+	return stream_is_tls(s) ? tls_ccert(s->tls) : NULL;
 }
 
 size_t

@@ -12,9 +12,11 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
+#include "net/ccert.h"
 
 struct tls {
 	SSL *ssl;
+	const struct ccert_policy *ccert;
 	bool server, ready, goodbye;
 	int want;
 	char why[120];
@@ -79,6 +81,20 @@ tls_free(struct tls **tp)
 	SSL_free(t->ssl);
 	free(t);
 	*tp = NULL;
+}
+
+void
+tls_ask_ccert(struct tls *t, const struct ccert_policy *p)
+{
+	t->ccert = p;
+	ccert_ask(p, t->ssl);
+}
+
+struct ccert *
+tls_ccert(const struct tls *t)
+{
+	return t->ready && t->ccert != NULL ? ccert_read(t->ccert, t->ssl) :
+	    NULL;
 }
 
 static void

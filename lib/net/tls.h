@@ -15,6 +15,8 @@
 #include "base/span.h"
 #include "net/stream.h"
 
+struct ccert;
+struct ccert_policy;
 struct tls;
 
 #define TLS_RECORD	16384
@@ -26,6 +28,9 @@ struct ssl_ctx_st *tls_ctx_new(bool server);
 struct tls *tls_new(struct ssl_ctx_st *ctx, int fd, bool server,
     const char *host);
 void tls_free(struct tls **t);
+/* Before the handshake: asks the client for a certificate; p is lent and
+ * must live as long as t. */
+void tls_ask_ccert(struct tls *t, const struct ccert_policy *p);
 
 /* All of these: > 0 done (bytes), 0 the peer closed (read only), or
  * PS_EAGAIN with tls_want() saying for what, or PS_EIO / PS_ECLOSED with
@@ -44,6 +49,8 @@ bool tls_pending(const struct tls *t);	/* bytes wait inside OpenSSL */
 const char *tls_why(const struct tls *t);
 
 void tls_describe(const struct tls *t, struct stream_tls *info);
+/* What the client has shown, to free with ccert_free; NULL: nothing. */
+struct ccert *tls_ccert(const struct tls *t);
 size_t tls_binding(const struct tls *t, const char **type,
     uint8_t out[STREAM_BINDING_MAX]);
 

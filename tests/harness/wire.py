@@ -28,14 +28,15 @@ class Closed(Exception):
 
 
 class Wire:
-    def __init__(self, address, tls=False, source=None, timeout=PATIENCE):
+    def __init__(self, address, tls=False, source=None, timeout=PATIENCE,
+                 certificate=None):
         self.sock = socket.create_connection(
             address, timeout, (source, 0) if source else None)
         self.sock.settimeout(timeout)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
         if tls:
-            self.wrap()
+            self.wrap(certificate=certificate)
 
     def __enter__(self):
         return self
@@ -49,13 +50,18 @@ class Wire:
         except OSError:
             pass
 
-    def wrap(self, server_name="localhost"):
-        """The TLS handshake, now. What was buffered before is an error."""
+    def wrap(self, server_name="localhost", certificate=None):
+        """The TLS handshake, now. What was buffered before is an error.
+
+        certificate: a PEM file with a certificate and its key to show.
+        """
         if self.buffer:
             raise AssertionError(f"before TLS came {self.buffer!r}")
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+        if certificate:
+            context.load_cert_chain(certificate)
         self.sock = context.wrap_socket(self.sock,
                                         server_hostname=server_name)
 
@@ -142,9 +148,9 @@ class SmtpWire(Wire):
             raise AssertionError(f"greeted with {reply}")
         return self.expect(helo, 250) if helo else reply
 
-    def starttls(self):
+    def starttls(self, **keywords):
         self.expect("STARTTLS", 220)
-        self.wrap()
+        self.wrap(**keywords)
 
     def envelope(self, sender, *recipients):
         self.expect(f"MAIL FROM:<{sender}>", 250)

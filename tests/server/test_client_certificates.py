@@ -1,0 +1,163 @@
+"""TLS client certificates: who is asked, who is trusted, what is told."""
+import pathlib
+import shutil
+import ssl
+import socket
+import tempfile
+
+import pytest
+
+from tests.harness import paths
+from tests.harness.pki import Authority, fingerprint, pubkey_fingerprint
+from tests.harness.wire import Closed
+
+
+@pytest.fixture(scope="module")
+def pki():
+    where = pathlib.Path(tempfile.mkdtemp(prefix="postern-pki-"))
+    where.chmod(0o755)
+    paths.give(where)
+    yield Authority(where)
+    shutil.rmtree(where)
+
+
+@pytest.fixture(scope="module")
+def stranger(pki):
+    """A certificate of an issuer that nobody knows."""
+    where = pki.dir / "other"
+    where.mkdir()
+    return Authority(where, "Other CA").issue("stranger.example")
+
+
+@pytest.fixture(scope="module")
+def friend(pki):
+    return pki.issue("friend.example")
+
+
+@pytest.fixture
+def asking(fresh_postern, pki):
+    server = fresh_postern(start=False)
+    server.set("smtpd_tls_ask_ccert", "yes", "service mx")
+    server.set("smtpd_tls_CAfile", str(pki.ca), "service mx")
+    server.set("smtpd_tls_CAfile", str(pki.ca), "service submissions")
+    server.set("smtpd_tls_req_ccert", "yes", "service submissions")
+    server.start()
+    server.add_domain("a.example")
+    server.add_mailbox("kim@a.example", "secret")
+    return server
+
+
+def send_with(server, certificate):
+    """One message in TLS; what was stored."""
+    with server.smtp() as wire:
+        wire.starttls(certificate=certificate)
+        wire.expect("EHLO client.example", 250)
+        wire.envelope("anna@sender.example", "kim@a.example")
+        assert wire.data(b"Subject: x\r\n\r\nHello.").code == 250
+    count = len(server.messages("kim@a.example")) or 1
+    return server.wait_for_messages("kim@a.example", count)[-1].read_text()
+
+
+def test_a_trusted_certificate_is_told(asking, friend):
+    mark = asking.log_mark()
+    text = send_with(asking, friend)
+    assert '(Client CN "friend.example", Issuer "Test CA" (verified OK))' \
+        in text
+    asking.wait_for_log(
+        r"\]: subject_CN=friend.example, issuer=Test CA, fingerprint="
+        f"{fingerprint(friend)}, pkey_fingerprint="
+        f"{pubkey_fingerprint(friend)}", mark)
+    asking.wait_for_log(r"Trusted TLS connection established from \S+: "
+                        r"TLSv1.3 with cipher", mark)
+
+
+def test_an_unknown_issuer_is_untrusted_but_served(asking, stranger):
+    mark = asking.log_mark()
+    text = send_with(asking, stranger)
+    assert '(Client CN "stranger.example", Issuer "Other CA" ' \
+        '(not verified))' in text
+    asking.wait_for_log("Untrusted TLS connection established from", mark)
+
+
+def test_no_certificate_is_fine_where_it_is_only_asked_for(asking):
+    mark = asking.log_mark()
+    assert "(Client did not present a certificate)" in send_with(asking, None)
+    asking.wait_for_log("Anonymous TLS connection established from", mark)
+
+
+def test_a_listener_that_does_not_ask_says_so(asking, friend):
+    asking.set("smtpd_tls_ask_ccert", "no", "service mx")
+    asking.restart()
+    assert "(No client certificate requested)" in send_with(asking, friend)
+
+
+def test_the_received_header_can_be_without_tls(asking, friend):
+    asking.set("smtpd_tls_received_header", "no", "service mx")
+    asking.restart()
+    text = send_with(asking, friend)
+    assert "(using TLS" not in text and "friend.example" not in text
+
+
+def test_tls_1_2_clients_are_asked_too(asking, friend):
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(friend)
+    mark = asking.log_mark()
+    with asking.smtp() as wire:
+        wire.expect("STARTTLS", 220)
+        wire.sock = context.wrap_socket(wire.sock)
+        wire.expect("EHLO client.example", 250)
+    asking.wait_for_log(r"Trusted TLS connection established from \S+: "
+                        "TLSv1.2", mark)
+
+
+def refused(server, certificate=None, context=None):
+    """No session comes about where a certificate is required."""
+    try:
+        with server.smtp("submissions", helo=None,
+                         certificate=certificate) as wire:
+            wire.reply()
+    except (Closed, OSError):
+        return True
+    return False
+
+
+def test_a_required_certificate_must_be_there_and_trusted(asking, pki, friend,
+                                                          stranger):
+    with asking.smtp("submissions", certificate=friend) as wire:
+        wire.expect("NOOP", 250)
+    assert refused(asking)
+    assert refused(asking, stranger)
+    assert refused(asking, pki.issue("late.example", days=-1))
+
+
+def test_a_ticket_of_another_listener_is_no_certificate(asking):
+    """A session made where none is asked for can't be resumed where one is
+    required."""
+    asking.set("smtpd_tls_ask_ccert", "no", "service mx")
+    asking.restart()
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with asking.smtp() as wire:
+        wire.expect("STARTTLS", 220)
+        wire.sock = context.wrap_socket(wire.sock)
+        wire.expect("EHLO client.example", 250)
+        ticket = wire.sock.session
+    assert ticket.has_ticket
+    with pytest.raises((Closed, OSError)):
+        sock = socket.create_connection(asking.address("submissions"), 30)
+        sock = context.wrap_socket(sock, session=ticket)
+        assert sock.recv(100) != b""
+        raise AssertionError("a session was resumed")
+
+
+def test_a_ca_file_that_cannot_be_read_is_named(fresh_postern):
+    server = fresh_postern(start=False)
+    server.set("smtpd_tls_ask_ccert", "yes")
+    server.set("smtpd_tls_CAfile", "/nonexistent/ca.pem")
+    server.start(wait=False)
+    server.wait_for_log("/nonexistent/ca.pem: no certificate can be read")
