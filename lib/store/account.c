@@ -10,10 +10,11 @@
 #include "store/boot.h"
 #include "store/box.h"
 #include "store/find.h"
+#include "store/folder.h"
 #include "store/folders.h"
 #include "store/host.h"
-
-#define SUBSCRIPTIONS_MAX	(1024 * 1024)
+#include "store/small.h"
+#include "store/special.h"
 
 struct account {
 	int dir;
@@ -205,7 +206,7 @@ account_folder_delete(struct account *a, const char *name, struct err *err)
 		return PS_EIO;
 	dir_empty(a->dir, away);
 	(void)disk_unlinkat(a->dir, away, AT_REMOVEDIR);
-	return 0;
+	return account_special_moved(a, name, NULL, err);
 }
 
 static int
@@ -260,40 +261,12 @@ account_folder_rename(struct account *a, const char *from, const char *to,
 		if (is_child(l.name[i], from))
 			rc = child_rename(a, l.name[i], from, to, err);
 	name_list_fini(&l);
-	return rc == 0 ? account_sync(a, err) : rc;
+	if (rc == 0)
+		rc = account_sync(a, err);
+	return rc == 0 ? account_special_moved(a, from, to, err) : rc;
 }
 
 /* --- subscriptions --- */
-
-static int
-subscriptions_read(struct account *a, struct buf *text, struct err *err)
-{
-	struct stat st;
-	ssize_t n;
-	char *p;
-	int fd, rc = 0;
-
-	buf_init(text, SUBSCRIPTIONS_MAX);
-	fd = disk_openat(a->dir, STORE_SUBSCRIPTIONS, O_RDONLY, 0);
-	if (fd == -1)
-		return errno == ENOENT ? 0 :
-		    err_errno(err, "open %s", STORE_SUBSCRIPTIONS);
-	if (fstat(fd, &st) == -1)
-		rc = err_errno(err, "stat %s", STORE_SUBSCRIPTIONS);
-	else if (st.st_size > SUBSCRIPTIONS_MAX)
-		rc = err_set(err, ERR_PERM, PS_ETOOBIG, "%s is too large",
-		    STORE_SUBSCRIPTIONS);
-	else if (st.st_size > 0) {
-		p = buf_reserve(text, (size_t)st.st_size);
-		n = p == NULL ? -1 : disk_pread(fd, p, (size_t)st.st_size, 0);
-		if (n == -1)
-			rc = err_errno(err, "read %s", STORE_SUBSCRIPTIONS);
-		else
-			buf_commit(text, (size_t)n);
-	}
-	(void)disk_close(fd);
-	return rc;
-}
 
 int
 account_subscriptions(struct account *a, struct name_list *out,
@@ -304,7 +277,7 @@ account_subscriptions(struct account *a, struct name_list *out,
 	int rc;
 
 	memset(out, 0, sizeof(*out));
-	rc = subscriptions_read(a, &text, err);
+	rc = small_read(a->dir, STORE_SUBSCRIPTIONS, &text, err);
 	rest = buf_span(&text);
 	while (rc == 0 && rest.n > 0 && span_split(&rest, '\n', &line)) {
 		line = span_trim(line);
@@ -325,30 +298,16 @@ subscriptions_write(struct account *a, const struct name_list *l,
 {
 	struct buf text;
 	size_t i;
-	int fd, rc = 0;
+	int rc;
 
-	buf_init(&text, SUBSCRIPTIONS_MAX);
+	buf_init(&text, SMALL_MAX);
 	for (i = 0; i < l->n; i++) {
 		buf_str(&text, l->name[i][0] == '\0' ? "INBOX" : l->name[i]);
 		buf_char(&text, '\n');
 	}
-	fd = buf_failed(&text) ? -1 : disk_openat(a->dir,
-	    STORE_SUBSCRIPTIONS ".new", O_WRONLY | O_CREAT | O_TRUNC,
-	    STORE_FILE_MODE);
-	if (fd == -1) {
-		rc = buf_failed(&text) ? err_set(err, ERR_PERM, PS_ETOOBIG,
-		    "too many subscriptions") :
-		    err_errno(err, "make %s", STORE_SUBSCRIPTIONS);
-	} else {
-		if (disk_pwrite(fd, buf_data(&text), buf_len(&text), 0) == -1
-		    || disk_fdatasync(fd) == -1 ||
-		    disk_renameat(a->dir, STORE_SUBSCRIPTIONS ".new", a->dir,
-		    STORE_SUBSCRIPTIONS, 0) == -1)
-			rc = err_errno(err, "write %s", STORE_SUBSCRIPTIONS);
-		(void)disk_close(fd);
-	}
+	rc = small_replace(a->dir, STORE_SUBSCRIPTIONS, &text, err);
 	buf_fini(&text);
-	return rc == 0 ? account_sync(a, err) : rc;
+	return rc;
 }
 
 static int
@@ -382,14 +341,10 @@ account_subscribe(struct account *a, const char *name, bool on,
 
 	if (!folder_name_valid(span_str(name)))
 		return err_set(err, ERR_PERM, PS_ESYNTAX, "bad folder name");
-	/* The account's lock serves here, too. */
-	fd = disk_openat(a->dir, STORE_ACCOUNT_FILE, O_RDWR | O_CREAT,
-	    STORE_FILE_MODE);
-	if (fd == -1)
-		return err_errno(err, "open %s", STORE_ACCOUNT_FILE);
-	rc = store_lock(fd, "account", err);
-	if (rc == 0)
-		rc = subscription_change(a, name, on, err);
+	rc = small_lock(a->dir, &fd, err);
+	if (rc < 0)
+		return rc;
+	rc = subscription_change(a, name, on, err);
 	(void)disk_close(fd);
 	return rc;
 }
@@ -420,10 +375,48 @@ account_folder_status(struct account *a, const char *name,
 			.messages = b->h.n_live, .unseen = b->h.n_unseen,
 			.deleted = b->h.n_deleted, .uidnext = b->h.uidnext,
 			.uidvalidity = b->h.uidvalidity,
-			.highest_modseq = b->h.modseq, .bytes = b->h.bytes,
+			.highest_modseq = b->h.modseq,
+			.bytes = b->h.bytes + b->h.lf_bytes,
 			.recent = MIN(b->h.n_live, b->h.uidnext -
 			    MIN(b->h.uidnext, b->h.recent_uid)),
 		};
+	box_close(&b);
+	return rc;
+}
+
+static uint64_t
+group_deleted_bytes(const struct index_group *g)
+{
+	uint64_t bytes = 0;
+	uint32_t i;
+
+	for (i = 0; i < g->count; i++)
+		if (!(g->rec[i].state & REC_GONE) &&
+		    (g->rec[i].flags & MSG_DELETED))
+			bytes += g->rec[i].size;
+	return bytes;
+}
+
+int
+account_folder_deleted_bytes(struct account *a, const char *name,
+    uint64_t *bytes, struct err *err)
+{
+	struct index_group g;
+	struct box *b;
+	uint32_t i;
+	int rc;
+
+	*bytes = 0;
+	b = box_open(a->dir, name, a->mailbox_id, BOX_EXISTING, err);
+	if (b == NULL)
+		return err == NULL ? PS_EIO : err->code;
+	rc = box_lock(b, err);
+	for (i = 0; rc == 0 && i < index_groups(b->h.n_recs); i++) {
+		rc = box_group_read(b, i, &g, err);
+		if (rc == 0)
+			*bytes += group_deleted_bytes(&g);
+	}
+	box_unlock(b);
 	box_close(&b);
 	return rc;
 }

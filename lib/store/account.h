@@ -73,10 +73,13 @@ int account_usage(struct account *a, struct usage *u,
 struct folder_status {
 	uint32_t messages, recent, unseen, deleted;
 	uint32_t uidnext, uidvalidity;
-	uint64_t highest_modseq, bytes;
+	uint64_t highest_modseq, bytes;	/* bytes: with CRLF line ends */
 };
 int account_folder_status(struct account *a, const char *name,
     struct folder_status *st, struct err *err) MUST_CHECK;
+/* What an EXPUNGE would give back. Reads the whole index. */
+int account_folder_deleted_bytes(struct account *a, const char *name,
+    uint64_t *bytes, struct err *err) MUST_CHECK;
 
 /* A named file in the account's tmp/, open read-write, to collect an APPEND
  * literal in: folder_append moves it into place without copying. Give it

@@ -329,6 +329,13 @@ box_change_end(struct box *b, struct err *err)
 	return header_write(b, err);
 }
 
+/* A foreign file's name may say anything. */
+static uint64_t
+lf_bytes(const struct index_rec *r)
+{
+	return r->vsize > r->size ? r->vsize - r->size : 0;
+}
+
 void
 box_count(struct index_header *h, const struct index_rec *was,
     const struct index_rec *is)
@@ -338,6 +345,8 @@ box_count(struct index_header *h, const struct index_rec *was,
 		h->n_unseen -= !(was->flags & MSG_SEEN);
 		h->n_deleted -= !!(was->flags & MSG_DELETED);
 		h->bytes -= was->size;
+		/* an index made before the field existed has 0 there */
+		h->lf_bytes -= MIN(h->lf_bytes, lf_bytes(was));
 	}
 	if (was != NULL)
 		h->n_lazy -= rec_is_lazy(was);
@@ -348,6 +357,7 @@ box_count(struct index_header *h, const struct index_rec *was,
 		h->n_unseen += !(is->flags & MSG_SEEN);
 		h->n_deleted += !!(is->flags & MSG_DELETED);
 		h->bytes += is->size;
+		h->lf_bytes += lf_bytes(is);
 	}
 }
 

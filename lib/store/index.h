@@ -63,7 +63,8 @@ struct index_header {
 	uint32_t pages;			/* allocated */
 	uint32_t compact_gone;		/* GONE records after the last try */
 	uint32_t ring[INDEX_RING];	/* group of change c: [c % RING] */
-	uint8_t pad[872];
+	uint64_t lf_bytes;		/* live: what CRLF would add to bytes */
+	uint8_t pad[864];
 };
 _Static_assert(sizeof(struct index_header) == INDEX_PAGE, "format");
 

@@ -17,6 +17,7 @@
 #define STORE_CACHE	"postern.cache"
 #define STORE_KEYWORDS	"postern.keywords"
 #define STORE_SUBSCRIPTIONS "subscriptions"
+#define STORE_SPECIAL	"postern.special"
 
 #define STORE_DIR_MODE	02770
 #define STORE_FILE_MODE	0660

@@ -14,6 +14,8 @@ lib_libstore_a_SOURCES = lib/store/account.c lib/store/account.h \
 	lib/store/keywords.h lib/store/layout.c lib/store/layout.h \
 	lib/store/mfile.c lib/store/mfile.h lib/store/reconcile.c \
 	lib/store/reconcile.h lib/store/scan.c lib/store/scan.h \
+	lib/store/small.c lib/store/small.h lib/store/special.c \
+	lib/store/special.h \
 	lib/store/texts.c lib/store/texts.h lib/store/view.h
 lib_libstore_a_CFLAGS = $(AM_CFLAGS)
 STORE_LIBS = lib/libstore.a $(MAIL_LIBS)

@@ -541,7 +541,7 @@ header_totals(struct index_header *h, const struct index_rec *recs, size_t n)
 	size_t i;
 
 	h->n_recs = h->n_live = h->n_unseen = h->n_deleted = h->n_lazy = 0;
-	h->bytes = 0;
+	h->bytes = h->lf_bytes = 0;
 	for (i = 0; i < n; i++)
 		box_count(h, NULL, &recs[i]);
 	h->n_recs = (uint32_t)n;
