@@ -9,12 +9,16 @@
 #define ID_FIELDS_MAX	30
 
 static const char always[] = "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE "
-    "NAMESPACE CHILDREN UNSELECT UIDPLUS MOVE MULTIAPPEND";
+    "NAMESPACE CHILDREN UNSELECT UIDPLUS MOVE MULTIAPPEND SPECIAL-USE "
+    "CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE QUOTA "
+    "QUOTA=RES-STORAGE QUOTA=RES-MESSAGE";
 
 void
 capability_put(struct session *s, struct buf *out)
 {
 	buf_str(out, always);
+	buf_fmt(out, " APPENDLIMIT=%llu",
+	    (unsigned long long)s->conf->imap_append_limit);
 	if (s->state != SESSION_GREETED)
 		return;
 	if (sasl_may_starttls(s))

@@ -1,18 +1,31 @@
 /*
- * LIST and LSUB (RFC 3501 6.3.8, 6.3.9, RFC 3348 CHILDREN).
+ * LIST and LSUB (RFC 3501 6.3.8, 6.3.9; CHILDREN of RFC 3348, LIST-EXTENDED
+ * of RFC 5258, LIST-STATUS of RFC 5819, SPECIAL-USE of RFC 6154). The account
+ * is read once; rows are written in slices, as each may need a look at an
+ * index.
  */
 #include <stdlib.h>
 
+#include "base/clock.h"
+#include "base/log.h"
 #include "base/xmalloc.h"
 #include "imapd/command.h"
+#include "imapd/list_plan.h"
+#include "imapd/list_tree.h"
 #include "imapd/pattern.h"
+#include "imapd/status.h"
 #include "mail/imap_text.h"
 
+#define SLICE_US	10000
+#define SLICE_BYTES	(64 * 1024)
+
 struct list_run {
-	char *pattern;			/* reference and pattern in one */
+	struct list_plan plan;
+	struct list_tree tree;
 	char sep;
-	bool subscribed;		/* LSUB */
-	struct name_list names;
+	bool read;			/* the tree is there */
+	size_t at;			/* next entry */
+	struct buf wire;
 };
 
 static void
@@ -20,160 +33,205 @@ list_free(void *arg)
 {
 	struct list_run *r = arg;
 
-	name_list_fini(&r->names);
-	free(r->pattern);
+	list_plan_fini(&r->plan);
+	list_tree_fini(&r->tree);
+	buf_fini(&r->wire);
 	free(r);
+}
+
+/* --- what is told ------------------------------------------------------- */
+
+static bool
+matches(struct list_run *r, const char *name)
+{
+	size_t i;
+
+	buf_clear(&r->wire);
+	folder_name_to_wire(name, r->sep, &r->wire);
+	for (i = 0; i < r->plan.n; i++)
+		if (pattern_match(span_str(r->plan.pattern[i]), r->sep,
+		    buf_span(&r->wire)))
+			return true;
+	return false;
+}
+
+static bool
+is_selected(const struct list_plan *p, const struct list_entry *e)
+{
+	if ((p->select & LIST_SUBSCRIBED) && !e->subscribed)
+		return false;
+	if ((p->select & LIST_SPECIAL) && e->uses == 0)
+		return false;
+	/* what is only subscribed is told to who asks for subscriptions */
+	return e->exists || e->children || (p->select & LIST_SUBSCRIBED);
+}
+
+/*
+ * LSUB tells of a parent only in place of its children (RFC 3501 6.3.9);
+ * RECURSIVEMATCH tells of every one (RFC 5258 3.1).
+ */
+static bool
+is_told(const struct list_plan *p, const struct list_entry *e)
+{
+	if (!e->match)
+		return false;
+	return e->selected || (p->lsub && e->below_unmatched) ||
+	    ((p->select & LIST_RECURSIVE) && e->below);
+}
+
+static void
+put_attribute(struct buf *out, bool *any, const char *name)
+{
+	buf_str(out, *any ? " " : "");
+	buf_str(out, name);
+	*any = true;
+}
+
+static void
+put_attributes(struct buf *out, const struct list_plan *p,
+    const struct list_entry *e)
+{
+	bool any = false;
+	int i;
+
+	if (p->lsub) {
+		buf_str(out, e->subscribed ? "" : "\\Noselect");
+		return;
+	}
+	if (!e->exists)
+		put_attribute(out, &any, p->extended ? "\\NonExistent" :
+		    "\\Noselect");
+	if ((p->give & LIST_SUBSCRIBED) && e->subscribed)
+		put_attribute(out, &any, "\\Subscribed");
+	if (p->give & LIST_CHILDREN)
+		put_attribute(out, &any, e->children ? "\\HasChildren" :
+		    "\\HasNoChildren");
+	for (i = 0; i < SPECIAL_USES; i++)
+		if ((p->give & LIST_SPECIAL) && (e->uses >> i & 1))
+			put_attribute(out, &any,
+			    special_use_name((enum special_use)i));
+}
+
+static void
+put_child_info(struct buf *out, const struct list_plan *p)
+{
+	bool any = false;
+
+	buf_str(out, " (\"CHILDINFO\" (");
+	if (p->select & LIST_SUBSCRIBED)
+		put_attribute(out, &any, "\"SUBSCRIBED\"");
+	if (p->select & LIST_SPECIAL)
+		put_attribute(out, &any, "\"SPECIAL-USE\"");
+	buf_str(out, "))");
+}
+
+static void
+put_row(struct session *s, struct list_run *r, const struct list_entry *e)
+{
+	const struct list_plan *p = &r->plan;
+	struct buf *out = &s->out;
+	struct err err;
+
+	buf_fmt(out, "* %s (", p->lsub ? "LSUB" : "LIST");
+	put_attributes(out, p, e);
+	buf_fmt(out, ") \"%c\" ", r->sep);
+	buf_clear(&r->wire);
+	folder_name_to_wire(e->name, r->sep, &r->wire);
+	imap_text_astring(out, buf_span(&r->wire));
+	if ((p->select & LIST_RECURSIVE) && e->below)
+		put_child_info(out, p);
+	buf_str(out, "\r\n");
+	/* a folder that cannot be asked has no STATUS; the list goes on */
+	if ((p->give & LIST_STATUS) && e->exists &&
+	    status_put(s, out, e->name, p->status, &err) < 0)
+		log_warning("%s: status of user=<%s> folder=<%s>: %s", s->id,
+		    s->user, e->name, err.why);
+}
+
+/* --- slices -------------------------------------------------------------- */
+
+static int
+read_tree(struct session *s, struct list_run *r)
+{
+	struct list_entry *e;
+	size_t i;
+	int rc;
+
+	rc = list_tree_read(&r->tree, s->account, s->conf->imap_special_use,
+	    r->sep, &s->job_err);
+	for (i = 0; rc == 0 && i < r->tree.n; i++) {
+		e = &r->tree.entry[i];
+		e->match = matches(r, e->name);
+		e->selected = is_selected(&r->plan, e);
+	}
+	if (rc == 0 && (r->plan.lsub || (r->plan.select & LIST_RECURSIVE)))
+		list_tree_spread(&r->tree);
+	return rc;
 }
 
 static void
 list_job(struct session *s)
 {
 	struct list_run *r = s->run;
+	uint64_t end = clock_mono_us() + SLICE_US;
 
-	s->job_rc = r->subscribed ?
-	    account_subscriptions(s->account, &r->names, &s->job_err) :
-	    account_folders(s->account, &r->names, &s->job_err);
-}
-
-/* The first name not before `key`; names are sorted as bytes. */
-static size_t
-lower_bound(const struct name_list *l, const char *key)
-{
-	size_t lo = 0, hi = l->n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (strcmp(l->name[mid], key) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
+	if (!r->read) {
+		s->job_rc = read_tree(s, r);
+		r->read = true;
 	}
-	return lo;
-}
-
-/* Children of ".a" are ".a.b": the stretch that begins with ".a." */
-static bool
-has_children(const struct name_list *l, const char *name)
-{
-	char key[FOLDER_NAME_MAX + 2];
-	size_t at, len = strlen(name);
-
-	if (len == 0) {			/* INBOX */
-		name = ".INBOX";
-		len = strlen(name);
+	while (s->job_rc == 0 && r->at < r->tree.n &&
+	    buf_len(&s->out) < SLICE_BYTES && clock_mono_us() < end) {
+		if (is_told(&r->plan, &r->tree.entry[r->at]))
+			put_row(s, r, &r->tree.entry[r->at]);
+		r->at++;
 	}
-	memcpy(key, name, len);
-	memcpy(key + len, ".", 2);
-	at = lower_bound(l, key);
-	return at < l->n && strncmp(l->name[at], key, len + 1) == 0;
 }
 
-static void
-put_row(struct session *s, const char *command, const char *attributes,
-    struct span wire)
-{
-	struct list_run *r = s->run;
-	struct buf *out = session_out(s);
-
-	buf_fmt(out, "* %s (%s) \"%c\" ", command, attributes, r->sep);
-	imap_text_astring(out, wire);
-	buf_str(out, "\r\n");
-}
-
-/*
- * A level that is only the parent of folders: shown, as not selectable, when
- * the pattern stops there ("%") or it matches by itself.
- */
-static void
-put_missing_parents(struct session *s, const char *name, const char *last)
-{
-	struct list_run *r = s->run;
-	char parent[FOLDER_NAME_MAX + 1];
-	struct buf wire;
-	size_t len;
-
-	if (!folder_name_parent(name, parent) || *parent == '\0' ||
-	    name_list_has(&r->names, parent))
-		return;
-	len = strlen(parent);
-	/* its first child has said it already */
-	if (last != NULL && strncmp(last, parent, len) == 0 &&
-	    last[len] == '.')
-		return;
-	put_missing_parents(s, parent, last);
-	buf_init(&wire, 4096);
-	folder_name_to_wire(parent, r->sep, &wire);
-	if (pattern_match(span_str(r->pattern), r->sep, buf_span(&wire)))
-		put_row(s, s->command->name, r->subscribed ? "\\Noselect" :
-		    "\\Noselect \\HasChildren", buf_span(&wire));
-	buf_fini(&wire);
-}
+static void list_slice(struct session *s);
 
 static void
 list_done(struct session *s)
 {
 	struct list_run *r = s->run;
-	const char *last = NULL;
-	struct buf wire;
-	size_t i;
-	bool match;
 
 	if (s->job_rc < 0) {
 		session_failed(s, &s->job_err);
 		return;
 	}
-	buf_init(&wire, 4096);
-	for (i = 0; i < r->names.n; i++) {
-		const char *name = r->names.name[i];
-
-		folder_name_to_wire(name, r->sep, &wire);
-		match = pattern_match(span_str(r->pattern), r->sep,
-		    buf_span(&wire));
-		/* LSUB tells of a parent only in place of its children */
-		if (!match || !r->subscribed)
-			put_missing_parents(s, name, last);
-		last = name;
-		if (match)
-			put_row(s, s->command->name, r->subscribed ? "" :
-			    has_children(&r->names, name) ?
-			    "\\HasChildren" : "\\HasNoChildren",
-			    buf_span(&wire));
-		buf_clear(&wire);
-	}
-	buf_fini(&wire);
-	session_ok(s);
+	session_send_out(s);
+	if (r->at < r->tree.n)
+		session_slice(s, list_slice);
+	else
+		session_ok(s);
 }
 
 static void
-list_common(struct session *s, struct arg_iter *it, bool subscribed)
+list_slice(struct session *s)
 {
-	struct span reference, pattern;
-	struct list_run *r;
-	struct buf whole;
+	session_job(s, list_job, list_done);
+}
 
-	if (!arg_take_astring(it, &reference) ||
-	    !arg_take_pattern(it, &pattern)) {
-		session_bad(s, "LIST takes a reference and a pattern");
-		return;
-	}
-	if (!command_end(s, it))
-		return;
-	r = xcalloc(1, sizeof(*r));
+static void
+list_common(struct session *s, struct arg_iter *it, bool lsub)
+{
+	struct list_run *r = xcalloc(1, sizeof(*r));
+	const char *why;
+
+	buf_init(&r->wire, 4096);
 	session_run_set(s, r, list_free);
 	r->sep = *s->conf->imap_hierarchy_separator;
-	r->subscribed = subscribed;
-	if (pattern.n == 0 && !subscribed) {
-		/* asks for the separator and the root of the reference */
-		put_row(s, "LIST", "\\Noselect", SPAN_LIT(""));
-		session_ok(s);
+	why = list_plan_take(&r->plan, it, lsub);
+	if (why != NULL) {
+		session_bad(s, why);
+	} else if (!command_end(s, it)) {
 		return;
+	} else if (r->plan.root && !lsub) {
+		stream_fmt(s->stream, "* LIST (\\Noselect) \"%c\" \"\"\r\n",
+		    r->sep);
+		session_ok(s);
+	} else {
+		list_slice(s);
 	}
-	buf_init(&whole, reference.n + pattern.n);
-	buf_span_add(&whole, reference);
-	buf_span_add(&whole, pattern);
-	r->pattern = buf_take(&whole);
-	session_job(s, list_job, list_done);
 }
 
 void

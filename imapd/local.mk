@@ -5,6 +5,8 @@ imapd_libimapd_a_SOURCES = \
 	imapd/command.c imapd/command.h imapd/copy.c imapd/fetch.c \
 	imapd/fetch_plan.c imapd/fetch_plan.h imapd/flags.c imapd/flags.h \
 	imapd/idle.c imapd/input.c imapd/job.c imapd/list.c \
+	imapd/list_plan.c imapd/list_plan.h imapd/list_tree.c \
+	imapd/list_tree.h \
 	imapd/listener.c imapd/login.c imapd/mailbox.c \
 	imapd/message.c imapd/message.h imapd/pattern.c imapd/pattern.h \
 	imapd/peers.c imapd/quota.c imapd/quota.h imapd/reader.c \
@@ -13,7 +15,7 @@ imapd_libimapd_a_SOURCES = \
 	imapd/search_match.h imapd/search_plan.c imapd/search_plan.h \
 	imapd/select.c imapd/seqs.c imapd/seqs.h imapd/seqset.c \
 	imapd/seqset.h imapd/server.c imapd/server.h imapd/session.c \
-	imapd/session.h imapd/store.c imapd/update.c
+	imapd/session.h imapd/status.c imapd/status.h imapd/store.c imapd/update.c
 IMAPD_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 imapd_libimapd_a_CFLAGS = $(IMAPD_CFLAGS)
 IMAPD_LIBS = imapd/libimapd.a $(SPOOL_LIBS) $(STORE_LIBS) $(NET_LIBS)
@@ -25,7 +27,7 @@ imapd_imapd_CFLAGS = $(IMAPD_CFLAGS)
 imapd_imapd_LDADD = $(IMAPD_LIBS)
 
 if HAVE_CMOCKA
-check_PROGRAMS += imapd/t_parse imapd/t_session
+check_PROGRAMS += imapd/t_parse imapd/t_session imapd/t_folders
 endif
 imapd_t_parse_SOURCES = imapd/t_parse.c
 imapd_t_parse_CFLAGS = $(IMAPD_CFLAGS) $(CMOCKA_CFLAGS)
@@ -33,4 +35,7 @@ imapd_t_parse_LDADD = $(IMAPD_LIBS) $(CMOCKA_LIBS)
 imapd_t_session_SOURCES = imapd/t_session.c imapd/t_imapd.c imapd/t_imapd.h
 imapd_t_session_CFLAGS = $(IMAPD_CFLAGS) $(CMOCKA_CFLAGS)
 imapd_t_session_LDADD = $(IMAPD_LIBS) $(CMOCKA_LIBS)
+imapd_t_folders_SOURCES = imapd/t_folders.c imapd/t_imapd.c imapd/t_imapd.h
+imapd_t_folders_CFLAGS = $(IMAPD_CFLAGS) $(CMOCKA_CFLAGS)
+imapd_t_folders_LDADD = $(IMAPD_LIBS) $(CMOCKA_LIBS)
 dist_man_MANS += doc/imapd.8

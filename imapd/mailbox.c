@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "imapd/command.h"
+#include "store/special.h"
 
 #define LEVELS_MAX	64
 
@@ -13,6 +14,8 @@ struct mailbox_run {
 	char name[FOLDER_NAME_MAX + 1];
 	char to[FOLDER_NAME_MAX + 1];
 	bool on;
+	unsigned uses;			/* special uses asked for (CREATE) */
+	bool use_taken;
 };
 
 static struct mailbox_run *
@@ -56,12 +59,67 @@ create_with_parents(struct account *a, const char *name, struct err *err)
 	return account_folder_create(a, name, err);
 }
 
+/* The use is given first: when that fails there must be no folder (RFC 6154
+ * 3), and a use of a folder that is not there counts for nothing. */
 static void
 create_job(struct session *s)
 {
 	struct mailbox_run *r = s->run;
 
-	s->job_rc = create_with_parents(s->account, r->name, &s->job_err);
+	if (r->uses != 0 && !account_folder_exists(s->account, r->name)) {
+		s->job_rc = account_special_set(s->account, r->name, r->uses,
+		    &s->job_err);
+		if (s->job_rc == PS_EEXIST) {
+			r->use_taken = true;
+			return;
+		}
+	}
+	if (s->job_rc == 0)
+		s->job_rc = create_with_parents(s->account, r->name,
+		    &s->job_err);
+}
+
+static void
+create_done(struct session *s)
+{
+	struct mailbox_run *r = s->run;
+
+	if (r->use_taken)
+		session_reply(s, "NO", "[USEATTR] Another mailbox has that "
+		    "use");
+	else
+		plain_done(s);
+}
+
+/* "(USE (\Sent \Drafts))" or nothing. False: answered. */
+static bool
+take_uses(struct session *s, struct arg_iter *it, unsigned *uses)
+{
+	struct arg_iter params, names;
+	enum special_use use;
+	struct span word;
+
+	if (arg_at_end(it))
+		return true;
+	if (!arg_take_list(it, &params) || !arg_take_atom(&params, &word) ||
+	    !span_is(word, "USE") || !arg_take_list(&params, &names) ||
+	    !arg_at_end(&params)) {
+		session_bad(s, "CREATE takes a name and (USE (...))");
+		return false;
+	}
+	while (arg_take_atom(&names, &word)) {
+		if (!special_use_find(word, &use)) {
+			session_reply(s, "NO", "[USEATTR] No mailbox can "
+			    "have that use");
+			return false;
+		}
+		*uses |= 1u << use;
+	}
+	if (!arg_at_end(&names)) {
+		session_bad(s, "Special uses expected");
+		return false;
+	}
+	return true;
 }
 
 /* "name/" announces that children will come: the name without the slash. */
@@ -95,8 +153,9 @@ cmd_create(struct session *s, struct arg_iter *it)
 {
 	struct mailbox_run *r = run_new(s);
 
-	if (take_name_to_make(s, it, r->name) && command_end(s, it))
-		session_job(s, create_job, plain_done);
+	if (take_name_to_make(s, it, r->name) &&
+	    take_uses(s, it, &r->uses) && command_end(s, it))
+		session_job(s, create_job, create_done);
 }
 
 /* --- DELETE ------------------------------------------------------------------------ */

@@ -1,5 +1,5 @@
 /*
- * SELECT, EXAMINE and what ends them; CHECK, STATUS, EXPUNGE.
+ * SELECT, EXAMINE and what ends them; CHECK, EXPUNGE.
  */
 #include <stdlib.h>
 
@@ -9,7 +9,6 @@
 #include "imapd/flags.h"
 #include "imapd/seqs.h"
 #include "imapd/seqset.h"
-#include "mail/imap_text.h"
 
 /* --- SELECT, EXAMINE ------------------------------------------------------------ */
 
@@ -227,97 +226,4 @@ cmd_expunge(struct session *s, struct arg_iter *it)
 		session_reply(s, "NO", "[CANNOT] Mailbox is read-only");
 	else
 		session_job(s, expunge_job, expunge_done);
-}
-
-/* --- STATUS ------------------------------------------------------------------------- */
-
-enum status_item { STATUS_MESSAGES, STATUS_RECENT, STATUS_UIDNEXT,
-    STATUS_UIDVALIDITY, STATUS_UNSEEN, STATUS_ITEMS };
-
-static const char *const status_names[STATUS_ITEMS] = {
-	"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN"
-};
-
-struct status_run {
-	char name[FOLDER_NAME_MAX + 1];
-	bool want[STATUS_ITEMS];
-	struct folder_status st;
-};
-
-static void
-status_job(struct session *s)
-{
-	struct status_run *r = s->run;
-
-	s->job_rc = account_folder_status(s->account, r->name, &r->st,
-	    &s->job_err);
-}
-
-static void
-status_done(struct session *s)
-{
-	struct status_run *r = s->run;
-	const struct folder_status *st = &r->st;
-	uint32_t value[STATUS_ITEMS] = { st->messages, st->recent,
-	    st->uidnext, st->uidvalidity, st->unseen };
-	struct buf *out, name;
-	bool any = false;
-	int i;
-
-	if (s->job_rc < 0) {
-		session_failed(s, &s->job_err);
-		return;
-	}
-	out = session_out(s);
-	buf_init(&name, 4096);
-	folder_name_to_wire(r->name, *s->conf->imap_hierarchy_separator,
-	    &name);
-	buf_str(out, "* STATUS ");
-	imap_text_astring(out, buf_span(&name));
-	buf_fini(&name);
-	buf_str(out, " (");
-	for (i = 0; i < STATUS_ITEMS; i++) {
-		if (!r->want[i])
-			continue;
-		buf_fmt(out, "%s%s %u", any ? " " : "", status_names[i],
-		    value[i]);
-		any = true;
-	}
-	buf_str(out, ")\r\n");
-	session_ok(s);
-}
-
-static bool
-status_items(struct status_run *r, struct arg_iter *members)
-{
-	struct span word;
-	int i;
-
-	while (arg_take_atom(members, &word)) {
-		for (i = 0; i < STATUS_ITEMS; i++)
-			if (span_is(word, status_names[i]))
-				break;
-		if (i == STATUS_ITEMS)
-			return false;
-		r->want[i] = true;
-	}
-	return arg_at_end(members);
-}
-
-void
-cmd_status(struct session *s, struct arg_iter *it)
-{
-	struct status_run *r = xcalloc(1, sizeof(*r));
-	struct arg_iter members;
-
-	session_run_set(s, r, free);
-	if (!command_folder(s, it, r->name))
-		return;
-	if (!arg_take_list(it, &members) || arg_at_end(&members) ||
-	    !status_items(r, &members)) {
-		session_bad(s, "List of STATUS items expected");
-		return;
-	}
-	if (command_end(s, it))
-		session_job(s, status_job, status_done);
 }

@@ -23,6 +23,7 @@ static struct {
 	int store_dir;
 	struct timer timer;
 	bool late, bytewise;
+	uint64_t quota_bytes, quota_messages;
 } t;
 
 /* --- fakes ----------------------------------------------------------------------- */
@@ -50,6 +51,7 @@ auth_start(struct ipc *c, struct ipc_msg *m, void *arg)
 	PROTO_SEND(c, m->id, AUTH_RESULT, auth_result,
 	    .result = ok ? AUTH_OK : AUTH_BAD,
 	    .mailbox_id = ok ? T_MAILBOX : 0,
+	    .quota_bytes = t.quota_bytes, .quota_messages = t.quota_messages,
 	    .user = SPAN_LIT("kim@a.example"), .ticket = SPAN_LIT("ticket"));
 	return 0;
 }
@@ -67,6 +69,7 @@ auth_step(struct ipc *c, struct ipc_msg *m, void *arg)
 	PROTO_SEND(c, m->id, AUTH_RESULT, auth_result,
 	    .result = ok ? AUTH_OK : AUTH_BAD,
 	    .mailbox_id = ok ? T_MAILBOX : 0,
+	    .quota_bytes = t.quota_bytes, .quota_messages = t.quota_messages,
 	    .user = SPAN_LIT("kim@a.example"), .final = SPAN_LIT("v=x"),
 	    .ticket = SPAN_LIT("ticket"));
 	return 0;
@@ -316,6 +319,13 @@ client_free(struct client **c)
 	buf_fini(&(*c)->given);
 	free(*c);
 	*c = NULL;
+}
+
+void
+t_quota(uint64_t bytes, uint64_t messages)
+{
+	t.quota_bytes = bytes;
+	t.quota_messages = messages;
 }
 
 void

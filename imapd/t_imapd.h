@@ -42,6 +42,8 @@ void client_append(struct client *c, const char *args, const char *message);
 
 /* Clients send one byte at a time, with a turn of the loop in between. */
 void t_bytewise(bool on);
+/* Limits that later logins have; 0: none. */
+void t_quota(uint64_t bytes, uint64_t messages);
 struct server *t_server(void);
 /* Runs the loop for a while. */
 void t_run_ms(unsigned ms);

@@ -1,0 +1,161 @@
+#include "imapd/status.h"
+
+#include <stdlib.h>
+
+#include "base/xmalloc.h"
+#include "imapd/command.h"
+#include "mail/imap_text.h"
+
+/* What an item's figure is made from. */
+struct facts {
+	struct folder_status st;
+	uint64_t deleted_bytes, append_limit;
+};
+
+#define FACT(member)	offsetof(struct facts, member)
+
+static const struct {
+	const char *name;
+	size_t at;			/* in struct facts ... */
+	bool wide;			/* ... as uint64_t, else uint32_t */
+} items[] = {
+	{ "MESSAGES", FACT(st.messages), false },
+	{ "RECENT", FACT(st.recent), false },
+	{ "UIDNEXT", FACT(st.uidnext), false },
+	{ "UIDVALIDITY", FACT(st.uidvalidity), false },
+	{ "UNSEEN", FACT(st.unseen), false },
+	{ "SIZE", FACT(st.bytes), true },		/* RFC 8438 */
+	{ "APPENDLIMIT", FACT(append_limit), true },	/* RFC 7889 */
+	{ "DELETED", FACT(st.deleted), false },		/* RFC 9208 */
+	{ "DELETED-STORAGE", FACT(deleted_bytes), true },
+};
+
+static unsigned
+item_bit(const char *name)
+{
+	size_t i;
+
+	for (i = 0; strcmp(items[i].name, name) != 0; i++)
+		;
+	return 1u << i;
+}
+
+static bool
+item_find(struct span word, size_t *i)
+{
+	for (*i = 0; *i < ARRAY_LEN(items); ++*i)
+		if (span_is(word, items[*i].name))
+			return true;
+	return false;
+}
+
+bool
+status_items_take(struct arg_iter *it, unsigned *out)
+{
+	struct arg_iter members;
+	struct span word;
+	size_t i;
+
+	*out = 0;
+	if (!arg_take_list(it, &members))
+		return false;
+	while (arg_take_atom(&members, &word)) {
+		if (!item_find(word, &i))
+			return false;
+		*out |= 1u << i;
+	}
+	return *out != 0 && arg_at_end(&members);
+}
+
+static uint64_t
+item_value(const struct facts *f, size_t i)
+{
+	const char *p = (const char *)f + items[i].at;
+	uint64_t wide;
+	uint32_t narrow;
+
+	if (items[i].wide) {
+		memcpy(&wide, p, sizeof(wide));
+		return wide;
+	}
+	memcpy(&narrow, p, sizeof(narrow));
+	return narrow;
+}
+
+int
+status_put(struct session *s, struct buf *out, const char *name,
+    unsigned want, struct err *err)
+{
+	struct facts f = {
+	    .append_limit = (uint64_t)s->conf->imap_append_limit };
+	struct buf wire;
+	bool any = false;
+	size_t i;
+	int rc;
+
+	rc = account_folder_status(s->account, name, &f.st, err);
+	/* the only figure that the index does not keep ready */
+	if (rc == 0 && f.st.deleted > 0 &&
+	    (want & item_bit("DELETED-STORAGE")))
+		rc = account_folder_deleted_bytes(s->account, name,
+		    &f.deleted_bytes, err);
+	if (rc < 0)
+		return rc;
+	buf_init(&wire, 4096);
+	folder_name_to_wire(name, *s->conf->imap_hierarchy_separator, &wire);
+	buf_str(out, "* STATUS ");
+	imap_text_astring(out, buf_span(&wire));
+	buf_fini(&wire);
+	buf_str(out, " (");
+	for (i = 0; i < ARRAY_LEN(items); i++) {
+		if (!(want >> i & 1))
+			continue;
+		buf_fmt(out, "%s%s ", any ? " " : "", items[i].name);
+		buf_dec(out, item_value(&f, i));
+		any = true;
+	}
+	buf_str(out, ")\r\n");
+	return 0;
+}
+
+/* --- STATUS ------------------------------------------------------------------------- */
+
+struct status_run {
+	char name[FOLDER_NAME_MAX + 1];
+	unsigned want;
+};
+
+static void
+status_job(struct session *s)
+{
+	struct status_run *r = s->run;
+
+	s->job_rc = status_put(s, &s->out, r->name, r->want, &s->job_err);
+}
+
+static void
+status_done(struct session *s)
+{
+	if (s->job_rc < 0) {
+		session_failed(s, &s->job_err);
+		return;
+	}
+	session_send_out(s);
+	session_ok(s);
+}
+
+void
+cmd_status(struct session *s, struct arg_iter *it)
+{
+	struct status_run *r = xcalloc(1, sizeof(*r));
+
+	session_run_set(s, r, free);
+	if (!command_folder(s, it, r->name))
+		return;
+	if (!status_items_take(it, &r->want)) {
+		session_bad(s, "List of STATUS items expected");
+		return;
+	}
+	if (command_end(s, it))
+		session_job(s, status_job, status_done);
+}

@@ -1,0 +1,17 @@
+/*
+ * STATUS items (RFC 3501 6.3.10 and extensions), as STATUS and LIST (RFC
+ * 5819) ask for them.
+ */
+#ifndef IMAPD_STATUS_H
+#define IMAPD_STATUS_H
+
+#include "imapd/session.h"
+
+/* Takes "(MESSAGES UNSEEN)" into a set of bits. False: it is not one. */
+bool status_items_take(struct arg_iter *it, unsigned *items);
+/* Appends "* STATUS name (...)" of a folder by its name on disk, or nothing
+ * when it fails. In a thread. */
+int status_put(struct session *s, struct buf *out, const char *name,
+    unsigned items, struct err *err) MUST_CHECK;
+
+#endif

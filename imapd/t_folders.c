@@ -1,0 +1,300 @@
+/*
+ * Conversations about mailboxes: LIST in all its forms, STATUS, special uses,
+ * quota. The RFCs' own examples where they have some.
+ */
+#include "imapd/t_imapd.h"
+
+#include "base/xmalloc.h"
+
+/* Makes folders, subscribes to those marked with '+'; '-' only subscribes. */
+static struct client *
+client_with(const char *const *names)
+{
+	struct client *c = client_login();
+	char *line;
+
+	for (; *names != NULL; names++) {
+		const char *name = *names + strspn(*names, "+-");
+
+		line = xasprintf("CREATE \"%s\"", name);
+		client_do(c, line, "OK", "");
+		free(line);
+		if (**names == '+' || **names == '-') {
+			line = xasprintf("SUBSCRIBE \"%s\"", name);
+			client_do(c, line, "OK", "");
+			free(line);
+		}
+		if (**names == '-') {
+			line = xasprintf("DELETE \"%s\"", name);
+			client_do(c, line, "OK", "");
+			free(line);
+		}
+	}
+	return c;
+}
+
+/* The folders of RFC 5258 5's first examples. */
+static const char *const fruit[] = { "+Fruit", "+Fruit/Apple",
+    "+Fruit/Banana", "-Fruit/Peach", "Tofu", "+Vegetable",
+    "+Vegetable/Broccoli", "Vegetable/Corn", NULL };
+
+static void
+test_list_selects_and_returns(void **state)
+{
+	struct client *c = client_with(fruit);
+
+	/* example 1 */
+	client_do(c, "LIST \"\" \"*\"", "OK",
+	    "* LIST (\\HasNoChildren) \"/\" INBOX\r\n"
+	    "* LIST (\\HasChildren) \"/\" Fruit\r\n"
+	    "* LIST (\\HasNoChildren) \"/\" Fruit/Apple\r\n"
+	    "* LIST (\\HasNoChildren) \"/\" Fruit/Banana\r\n"
+	    "* LIST (\\HasNoChildren) \"/\" Tofu\r\n"
+	    "* LIST (\\HasChildren) \"/\" Vegetable\r\n"
+	    "* LIST (\\HasNoChildren) \"/\" Vegetable/Broccoli\r\n"
+	    "* LIST (\\HasNoChildren) \"/\" Vegetable/Corn\r\n");
+	/* examples 2 and 3: subscribed; children only when asked for */
+	client_do(c, "LIST (SUBSCRIBED) \"\" \"*\"", "OK",
+	    "* LIST (\\Subscribed) \"/\" Fruit\r\n"
+	    "* LIST (\\Subscribed) \"/\" Fruit/Apple\r\n"
+	    "* LIST (\\Subscribed) \"/\" Fruit/Banana\r\n"
+	    "* LIST (\\NonExistent \\Subscribed) \"/\" Fruit/Peach\r\n"
+	    "* LIST (\\Subscribed) \"/\" Vegetable\r\n"
+	    "* LIST (\\Subscribed) \"/\" Vegetable/Broccoli\r\n");
+	client_do(c, "LIST () \"\" \"%\" RETURN (CHILDREN)", "OK",
+	    "* LIST (\\HasNoChildren) \"/\" INBOX\r\n"
+	    "* LIST (\\HasChildren) \"/\" Fruit\r\n"
+	    "* LIST (\\HasNoChildren) \"/\" Tofu\r\n"
+	    "* LIST (\\HasChildren) \"/\" Vegetable\r\n");
+	/* examples 4 to 6: REMOTE finds nothing more here */
+	client_do(c, "LIST (REMOTE) \"\" \"%\" RETURN (CHILDREN)", "OK",
+	    "* LIST (\\HasNoChildren) \"/\" INBOX\r\n"
+	    "* LIST (\\HasChildren) \"/\" Fruit\r\n"
+	    "* LIST (\\HasNoChildren) \"/\" Tofu\r\n"
+	    "* LIST (\\HasChildren) \"/\" Vegetable\r\n");
+	client_do(c, "LIST () \"\" \"*\" RETURN (SUBSCRIBED)", "OK",
+	    "* LIST () \"/\" INBOX\r\n"
+	    "* LIST (\\Subscribed) \"/\" Fruit\r\n"
+	    "* LIST (\\Subscribed) \"/\" Fruit/Apple\r\n"
+	    "* LIST (\\Subscribed) \"/\" Fruit/Banana\r\n"
+	    "* LIST () \"/\" Tofu\r\n"
+	    "* LIST (\\Subscribed) \"/\" Vegetable\r\n"
+	    "* LIST (\\Subscribed) \"/\" Vegetable/Broccoli\r\n"
+	    "* LIST () \"/\" Vegetable/Corn\r\n");
+	/* example 7: several patterns */
+	client_do(c, "LIST \"\" (\"INBOX\" \"Tofu\" \"Vegetable/%\")", "OK",
+	    "* LIST () \"/\" INBOX\r\n"
+	    "* LIST () \"/\" Tofu\r\n"
+	    "* LIST () \"/\" Vegetable/Broccoli\r\n"
+	    "* LIST () \"/\" Vegetable/Corn\r\n");
+	client_free(&c);
+}
+
+/* RFC 5258 5, examples 8 to 10. */
+static void
+test_list_recursive_match(void **state)
+{
+	static const char *const names[] = { "Foo", "Foo/Bar", "+Foo/Baz",
+	    "Moo", NULL };
+	struct client *c = client_with(names);
+
+	client_do(c, "LIST (SUBSCRIBED RECURSIVEMATCH) \"\" \"%\"", "OK",
+	    "* LIST () \"/\" Foo (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n");
+	client_do(c, "LIST (SUBSCRIBED) \"\" \"%\"", "OK", "");
+	client_do(c, "LIST (RECURSIVEMATCH SUBSCRIBED) \"Foo/\" \"*\"", "OK",
+	    "* LIST (\\Subscribed) \"/\" Foo/Baz\r\n");
+	client_do(c, "DELETE Foo", "OK", "");
+	client_do(c, "LIST (SUBSCRIBED RECURSIVEMATCH) \"\" \"%\"", "OK",
+	    "* LIST (\\NonExistent) \"/\" Foo (\"CHILDINFO\" "
+	    "(\"SUBSCRIBED\"))\r\n");
+	client_do(c, "LIST (RECURSIVEMATCH) \"\" \"%\"", "BAD", "");
+	client_do(c, "LIST (REMOTE RECURSIVEMATCH) \"\" \"%\"", "BAD", "");
+	client_do(c, "LIST (BOGUS) \"\" \"%\"", "BAD Unknown LIST option",
+	    "");
+	client_do(c, "LIST \"\" \"%\" RETURN (BOGUS)", "BAD", "");
+	client_do(c, "LIST \"\" \"%\" RETURN", "BAD", "");
+	client_do(c, "LIST \"\" \"%\" GIVE (CHILDREN)", "BAD", "");
+	client_do(c, "LIST \"\" ()", "BAD", "");
+	client_do(c, "LSUB (SUBSCRIBED) \"\" \"%\"", "BAD", "");
+	client_free(&c);
+}
+
+static void
+test_lsub_tells_parents_instead_of_children(void **state)
+{
+	static const char *const names[] = { "+a/b/c", "+d", "+e/f", NULL };
+	struct client *c = client_with(names);
+
+	client_do(c, "LSUB \"\" \"*\"", "OK",
+	    "* LSUB () \"/\" a/b/c\r\n"
+	    "* LSUB () \"/\" d\r\n"
+	    "* LSUB () \"/\" e/f\r\n");
+	client_do(c, "LSUB \"\" \"%\"", "OK",
+	    "* LSUB (\\Noselect) \"/\" a\r\n"
+	    "* LSUB () \"/\" d\r\n"
+	    "* LSUB (\\Noselect) \"/\" e\r\n");
+	client_do(c, "LSUB a/ \"%\"", "OK",
+	    "* LSUB (\\Noselect) \"/\" a/b\r\n");
+	client_do(c, "LIST \"\" \"\"", "OK",
+	    "* LIST (\\Noselect) \"/\" \"\"\r\n");
+	client_do(c, "DELETE a", "OK", "");
+	client_do(c, "LIST \"\" \"a%\"", "OK",
+	    "* LIST (\\Noselect \\HasChildren) \"/\" a\r\n");
+	client_free(&c);
+}
+
+/* RFC 5819 4. */
+static void
+test_list_status(void **state)
+{
+	static const char *const names[] = { "bar", "foo/x", NULL };
+	struct client *c = client_with(names);
+
+	client_append(c, "", "Subject: one\n\nhello\n");
+	client_append(c, "(\\Seen) ", "Subject: two\n\nhello\n");
+	client_do(c, "DELETE foo", "OK", "");
+	client_do(c, "LIST \"\" % RETURN (STATUS (MESSAGES UNSEEN))", "OK",
+	    "* LIST () \"/\" INBOX\r\n"
+	    "* STATUS INBOX (MESSAGES 2 UNSEEN 1)\r\n"
+	    "* LIST () \"/\" bar\r\n"
+	    "* STATUS bar (MESSAGES 0 UNSEEN 0)\r\n"
+	    "* LIST (\\NonExistent) \"/\" foo\r\n");
+	client_do(c, "LIST (SUBSCRIBED RECURSIVEMATCH) \"\" % RETURN "
+	    "(CHILDREN STATUS (SIZE))", "OK", "");
+	client_do(c, "LIST \"\" % RETURN (STATUS ())", "BAD", "");
+	client_do(c, "LIST \"\" % RETURN (STATUS)", "BAD", "");
+	client_do(c, "LIST \"\" % RETURN (STATUS (BOGUS))", "BAD", "");
+	client_free(&c);
+}
+
+static void
+test_status_items(void **state)
+{
+	struct client *c = client_login();
+
+	client_append(c, "", "Subject: one\n\nhello\n");
+	client_append(c, "(\\Deleted) ", "Subject: two\n\nhello you\n");
+	client_do(c, "STATUS INBOX (SIZE)", "OK",
+	    "* STATUS INBOX (SIZE 50)\r\n");
+	client_do(c, "STATUS INBOX (DELETED DELETED-STORAGE APPENDLIMIT)",
+	    "OK", "* STATUS INBOX (APPENDLIMIT 52428800 DELETED 1 "
+	    "DELETED-STORAGE 27)\r\n");
+	client_do(c, "SELECT INBOX", "OK", NULL);
+	client_do(c, "EXPUNGE", "OK", "* 2 EXPUNGE\r\n"
+	    "* 1 RECENT\r\n");
+	client_do(c, "STATUS INBOX (SIZE DELETED-STORAGE)", "OK",
+	    "* STATUS INBOX (SIZE 23 DELETED-STORAGE 0)\r\n");
+	client_free(&c);
+}
+
+/* RFC 6154 5. */
+static void
+test_special_use(void **state)
+{
+	static const char *const names[] = { "Sent", "Spam", "ToDo", NULL };
+	struct client *c = client_with(names);
+
+	/* by their names, as imap_special_use says */
+	client_do(c, "LIST \"\" \"S*\"", "OK",
+	    "* LIST (\\HasNoChildren \\Sent) \"/\" Sent\r\n"
+	    "* LIST (\\HasNoChildren \\Junk) \"/\" Spam\r\n");
+	/* 5.3 */
+	client_do(c, "CREATE MySpecial (USE (\\Drafts \\Sent))", "OK", "");
+	client_do(c, "CREATE Everything (USE (\\All))", "NO [USEATTR]", "");
+	client_do(c, "CREATE Other (USE (\\Sent))", "NO [USEATTR]", "");
+	client_do(c, "LIST \"\" Other", "OK", "");
+	client_do(c, "LIST (SPECIAL-USE) \"\" \"*\"", "OK",
+	    "* LIST (\\Drafts \\Sent) \"/\" MySpecial\r\n"
+	    "* LIST (\\Junk) \"/\" Spam\r\n");
+	client_do(c, "LIST \"\" \"%\" RETURN (SPECIAL-USE)", "OK",
+	    "* LIST () \"/\" INBOX\r\n"
+	    "* LIST (\\Drafts \\Sent) \"/\" MySpecial\r\n"
+	    "* LIST () \"/\" Sent\r\n"
+	    "* LIST (\\Junk) \"/\" Spam\r\n"
+	    "* LIST () \"/\" ToDo\r\n");
+	/* the use goes with the folder, and ends with it */
+	client_do(c, "RENAME MySpecial Work/Special", "OK", "");
+	client_do(c, "LIST (SPECIAL-USE) \"\" W*", "OK",
+	    "* LIST (\\Drafts \\Sent) \"/\" Work/Special\r\n");
+	client_do(c, "LIST (SPECIAL-USE RECURSIVEMATCH) \"\" W%", "OK",
+	    "* LIST () \"/\" Work (\"CHILDINFO\" (\"SPECIAL-USE\"))\r\n");
+	client_do(c, "RENAME Work Play", "OK", "");
+	client_do(c, "LIST (SPECIAL-USE) \"\" P*", "OK",
+	    "* LIST (\\Drafts \\Sent) \"/\" Play/Special\r\n");
+	client_do(c, "DELETE Play/Special", "OK", "");
+	client_do(c, "LIST (SPECIAL-USE) \"\" \"*\"", "OK",
+	    "* LIST (\\Sent) \"/\" Sent\r\n"
+	    "* LIST (\\Junk) \"/\" Spam\r\n");
+	client_do(c, "CREATE x (USE \\Sent)", "BAD", "");
+	client_do(c, "CREATE x (BOGUS (\\Sent))", "BAD", "");
+	client_do(c, "CREATE x USE", "BAD", "");
+	client_free(&c);
+}
+
+static void
+test_quota(void **state)
+{
+	struct client *c;
+
+	t_quota(0, 0);
+	c = client_login();
+	client_do(c, "GETQUOTAROOT INBOX", "OK", "* QUOTAROOT INBOX\r\n");
+	client_do(c, "GETQUOTA \"\"", "NO [NONEXISTENT]", "");
+	client_free(&c);
+	t_quota(512 * 1024, 2);
+	c = client_login();
+	client_append(c, "", "Subject: one\n\nhello\n");
+	client_do(c, "GETQUOTA \"\"", "OK",
+	    "* QUOTA \"\" (STORAGE 1 512 MESSAGE 1 2)\r\n");
+	client_do(c, "GETQUOTA other", "NO [NONEXISTENT]", "");
+	client_do(c, "GETQUOTAROOT INBOX", "OK",
+	    "* QUOTAROOT INBOX \"\"\r\n"
+	    "* QUOTA \"\" (STORAGE 1 512 MESSAGE 1 2)\r\n");
+	client_do(c, "GETQUOTAROOT nowhere", "NO [NONEXISTENT]", "");
+	client_do(c, "SETQUOTA \"\" (STORAGE 512)", "NO [NOPERM]", "");
+	client_do(c, "SETQUOTA \"\"", "BAD", "");
+	client_do(c, "GETQUOTA", "BAD", "");
+	client_append(c, "", "Subject: two\n\nhello\n");
+	client_do(c, "APPEND INBOX {4+}\r\na: b", "NO [OVERQUOTA]", "");
+	client_free(&c);
+	t_quota(0, 7);
+	c = client_login();
+	client_do(c, "GETQUOTA \"\"", "OK", "* QUOTA \"\" (MESSAGE 2 7)\r\n");
+	client_free(&c);
+	t_quota(0, 0);
+}
+
+static int
+setup_bytewise(void **state)
+{
+	t_bytewise(true);
+	return t_setup(state);
+}
+
+static int
+teardown_bytewise(void **state)
+{
+	t_bytewise(false);
+	return t_teardown(state);
+}
+
+#define WHOLE(f) cmocka_unit_test_setup_teardown(f, t_setup, t_teardown)
+#define BYTES(f) { #f " byte by byte", f, setup_bytewise, teardown_bytewise, \
+	NULL }
+#define T(f) WHOLE(f), BYTES(f)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_list_selects_and_returns),
+		T(test_list_recursive_match),
+		T(test_lsub_tells_parents_instead_of_children),
+		T(test_list_status),
+		T(test_status_items),
+		T(test_special_use),
+		T(test_quota),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
