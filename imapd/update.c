@@ -67,10 +67,11 @@ static void
 flags_slice(struct session *s)
 {
 	uint32_t seq;
+	bool flags;
 	int i;
 
 	for (i = 0; i < FLAGS_PER_SLICE; i++) {
-		if (!folder_changed_next(s->folder, &seq)) {
+		if (!folder_changed_next(s->folder, &seq, &flags)) {
 			s->update_done(s);
 			return;
 		}

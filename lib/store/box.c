@@ -114,6 +114,15 @@ index_reopen(struct box *b, struct err *err)
 	return 0;
 }
 
+/* Somebody deleted the file, or has put another in its place. */
+static bool
+index_is_unlinked(const struct box *b)
+{
+	struct stat st;
+
+	return fstat(b->index, &st) == 0 && st.st_nlink == 0;
+}
+
 /* Reads the header of the file that is current; tail_ok stays true only when
  * nothing was written since our own last write. */
 static int
@@ -123,7 +132,8 @@ header_load(struct box *b, struct err *err)
 	int rc, tries;
 
 	for (tries = 0; tries < 3; tries++) {
-		if (b->index == -1 && (rc = index_reopen(b, err)) < 0)
+		if ((b->index == -1 || index_is_unlinked(b)) &&
+		    (rc = index_reopen(b, err)) < 0)
 			return rc;
 		rc = index_header_read(b->index, &b->h, err);
 		if (rc < 0) {
@@ -275,22 +285,33 @@ mtimes_take(struct box *b)
 
 /* --- changes --- */
 
-/* A UID beyond the ceiling needs a higher one on disk first. */
-static int
-ceiling_raise(struct box *b, uint32_t n, struct err *err)
+static bool
+ceilings_hold(const struct box *b, uint32_t uid_end)
+{
+	return uid_end <= b->hd.ceiling && b->h.modseq + 1 < b->hd.modseq;
+}
+
+/* Both are raised together, so that they cost one sync. */
+int
+box_ceilings(struct box *b, uint32_t uid_end, struct err *err)
 {
 	struct head h;
 	int rc;
 
-	if (b->h.uidnext > UINT32_MAX - n - HEAD_STEP)
-		return err_set(err, ERR_PERM, PS_EFULL, "UIDs are used up");
+	ps_assert(b->locked);
+	if (ceilings_hold(b, uid_end))
+		return 0;
+	/* others may have raised them since we looked */
 	rc = head_read(b->head, HEAD_FOLDER, &h, err);
 	if (rc < 0)
 		return rc;
 	b->hd = h;
-	if (b->h.uidnext + n <= h.ceiling)
+	if (ceilings_hold(b, uid_end))
 		return 0;
-	h.ceiling = b->h.uidnext + n + HEAD_STEP;
+	if (uid_end > UINT32_MAX - HEAD_STEP)
+		return err_set(err, ERR_PERM, PS_EFULL, "UIDs are used up");
+	h.ceiling = MAX(h.ceiling, uid_end + HEAD_STEP);
+	h.modseq = MAX(h.modseq, b->h.modseq + 1 + HEAD_MODSEQ_STEP);
 	rc = head_write(b->head, HEAD_FOLDER, &h, err);
 	if (rc < 0)
 		return rc;
@@ -306,11 +327,12 @@ box_change_begin(struct box *b, uint32_t n, uint32_t *first, struct err *err)
 	int rc;
 
 	ps_assert(b->locked);
-	if (n > 0 && (uint64_t)b->h.uidnext + n > b->hd.ceiling) {
-		rc = ceiling_raise(b, n, err);
-		if (rc < 0)
-			return rc;
-	}
+	if (n > UINT32_MAX - HEAD_STEP - b->h.uidnext)
+		return err_set(err, ERR_PERM, PS_EFULL, "UIDs are used up");
+	rc = box_ceilings(b, b->h.uidnext + n, err);
+	if (rc < 0)
+		return rc;
+	b->modseq_taken = false;
 	b->dirs_clean = !box_dirs_changed(b);
 	if (first != NULL)
 		*first = b->h.uidnext;
@@ -322,7 +344,7 @@ box_change_begin(struct box *b, uint32_t n, uint32_t *first, struct err *err)
 int
 box_change_end(struct box *b, struct err *err)
 {
-	b->h.modseq++;
+	b->h.modseq += b->modseq_taken;
 	b->h.state &= ~(uint32_t)INDEX_DIRTY;
 	if (b->dirs_clean)
 		mtimes_take(b);
@@ -409,7 +431,7 @@ change_note(struct index_header *h, uint32_t group)
 int
 box_group_write(struct box *b, struct index_group *g, struct err *err)
 {
-	g->modseq = box_modseq(b);
+	g->modseq = b->h.modseq + 1;
 	index_group_seal(g);
 	if (disk_pwrite(b->index, g, sizeof(*g),
 	    (off_t)index_group_offset(g->number)) == -1) {

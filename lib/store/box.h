@@ -33,6 +33,7 @@ struct box {
 	struct index_group *tail;	/* the last group, if tail_ok; NULL
 					 * until records were added */
 	bool tail_ok;
+	bool modseq_taken;		/* by the change under way */
 };
 
 enum box_open_how { BOX_EXISTING, BOX_CREATE };
@@ -102,12 +103,18 @@ int box_cache_renew(struct box *b, struct index_rec *recs, size_t n,
 /* Opens the cache file if it belongs to this index. */
 bool box_cache_open(struct box *b);
 
-/* The next modseq of this change: one number for all it does. */
+/* The modseq of this change: one number for all it does, and none when it
+ * does nothing that a reader could see. */
 static inline uint64_t
-box_modseq(const struct box *b)
+box_modseq(struct box *b)
 {
+	b->modseq_taken = true;
 	return b->h.modseq + 1;
 }
+/* Sees to it that the head file's ceilings on disk are above the UIDs below
+ * uid_end and the next modseq. Locked. */
+int box_ceilings(struct box *b, uint32_t uid_end, struct err *err)
+    MUST_CHECK;
 
 /* --- file names ----------------------------------------------------------- */
 

@@ -1,6 +1,7 @@
 /*
  * Views: opening, merging what the index says, telling it. The rest of
- * folder.h is in folder_msg.c, folder_change.c and folder_add.c.
+ * folder.h is in folder_msg.c, folder_change.c, folder_append.c, folder_copy.c
+ * and folder_vanished.c.
  */
 #include "store/folder.h"
 
@@ -44,6 +45,18 @@ gone_mark(struct folder *f, struct view_msg *m)
 }
 
 void
+view_mark(struct folder *f, struct view_msg *m, bool flags)
+{
+	if (!m->changed && !m->stamped)
+		f->n_changed++;
+	if (flags)
+		m->changed = true;
+	else
+		m->stamped = true;
+	f->changed_at = MIN(f->changed_at, (size_t)(m - f->msg));
+}
+
+void
 view_rec_set(struct folder *f, struct view_msg *m, const struct index_rec *r,
     bool silent)
 {
@@ -51,6 +64,7 @@ view_rec_set(struct folder *f, struct view_msg *m, const struct index_rec *r,
 
 	if (r->state & REC_GONE) {
 		m->r.state = r->state;
+		m->r.modseq = r->modseq;
 		gone_mark(f, m);
 		return;
 	}
@@ -58,11 +72,8 @@ view_rec_set(struct folder *f, struct view_msg *m, const struct index_rec *r,
 	f->n_unseen += !(r->flags & MSG_SEEN);
 	m->r = *r;
 	f->flags_seen |= r->flags;
-	if (!differs || silent || m->changed)
-		return;
-	m->changed = true;
-	f->n_changed++;
-	f->changed_at = MIN(f->changed_at, (size_t)(m - f->msg));
+	if (differs && !silent)
+		view_mark(f, m, true);
 }
 
 static struct view_msg *
@@ -114,8 +125,8 @@ group_merge(struct folder *f, const struct index_group *g)
 }
 
 /* A group that a writer is at may fail its checks for a moment. */
-static int
-group_fetch(struct folder *f, uint32_t number, struct index_group *g,
+int
+view_group(struct folder *f, uint32_t number, struct index_group *g,
     struct err *err)
 {
 	struct box *b = f->box;
@@ -154,7 +165,7 @@ merge_changed(struct folder *f, uint64_t from, uint64_t to, struct err *err)
 		if (number == last)
 			continue;
 		last = number;
-		rc = group_fetch(f, number, &g, err);
+		rc = view_group(f, number, &g, err);
 		if (rc < 0)
 			return rc;
 		group_merge(f, &g);
@@ -184,7 +195,7 @@ merge_run(struct folder *f, uint32_t from, uint32_t n,
 			group_merge(f, &mem[i]);
 			continue;
 		}
-		rc = group_fetch(f, from + i, &one, err);
+		rc = view_group(f, from + i, &one, err);
 		if (rc < 0)
 			return rc;
 		group_merge(f, &one);
@@ -244,6 +255,7 @@ merge_once(struct folder *f, struct err *err)
 	f->uidvalidity = h->uidvalidity;
 	f->uidnext = h->uidnext;
 	f->modseq = h->modseq;
+	f->forgotten = h->forgotten;
 	f->n_lazy = h->n_lazy;
 	return 0;
 }
@@ -435,6 +447,18 @@ folder_highest_modseq(const struct folder *f)
 	return MAX(f->modseq, 1);
 }
 
+uint64_t
+folder_told_modseq(const struct folder *f)
+{
+	uint64_t least = folder_highest_modseq(f);
+	size_t i;
+
+	for (i = 0; f->n_gone > 0 && i < f->n; i++)
+		if (f->msg[i].gone)
+			least = MIN(least, f->msg[i].r.modseq - 1);
+	return MAX(least, 1);
+}
+
 bool
 folder_msg(const struct folder *f, uint32_t seq, struct folder_msg *m)
 {
@@ -488,8 +512,17 @@ view_live(struct folder *f, uint32_t seq)
 
 /* --- telling --- */
 
+void
+folder_told(struct folder *f, uint32_t seq)
+{
+	struct view_msg *m = &f->msg[seq - 1];
+
+	f->n_changed -= m->changed || m->stamped;
+	m->changed = m->stamped = false;
+}
+
 bool
-folder_changed_next(struct folder *f, uint32_t *seq)
+folder_changed_next(struct folder *f, uint32_t *seq, bool *flags)
 {
 	size_t i;
 
@@ -497,10 +530,10 @@ folder_changed_next(struct folder *f, uint32_t *seq)
 		return false;
 	for (i = f->changed_at; i < f->n; i++) {
 		struct view_msg *m = &f->msg[i];
-		if (!m->changed)
+		if (!m->changed && !m->stamped)
 			continue;
-		m->changed = false;
-		f->n_changed--;
+		*flags = m->changed;
+		folder_told(f, (uint32_t)i + 1);
 		f->changed_at = i + 1;
 		if (m->gone)
 			continue;
@@ -522,7 +555,7 @@ static void
 gone_forget(struct folder *f, const struct view_msg *m)
 {
 	f->n_recent -= m->recent;
-	f->n_changed -= m->changed;
+	f->n_changed -= m->changed || m->stamped;
 	f->n_unseen -= !(m->r.flags & MSG_SEEN);
 }
 

@@ -62,6 +62,9 @@ uint32_t folder_first_unseen(const struct folder *f);	/* seq, 0: none */
 uint32_t folder_uidvalidity(const struct folder *f);
 uint32_t folder_uidnext(const struct folder *f);
 uint64_t folder_highest_modseq(const struct folder *f);
+/* The same, but below that of any expunge that was not taken yet: who was told
+ * no more than this has missed nothing (RFC 7162 3.2). */
+uint64_t folder_told_modseq(const struct folder *f);
 
 /* Message at seq (1..exists); false beyond. */
 bool folder_msg(const struct folder *f, uint32_t seq, struct folder_msg *m);
@@ -77,10 +80,12 @@ uint32_t folder_seq_from(const struct folder *f, uint32_t uid);
  * marks expunged ones `gone` (they keep their seq until told). */
 int folder_refresh(struct folder *f, struct err *err) MUST_CHECK;
 
-/* The next message whose flags changed since last asked, in no promised
- * order; false when there is none. Send FETCH (FLAGS) for it. Also says so
- * for our own folder_store unless that was silent. */
-bool folder_changed_next(struct folder *f, uint32_t *seq);
+/* The next message that changed since last asked, in no promised order; false
+ * when there is none. Send FETCH (FLAGS) for it, or, without `flags`, FETCH
+ * (MODSEQ). Also says so for our own folder_store, as that asked for. */
+bool folder_changed_next(struct folder *f, uint32_t *seq, bool *flags);
+/* The client was told flags and modseq of this message (1..exists). */
+void folder_told(struct folder *f, uint32_t seq);
 
 /* Takes all gone messages out of the view at once. *seqs (malloc'ed, yours)
  * are the numbers to send as `* n EXPUNGE`, in this order (RFC 3501 7.4.1);
@@ -88,6 +93,13 @@ bool folder_changed_next(struct folder *f, uint32_t *seq);
 size_t folder_expunged_take(struct folder *f, uint32_t **seqs,
     uint32_t **uids);
 bool folder_has_gone(const struct folder *f);
+
+/* The UIDs that were expunged after modseq `since`, ascending, but those that
+ * this view still holds as gone; *uids is malloc'ed and yours. *known is false
+ * when the folder's memory does not reach back so far (doc/store-format.md 5):
+ * then every UID that is not there may have gone since. */
+int folder_vanished(struct folder *f, uint64_t since, uint32_t **uids,
+    size_t *n, bool *known, struct err *err) MUST_CHECK;
 
 /* --- message contents ---------------------------------------------------- */
 
@@ -128,7 +140,8 @@ enum flag_op { FLAG_SET, FLAG_ADD, FLAG_REMOVE };
 struct flag_change {
 	enum flag_op op;
 	uint32_t flags;
-	bool silent;			/* changed_next says nothing */
+	bool silent;			/* changed_next says nothing ... */
+	bool stamp;			/* ... but that there is a modseq */
 	uint64_t unchanged_since;	/* CONDSTORE; UINT64_MAX: always */
 };
 /* Changes flags of the n messages at seqs (ascending). Gone ones are passed

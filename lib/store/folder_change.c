@@ -61,6 +61,7 @@ view_taken(struct folder *f, bool whole)
 {
 	f->changes = f->box->h.changes;
 	f->modseq = f->box->h.modseq;
+	f->forgotten = f->box->h.forgotten;
 	f->n_lazy = f->box->h.n_lazy;
 	if (!whole)
 		f->generation = 0;
@@ -154,19 +155,23 @@ store_is_idle(struct folder *f, const uint32_t *seqs, size_t n,
 	return true;
 }
 
-/* A client that asked gets its FETCH also for what was so before. */
+/* A client that asked gets its FETCH also for what was so before, but not
+ * for those that failed. */
 static void
-answer_mark(struct folder *f, const uint32_t *seqs, size_t n)
+answer_mark(struct folder *f, const uint32_t *seqs, size_t n,
+    const struct store_arg *a)
 {
-	size_t i;
+	size_t i, failed = 0;
 
+	if (a->c->silent && !a->c->stamp)
+		return;
 	for (i = 0; i < n; i++) {
 		struct view_msg *m = view_live(f, seqs[i]);
-		if (m == NULL || m->changed)
-			continue;
-		m->changed = true;
-		f->n_changed++;
-		f->changed_at = MIN(f->changed_at, (size_t)seqs[i] - 1);
+		if (a->failed != NULL && failed < a->n_failed &&
+		    a->failed[failed] == seqs[i])
+			failed++;
+		else if (m != NULL)
+			view_mark(f, m, !a->c->silent);
 	}
 }
 
@@ -186,8 +191,8 @@ folder_store(struct folder *f, const uint32_t *seqs, size_t n,
 	box_unlock(f->box);
 	if (n_failed != NULL)
 		*n_failed = a.n_failed;
-	if (rc == 0 && !c->silent)
-		answer_mark(f, seqs, n);
+	if (rc == 0)
+		answer_mark(f, seqs, n, &a);
 	return rc;
 }
 

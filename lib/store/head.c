@@ -33,6 +33,7 @@ head_parse(enum head_kind kind, struct span s, struct head *h)
 	h->uidvalidity = get_u32(s.p + 12);
 	h->ceiling = get_u32(s.p + 16);
 	memcpy(h->boot, s.p + 24, sizeof(h->boot));
+	h->modseq = get_u64(s.p + 40);
 	return h->uidvalidity != 0;
 }
 
@@ -44,6 +45,7 @@ head_make(enum head_kind kind, const struct head *h, char out[HEAD_SIZE])
 	put_u32(out + 12, h->uidvalidity);
 	put_u32(out + 16, h->ceiling);
 	memcpy(out + 24, h->boot, sizeof(h->boot));
+	put_u64(out + 40, h->modseq);
 	put_u32(out + 8, head_crc(out));
 }
 

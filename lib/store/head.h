@@ -1,6 +1,6 @@
 /*
  * postern.head and postern.account (doc/store-format.md, 4): UIDVALIDITY and
- * the ceiling of UIDs. Truth, not cache. Blocks.
+ * the ceilings of UIDs and mod-sequences. Truth, not cache. Blocks.
  */
 #ifndef STORE_HEAD_H
 #define STORE_HEAD_H
@@ -10,10 +10,12 @@
 
 #define HEAD_SIZE	64
 #define HEAD_STEP	1024		/* UIDs per raise of the ceiling */
+#define HEAD_MODSEQ_STEP (UINT64_C(1) << 20)
 
 struct head {
 	uint32_t uidvalidity;		/* account file: last one given */
 	uint32_t ceiling;		/* UIDs given out are below it */
+	uint64_t modseq;		/* so are modseqs; 0: not known */
 	uint8_t boot[16];
 };
 

@@ -64,7 +64,9 @@ struct index_header {
 	uint32_t compact_gone;		/* GONE records after the last try */
 	uint32_t ring[INDEX_RING];	/* group of change c: [c % RING] */
 	uint64_t lf_bytes;		/* live: what CRLF would add to bytes */
-	uint8_t pad[864];
+	uint64_t forgotten;		/* highest modseq of an expunge that
+					 * has no record any more */
+	uint8_t pad[856];
 };
 _Static_assert(sizeof(struct index_header) == INDEX_PAGE, "format");
 

@@ -65,6 +65,7 @@ reconcile_head_new(struct box *b, struct err *err)
 		return rc;
 	b->hd.uidvalidity = v;
 	b->hd.ceiling = 1 + HEAD_STEP;
+	b->hd.modseq = HEAD_MODSEQ_STEP;
 	b->head_fresh = true;
 	return head_write(b->head, HEAD_FOLDER, &b->hd, err);
 }
@@ -103,8 +104,20 @@ old_load(struct job *j)
 			    j->old[j->n_old - 1].uid)
 				j->old[j->n_old++] = g.rec[n];
 	}
-	if (j->n_old != b->h.n_recs)
+	/* What a change that did not end wrote must be told to those who know
+	 * the groups as they were before, and have its modseq to itself. */
+	if (j->n_old != b->h.n_recs || (b->h.state & INDEX_DIRTY))
 		j->changed = true;
+	for (n = 0; n < j->n_old; n++)
+		b->h.modseq = MAX(b->h.modseq, j->old[n].modseq);
+}
+
+/* An expunge that is remembered no longer: who asks about the time before it
+ * is told all UIDs that are not there. */
+static void
+expunge_forget(struct box *b, const struct index_rec *r)
+{
+	b->h.forgotten = MAX(b->h.forgotten, r->modseq);
 }
 
 static void
@@ -212,6 +225,9 @@ match_take(struct job *j, const struct index_rec *old, struct scan_ent *e,
 		r.modseq = box_modseq(j->b);
 		j->changed = true;
 	}
+	/* flags that the cut took back are news again */
+	if (j->boot_changed)
+		r.modseq = box_modseq(j->b);
 	if (!cache_fits(j, &r, e->f.base)) {
 		int rc = name_cache(j, &r, e->f.base, err);
 		if (rc < 0)
@@ -299,10 +315,12 @@ gone_take(struct job *j, const struct index_rec *old, struct scan_ent *e,
 		r.state |= REC_UNLINKED;
 		j->changed = true;
 	}
-	if (r.date + GONE_KEPT_S < j->now)
-		j->changed = true;
-	else
+	if (r.date + GONE_KEPT_S >= j->now) {
 		(void)out_add(j, &r);
+		return 0;
+	}
+	expunge_forget(j->b, &r);
+	j->changed = true;
 	return 0;
 }
 
@@ -502,14 +520,7 @@ uid_room(struct job *j, uint32_t next, size_t n, struct err *err)
 
 	if (n > INDEX_RECS_MAX || next > UINT32_MAX - HEAD_STEP - n)
 		return err_set(err, ERR_PERM, PS_EFULL, "UIDs are used up");
-	if (next + n < b->hd.ceiling)
-		return 0;
-	b->hd.ceiling = next + (uint32_t)n + HEAD_STEP;
-	if (head_write(b->head, HEAD_FOLDER, &b->hd, err) < 0)
-		return PS_EIO;
-	if (disk_fdatasync(b->head) == -1)
-		return err_errno(err, "sync %s", STORE_HEAD);
-	return 0;
+	return box_ceilings(b, next + (uint32_t)n, err);
 }
 
 static int
@@ -668,15 +679,24 @@ header_start(struct job *j)
 	struct box *b = j->b;
 	uint64_t generation;
 
+	if (j->index_ok && !j->boot_changed)
+		return;
+	j->changed = true;
+	/* Flags and expunges that readers were told of may be undone: none of
+	 * their modseqs can be trusted, and no new one may be below. A head
+	 * file of 0.1 knows no ceiling. */
+	generation = (uint64_t)clock_wall_us();
+	if (!b->head_fresh)
+		b->h.modseq = MAX(b->h.modseq, b->hd.modseq != 0 ?
+		    b->hd.modseq : generation);
+	b->h.forgotten = b->h.modseq;
 	if (j->index_ok)
 		return;
-	generation = (uint64_t)clock_wall_us();
-	memset(&b->h, 0, sizeof(b->h));
+	b->h = (struct index_header){ .modseq = b->h.modseq,
+	    .forgotten = b->h.forgotten };
 	b->h.uidvalidity = b->hd.uidvalidity;
 	b->h.generation = generation;
-	b->h.modseq = b->head_fresh ? 0 : generation;
 	b->h.uidnext = b->head_fresh ? 1 : b->hd.ceiling;
-	j->changed = true;
 }
 
 /* The first UID that may be given out now (doc/store-format.md, 4). */
@@ -731,9 +751,14 @@ static int
 job_run(struct job *j, struct err *err)
 {
 	struct box *b = j->b;
+	struct head hd;
 	uint32_t next;
 	int rc;
 
+	/* another process may have raised the ceilings */
+	if (head_read(b->head, HEAD_FOLDER, &hd, NULL) == 0 &&
+	    hd.uidvalidity == b->hd.uidvalidity)
+		b->hd = hd;
 	old_load(j);
 	cache_check(j);
 	j->boot_changed = !b->head_fresh && (!store_boot_is_now(b->hd.boot) ||
@@ -783,6 +808,12 @@ box_reconcile(struct box *b, struct err *err)
 	return rc;
 }
 
+static bool
+rec_is_needed(const struct index_rec *r, int64_t now)
+{
+	return !(r->state & REC_UNLINKED) || r->date + GONE_KEPT_S >= now;
+}
+
 /* Leaves out GONE records that nobody needs any more. The cache starts anew
  * with the entries of the living. */
 int
@@ -798,10 +829,12 @@ box_compact(struct box *b, struct err *err)
 	j.now = clock_wall_us() / 1000000;
 	old_load(&j);
 	for (i = 0; i < j.n_old; i++)
-		if (!(j.old[i].state & REC_UNLINKED) ||
-		    j.old[i].date + GONE_KEPT_S >= j.now)
+		if (rec_is_needed(&j.old[i], j.now))
 			(void)out_add(&j, &j.old[i]);
 	if (j.n_out < j.n_old && j.n_old == b->h.n_recs) {
+		for (i = 0; i < j.n_old; i++)
+			if (!rec_is_needed(&j.old[i], j.now))
+				expunge_forget(b, &j.old[i]);
 		b->h.compact_gone = (uint32_t)j.n_out - b->h.n_live;
 		rc = box_cache_renew(b, j.out, j.n_out, err);
 		if (rc == 0)

@@ -59,7 +59,7 @@ two_views_see_each_other(void **state)
 	struct folder *f, *g;
 	struct folder_msg m;
 	uint32_t one[] = { 2 }, seq, *seqs, *uids;
-	bool more;
+	bool more, flags;
 	struct err err;
 	char name[256];
 
@@ -70,15 +70,15 @@ two_views_see_each_other(void **state)
 	f = t_folder(a, "");
 	g = t_folder(a, "");
 	t_ok(folder_store(f, one, 1, &seen, NULL, NULL, &err));
-	assert_true(folder_changed_next(f, &seq));
+	assert_true(folder_changed_next(f, &seq, &flags));
 	assert_int_equal(seq, 2);
-	assert_false(folder_changed_next(f, &seq));
+	assert_false(folder_changed_next(f, &seq, &flags));
 	assert_true(folder_msg(g, 2, &m));
 	assert_int_equal(m.flags, 0);
 	t_ok(folder_refresh(g, &err));
-	assert_true(folder_changed_next(g, &seq));
+	assert_true(folder_changed_next(g, &seq, &flags));
 	assert_int_equal(seq, 2);
-	assert_false(folder_changed_next(g, &seq));
+	assert_false(folder_changed_next(g, &seq, &flags));
 	assert_true(folder_msg(g, 2, &m));
 	assert_int_equal(m.flags, MSG_SEEN);
 	assert_int_equal(folder_unseen(g), 2);
@@ -237,6 +237,7 @@ many_messages_many_groups(void **state)
 	struct folder *f, *g;
 	struct folder_status st;
 	struct err err;
+	bool flags;
 
 	for (i = 0; i < N; i++) {
 		items[i].data = SPAN_LIT(T_TEXT("m"));
@@ -252,7 +253,7 @@ many_messages_many_groups(void **state)
 	t_ok(folder_store(f, seqs, N, &seen, NULL, NULL, &err));
 	assert_int_equal(folder_unseen(f), 0);
 	t_ok(folder_refresh(g, &err));
-	while (folder_changed_next(g, &seq))
+	while (folder_changed_next(g, &seq, &flags))
 		n++;
 	assert_int_equal(n, N);
 	assert_int_equal(folder_unseen(g), 0);

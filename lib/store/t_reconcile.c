@@ -119,6 +119,7 @@ foreign_renames_and_removals_count(void **state)
 	struct folder_msg m;
 	uint32_t seq, *seqs;
 	struct err err;
+	bool flags;
 	int fd;
 
 	(void)t_deliver(s, "3kF9tQ010100", T_TEXT("one"));
@@ -132,7 +133,7 @@ foreign_renames_and_removals_count(void **state)
 	t_ok(folder_msg_open(f, 1, &fd, &err));
 	(void)close(fd);
 	t_ok(folder_refresh(f, &err));
-	assert_true(folder_changed_next(f, &seq));
+	assert_true(folder_changed_next(f, &seq, &flags));
 	assert_true(folder_msg(f, 1, &m));
 	assert_int_equal(m.flags, MSG_ANSWERED);
 	assert_int_equal(m.uid, 1);

@@ -13,7 +13,9 @@
 struct view_msg {
 	struct index_rec r;
 	uint32_t slot;			/* its number in the index */
-	bool recent, gone, changed, seen;
+	bool recent, gone, seen;
+	bool changed;			/* flags that were not told yet */
+	bool stamped;			/* a modseq that was not told yet */
 };
 
 struct folder {
@@ -22,7 +24,8 @@ struct folder {
 	struct cache_window window;
 	struct view_msg *msg;
 	size_t n, size;
-	uint32_t n_recent, n_unseen, n_gone, n_changed;
+	uint32_t n_recent, n_unseen, n_gone;
+	uint32_t n_changed;		/* changed or stamped */
 	size_t changed_at;		/* where to look for changed ones */
 	uint32_t flags_seen;		/* all bits met so far */
 	bool claim_recent;
@@ -30,6 +33,7 @@ struct folder {
 	uint64_t generation, changes;	/* of the index, as last merged */
 	uint32_t uidvalidity, uidnext;
 	uint64_t modseq;
+	uint64_t forgotten;		/* index_header's */
 	uint32_t n_lazy;
 	uint32_t lazy_group;		/* where folder_flush goes on */
 	struct keywords keywords;
@@ -41,6 +45,12 @@ struct folder {
 int view_merge(struct folder *f, struct err *err) MUST_CHECK;
 /* Locks the box and merges, so that slots are right. */
 int view_lock(struct folder *f, struct err *err) MUST_CHECK;
+/* Reads a group, under the lock when it does not hold still. PS_EAGAIN: the
+ * index was reconciled, merge again. */
+int view_group(struct folder *f, uint32_t number, struct index_group *g,
+    struct err *err) MUST_CHECK;
+/* There is something to tell of m: its flags, or its modseq alone. */
+void view_mark(struct folder *f, struct view_msg *m, bool flags);
 /* Takes over a record as it is now. */
 void view_rec_set(struct folder *f, struct view_msg *m,
     const struct index_rec *r, bool silent);
