@@ -14,9 +14,8 @@
 #include "smtpd/reply.h"
 #include "smtpd/session.h"
 
-/* "unknown" and "0" for what has no IP address. */
-static void
-end_text(const struct sockaddr_storage *ss, struct endpoint *e)
+void
+endpoint_set(struct endpoint *e, const struct sockaddr_storage *ss)
 {
 	const struct sockaddr_in *four = (const void *)ss;
 	const struct sockaddr_in6 *six = (const void *)ss;
@@ -48,7 +47,7 @@ own_end(int fd, struct endpoint *e)
 	memset(&ss, 0, sizeof(ss));
 	if (getsockname(fd, (struct sockaddr *)&ss, &n) != 0)
 		ss.ss_family = AF_UNSPEC;
-	end_text(&ss, e);
+	endpoint_set(e, &ss);
 }
 
 /* Too many sessions, in all or from this address? Then says so. */
@@ -76,17 +75,20 @@ over_limit(struct session *s, unsigned from_here)
 
 void
 session_accept(struct server *srv, struct profile *prof, int fd,
-    const struct sockaddr_storage *from)
+    const struct sockaddr_storage *from, const struct sockaddr_storage *to)
 {
 	struct stream *stream;
 	struct endpoint peer;
 	struct session *s;
 
-	end_text(from, &peer);
+	endpoint_set(&peer, from);
 	stream = stream_new(srv->loop, fd, &session_stream_cbs, NULL);
 	s = session_new(srv, prof, stream, peer.ip);
 	memcpy(s->port, peer.port, sizeof(s->port));
-	own_end(fd, &s->own);
+	if (to != NULL)
+		endpoint_set(&s->own, to);
+	else
+		own_end(fd, &s->own);
 	stream_arg_set(stream, &session_stream_cbs, s);
 	session_start(s);
 }

@@ -7,9 +7,10 @@ smtpd_libsmtpd_a_SOURCES = \
 	smtpd/headscan.h smtpd/judge.c smtpd/judge.h smtpd/peers.c \
 	smtpd/peers.h smtpd/quota.c \
 	smtpd/quota.h smtpd/rcpt.c smtpd/rcpt.h smtpd/received.c \
-	smtpd/received.h smtpd/reply.c smtpd/reply.h smtpd/sasl.c \
+	smtpd/received.h smtpd/profile.c smtpd/profile.h smtpd/reply.c smtpd/reply.h smtpd/sasl.c \
 	smtpd/sasl.h smtpd/server.c smtpd/server.h smtpd/session.c \
-	smtpd/session.h smtpd/session_reply.c smtpd/starttls.c smtpd/text.c smtpd/txn.c smtpd/txn.h
+	smtpd/session.h smtpd/session_reply.c smtpd/starttls.c smtpd/text.c smtpd/txn.c smtpd/txn.h \
+	smtpd/upstream.c smtpd/upstream.h
 SMTPD_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 smtpd_libsmtpd_a_CFLAGS = $(SMTPD_CFLAGS)
 EXTRA_DIST += smtpd/README.md

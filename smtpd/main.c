@@ -14,6 +14,7 @@
 #include "proto/service.h"
 #include "smtpd/peers.h"
 #include "smtpd/session.h"
+#include "smtpd/upstream.h"
 
 #define PROGRAM_MAGIC		0x736d7470u
 #define SPILL_THREADS		2
@@ -81,7 +82,8 @@ accept_cb(int fd, int what, void *arg)
 		c = accept4(fd, (struct sockaddr *)&from, &n,
 		    SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (c != -1) {
-			session_accept(&l->prog->srv, l->prof, c, &from);
+			upstream_accept(&l->prog->srv, l->prof, c,
+			    &from);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||

@@ -6,46 +6,7 @@
 #include "base/xmalloc.h"
 #include "smtpd/judge.h"
 #include "smtpd/session.h"
-
-/* --- profiles --- */
-
-struct profile *
-profile_new(struct conf *conf, struct buf *complaints)
-{
-	struct profile *p = xcalloc(1, sizeof(*p));
-	size_t before = buf_len(complaints);
-
-	p->refs = 1;
-	p->conf = conf_ref(conf);
-	p->gate = gate_new(conf, complaints);
-	p->ccert = ccert_policy_new(conf, complaints);
-	if (buf_len(complaints) != before)
-		profile_unref(&p);
-	return p;
-}
-
-struct profile *
-profile_ref(struct profile *p)
-{
-	p->refs++;
-	return p;
-}
-
-void
-profile_unref(struct profile **pp)
-{
-	struct profile *p = *pp;
-
-	*pp = NULL;
-	if (p == NULL || --p->refs > 0)
-		return;
-	gate_unref(&p->gate);
-	ccert_policy_unref(&p->ccert);
-	conf_unref(&p->conf);
-	free(p);
-}
-
-/* --- the server --- */
+#include "smtpd/upstream.h"
 
 void
 server_init(struct server *srv, struct loop *l)
@@ -53,6 +14,7 @@ server_init(struct server *srv, struct loop *l)
 	memset(srv, 0, sizeof(*srv));
 	srv->loop = l;
 	TAILQ_INIT(&srv->sessions);
+	TAILQ_INIT(&srv->upstreams);
 	srv->clients = map_new();
 	srv->quota_waits = map_new();
 	srv->auth_waits = map_new();
@@ -74,6 +36,7 @@ server_fini(struct server *srv)
 	struct judge *j;
 
 	srv->idle = NULL;
+	upstream_end_all(srv);
 	kick_all(srv);
 	txn_spares_free(srv);
 	while ((j = srv->spare_judges) != NULL) {
@@ -105,6 +68,7 @@ server_stop(struct server *srv, void (*idle)(struct server *, void *),
 	struct session *s, *next;
 
 	srv->stopping = true;
+	upstream_end_all(srv);
 	TAILQ_FOREACH_SAFE(s, &srv->sessions, link, next)
 		session_shut(s);
 	srv->idle = idle;

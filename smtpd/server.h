@@ -5,34 +5,21 @@
 #ifndef SMTPD_SERVER_H
 #define SMTPD_SERVER_H
 
-#include "base/conf.h"
 #include "base/ipc.h"
 #include "base/loop.h"
 #include "base/map.h"
 #include "base/work.h"
 #include "db/directory.h"
-#include "gate/gate.h"
-#include "net/ccert.h"
 #include "net/certs.h"
 #include "net/dns.h"
 #include "spool/journal.h"
+#include "smtpd/profile.h"
 #include "spool/queueid.h"
 
 struct judge;
 struct session;
 struct txn;
-
-/* The settings of a listener: immutable, reference-counted. */
-struct profile {
-	unsigned refs;
-	struct conf *conf;	/* of its [service] section */
-	struct gate *gate;
-	struct ccert_policy *ccert;	/* NULL: no certificate is asked for */
-};
-/* NULL when the lists are wrong; the reasons are in complaints. */
-struct profile *profile_new(struct conf *conf, struct buf *complaints);
-struct profile *profile_ref(struct profile *p);
-void profile_unref(struct profile **p);
+struct upstream;
 
 struct server {
 	struct loop *loop;
@@ -49,7 +36,8 @@ struct server {
 	uint8_t pressure;		/* QUEUE_PRESSURE */
 	bool stopping;
 	TAILQ_HEAD(session_list, session) sessions;
-	size_t n_sessions, n_committing;
+	TAILQ_HEAD(upstream_list, upstream) upstreams;	/* upstream.h */
+	size_t n_sessions, n_upstreams, n_committing;
 	size_t n_txns;			/* begun by MAIL, not over yet */
 	struct map *clients;		/* sessions per address */
 	struct map *quota_waits;	/* id -> session */

@@ -97,10 +97,14 @@ struct session {
 	struct { uint16_t ok, all; } counts[COMMANDS_MAX];
 };
 
-/* A new connection: takes fd. */
 struct sockaddr_storage;
+/* "unknown" and "0" for what has no IP address. */
+void endpoint_set(struct endpoint *e, const struct sockaddr_storage *ss);
+
+/* A new connection: takes fd. `to` is where the client reached us; NULL: the
+ * socket's own address. */
 void session_accept(struct server *srv, struct profile *prof, int fd,
-    const struct sockaddr_storage *from);
+    const struct sockaddr_storage *from, const struct sockaddr_storage *to);
 /* As above with the peer's address known; for tests. */
 struct session *session_new(struct server *srv, struct profile *prof,
     struct stream *stream, const char *ip);
