@@ -246,14 +246,36 @@ field_set_string(struct conf *c, const struct conf_param *p, struct span v)
 	*field = xmemdup0(v.p, v.n);
 }
 
+static const char *const wanted[] = {
+	[CONF_INT] = "a number is wanted",
+	[CONF_SIZE] = "a size is wanted, such as 50m (units k m g)",
+	[CONF_TIME] = "a time is wanted, such as 30s (units ms s m h d w)",
+};
+
+bool
+conf_number(const struct conf_param *p, struct span v, int64_t *out,
+    char why[128])
+{
+	const struct range *r = &ranges[p - params];
+	int64_t n = number_of(p->type, v);
+
+	if (n >= 0 && n >= r->lo && n <= r->hi) {
+		*out = n;
+		return true;
+	}
+	if (n < 0)
+		(void)snprintf(why, 128, "%s", wanted[p->type]);
+	else
+		(void)snprintf(why, 128, "outside the range %s", p->range);
+	return false;
+}
+
 /* Stores v; returns what is wrong with it, or NULL. */
 static const char *
 field_set(struct conf *c, const struct conf_param *p, struct span v,
     char why[128])
 {
-	const struct range *r = &ranges[p - params];
 	struct span near = SPAN_LIT("");
-	int64_t n;
 
 	switch (p->type) {
 	case CONF_STRING:
@@ -261,9 +283,10 @@ field_set(struct conf *c, const struct conf_param *p, struct span v,
 		field_set_string(c, p, v);
 		return NULL;
 	case CONF_ENUM:
-		if (!enum_has(r->words, v, &near)) {
+		if (!enum_has(ranges[p - params].words, v, &near)) {
 			(void)snprintf(why, 128, "one of %s is wanted; did "
-			    "you mean \"%.*s\"?", r->words, SPAN_ARG(near));
+			    "you mean \"%.*s\"?", ranges[p - params].words,
+			    SPAN_ARG(near));
 			return why;
 		}
 		field_set_string(c, p, v);
@@ -276,19 +299,7 @@ field_set(struct conf *c, const struct conf_param *p, struct span v,
 	case CONF_INT:
 	case CONF_SIZE:
 	case CONF_TIME:
-		if ((n = number_of(p->type, v)) < 0)
-			return p->type == CONF_INT ? "a number is wanted" :
-			    p->type == CONF_SIZE ?
-			    "a size is wanted, such as 50m (units k m g)" :
-			    "a time is wanted, such as 30s (units ms s m h d "
-			    "w)";
-		if (n < r->lo || n > r->hi) {
-			(void)snprintf(why, 128, "outside the range %s",
-			    p->range);
-			return why;
-		}
-		*(int64_t *)field_of(c, p) = n;
-		return NULL;
+		return conf_number(p, v, field_of(c, p), why) ? NULL : why;
 	}
 	return "unknown type";
 }
@@ -837,6 +848,29 @@ conf_list_next(struct span *rest, struct span *word)
 	while (i < rest->n && !ascii_isspace((unsigned char)rest->p[i]) &&
 	    rest->p[i] != ',')
 		i++;
+	*word = span_sub(*rest, from, i - from);
+	*rest = span_sub(*rest, i, rest->n);
+	return word->n > 0;
+}
+
+bool
+conf_braced_next(struct span *rest, struct span *word)
+{
+	size_t i = 0, from;
+	int braces = 0;
+	char c;
+
+	while (i < rest->n && (ascii_isspace((unsigned char)rest->p[i]) ||
+	    rest->p[i] == ','))
+		i++;
+	for (from = i; i < rest->n; i++) {
+		c = rest->p[i];
+		if (braces == 0 && (ascii_isspace((unsigned char)c) ||
+		    c == ','))
+			break;
+		braces += c == '{';
+		braces -= c == '}' && braces > 0;
+	}
 	*word = span_sub(*rest, from, i - from);
 	*rest = span_sub(*rest, i, rest->n);
 	return word->n > 0;

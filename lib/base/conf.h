@@ -102,7 +102,15 @@ void conf_print_man(struct buf *out);
  * longer than 64): for "did you mean". */
 unsigned conf_word_distance(struct span a, struct span b);
 
+/* Reads v as the value of a numeric parameter (units, range) and returns
+ * true; else `why` says for people what is wanted. For settings that are given
+ * elsewhere than in a line of their own. */
+bool conf_number(const struct conf_param *p, struct span v, int64_t *out,
+    char why[128]) MUST_CHECK;
+
 /* Next word of a CONF_LIST value; false at the end. */
 bool conf_list_next(struct span *rest, struct span *word);
+/* The same; "{ ... }" is one word, with its braces. */
+bool conf_braced_next(struct span *rest, struct span *word);
 
 #endif
