@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
+#include "base/bits.h"
 #include "base/conf.h"
 #include "base/xmalloc.h"
 
@@ -41,17 +42,6 @@ static bool
 is_v4(const struct net_addr *a)
 {
 	return memcmp(a->b, v4_prefix, sizeof(v4_prefix)) == 0;
-}
-
-static bool
-bits_match(const struct net *n, const struct net_addr *a)
-{
-	unsigned whole = n->bits / 8, rest = n->bits % 8;
-	uint8_t mask = (uint8_t)(0xff << (8 - rest));
-
-	if (memcmp(n->addr.b, a->b, whole) != 0)
-		return false;
-	return rest == 0 || ((n->addr.b[whole] ^ a->b[whole]) & mask) == 0;
 }
 
 static bool
@@ -120,7 +110,7 @@ netlist_match(const struct netlist *l, const struct net_addr *a)
 	size_t i;
 
 	for (i = 0; i < l->n; i++)
-		if (bits_match(&l->nets[i], a))
+		if (bits_equal(l->nets[i].addr.b, a->b, l->nets[i].bits))
 			return !l->nets[i].not;
 	return false;
 }

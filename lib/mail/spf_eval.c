@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "base/buf.h"
 #include "base/xmalloc.h"
 #include "mail/spf_record.h"
@@ -153,15 +154,6 @@ target_of(struct run *r, const struct spf_term *t, const char *domain,
 }
 
 /* --- addresses --- */
-
-static bool
-bits_equal(const uint8_t *a, const uint8_t *b, unsigned bits)
-{
-	unsigned whole = bits / 8, left = bits % 8;
-
-	return memcmp(a, b, whole) == 0 && (left == 0 ||
-	    ((a[whole] ^ b[whole]) & (0xff << (8 - left)) & 0xff) == 0);
-}
 
 static bool
 client_in(const struct run *r, const struct dns_record *rec,

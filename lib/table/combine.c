@@ -12,14 +12,45 @@
 
 /* --- static, fail --- */
 
-/* The text, out of braces if it stands in some. */
-static struct span
-unbraced(struct span text)
+bool
+table_in_braces(struct span text, struct span *inside)
 {
 	text = span_trim(text);
-	if (text.n >= 2 && text.p[0] == '{' && text.p[text.n - 1] == '}')
-		text = span_trim(span_sub(text, 1, text.n - 2));
-	return text;
+	if (text.n < 2 || text.p[0] != '{' || text.p[text.n - 1] != '}')
+		return false;
+	*inside = span_sub(text, 1, text.n - 2);
+	return true;
+}
+
+struct span
+table_unbraced(struct span text)
+{
+	struct span inside;
+
+	return span_trim(table_in_braces(text, &inside) ? inside : text);
+}
+
+bool
+table_members_next(struct span *rest, struct span *member)
+{
+	size_t i = 0, from;
+	int depth = 0;
+	char c;
+
+	while (i < rest->n && (ascii_isspace((unsigned char)rest->p[i]) ||
+	    rest->p[i] == ','))
+		i++;
+	for (from = i; i < rest->n; i++) {
+		c = rest->p[i];
+		if (depth <= 0 && (c == ',' ||
+		    ascii_isspace((unsigned char)c)))
+			break;
+		depth += c == '{';
+		depth -= c == '}';
+	}
+	*member = span_sub(*rest, from, i - from);
+	*rest = span_sub(*rest, i, rest->n);
+	return member->n > 0;
 }
 
 static void *
@@ -27,13 +58,15 @@ text_make(const struct table *t, struct span text, struct err *err)
 {
 	(void)t;
 	(void)err;
-	text = unbraced(text);
+	text = table_unbraced(text);
 	return xmemdup0(text.p, text.n);
 }
 
 static enum table_result
-static_look_up(void *data, struct span key, struct buf *out, struct err *err)
+static_look_up(void *data, struct span key, struct buf *out, struct err *err,
+    struct table_asker *asker)
 {
+	(void)asker;
 	(void)key;
 	(void)err;
 	buf_str(out, data);
@@ -41,8 +74,10 @@ static_look_up(void *data, struct span key, struct buf *out, struct err *err)
 }
 
 static enum table_result
-fail_look_up(void *data, struct span key, struct buf *out, struct err *err)
+fail_look_up(void *data, struct span key, struct buf *out, struct err *err,
+    struct table_asker *asker)
 {
+	(void)asker;
 	(void)key;
 	(void)out;
 	err_set(err, ERR_TEMP, PS_EIO, "fail:%s always fails",
@@ -76,23 +111,13 @@ members_free(void *data)
 	free(m);
 }
 
-static bool
-in_braces(struct span text, struct span *inside)
-{
-	text = span_trim(text);
-	if (text.n < 2 || text.p[0] != '{' || text.p[text.n - 1] != '}')
-		return false;
-	*inside = span_sub(text, 1, text.n - 2);
-	return true;
-}
-
 static void *
 members_make(const struct table *t, struct span text, struct err *err)
 {
 	struct members *m = xcalloc(1, sizeof(*m));
 	struct span inside, spec;
 
-	if (!in_braces(text, &inside)) {
+	if (!table_in_braces(text, &inside)) {
 		err_set(err, ERR_PERM, PS_ESYNTAX,
 		    "%s:{type:name, type:name} is wanted", t->type->name);
 		free(m);
@@ -116,42 +141,70 @@ bad:
 	return NULL;
 }
 
+/* The first trouble of several is told. */
 static bool
 members_refresh(void *data, struct err *err)
 {
 	struct members *m = data;
+	struct err one;
 	bool any = false;
 	size_t i;
 
-	for (i = 0; i < m->n; i++)
-		any = table_refresh(m->table[i], err) || any;
+	for (i = 0; i < m->n; i++) {
+		any = table_refresh(m->table[i], &one) || any;
+		if (one.kind != ERR_NONE && err != NULL &&
+		    err->kind == ERR_NONE)
+			*err = one;
+	}
 	return any;
 }
 
+/* Whole keys only if the first member wants that, as in Postfix. */
+static void
+members_nature(const void *data, bool *pattern, bool *async)
+{
+	const struct members *m = data;
+	size_t i;
+
+	*pattern = table_is_pattern(m->table[0]);
+	for (i = 0; i < m->n; i++)
+		*async = *async || table_is_async(m->table[i]);
+}
+
+/* Members that have to be asked are asked together. */
 static enum table_result
-union_look_up(void *data, struct span key, struct buf *out, struct err *err)
+union_look_up(void *data, struct span key, struct buf *out, struct err *err,
+    struct table_asker *asker)
 {
 	struct members *m = data;
 	size_t i, before = buf_len(out), mark;
+	bool parked = false;
 	enum table_result r;
 
 	for (i = 0; i < m->n; i++) {
 		mark = buf_len(out);
 		if (mark > before)
 			buf_char(out, ',');
-		r = table_look_up(m->table[i], key, out, err);
-		if (r == TABLE_NOTFOUND)
-			buf_truncate(out, mark);
-		else if (r != TABLE_FOUND) {
+		r = table_look_up_with(m->table[i], key, out, err, asker);
+		if (r == TABLE_FOUND)
+			continue;
+		buf_truncate(out, mark);
+		parked = parked || r == TABLE_PARKED;
+		if (r == TABLE_TEMPFAIL) {
 			buf_truncate(out, before);
 			return r;
 		}
+	}
+	if (parked) {
+		buf_truncate(out, before);
+		return TABLE_PARKED;
 	}
 	return buf_len(out) > before ? TABLE_FOUND : TABLE_NOTFOUND;
 }
 
 static enum table_result
-pipe_look_up(void *data, struct span key, struct buf *out, struct err *err)
+pipe_look_up(void *data, struct span key, struct buf *out, struct err *err,
+    struct table_asker *asker)
 {
 	struct members *m = data;
 	enum table_result r = TABLE_NOTFOUND;
@@ -163,7 +216,8 @@ pipe_look_up(void *data, struct span key, struct buf *out, struct err *err)
 	buf_span_add(&now, key);
 	for (i = 0; i < m->n; i++) {
 		buf_clear(&next);
-		r = table_look_up(m->table[i], buf_span(&now), &next, err);
+		r = table_look_up_with(m->table[i], buf_span(&now), &next, err,
+		    asker);
 		if (r != TABLE_FOUND)
 			break;
 		buf_clear(&now);
@@ -179,10 +233,12 @@ pipe_look_up(void *data, struct span key, struct buf *out, struct err *err)
 const struct table_type table_type_unionmap = {
 	.name = "unionmap", .make = members_make, .free = members_free,
 	.look_up = union_look_up, .refresh = members_refresh,
+	.nature = members_nature,
 };
 const struct table_type table_type_pipemap = {
 	.name = "pipemap", .make = members_make, .free = members_free,
 	.look_up = pipe_look_up, .refresh = members_refresh,
+	.nature = members_nature,
 };
 
 /* --- randmap --- */
@@ -193,18 +249,19 @@ rand_make(const struct table *t, struct span text, struct err *err)
 	struct span inside, member;
 
 	(void)t;
-	if (!in_braces(text, &inside) ||
+	if (!table_in_braces(text, &inside) ||
 	    !table_members_next(&inside, &member)) {
 		err_set(err, ERR_PERM, PS_ESYNTAX,
 		    "randmap:{value, value} is wanted");
 		return NULL;
 	}
-	(void)in_braces(text, &inside);
+	(void)table_in_braces(text, &inside);
 	return xmemdup0(inside.p, inside.n);
 }
 
 static enum table_result
-rand_look_up(void *data, struct span key, struct buf *out, struct err *err)
+rand_look_up(void *data, struct span key, struct buf *out, struct err *err,
+    struct table_asker *asker)
 {
 	struct span rest = span_str(data), member;
 	uint32_t pick;
@@ -214,16 +271,19 @@ rand_look_up(void *data, struct span key, struct buf *out, struct err *err)
 	(void)err;
 	while (table_members_next(&rest, &member))
 		n++;
-	proc_random(&pick, sizeof(pick));
+	if (asker != NULL)
+		pick = asker->dice;
+	else
+		proc_random(&pick, sizeof(pick));
 	pick %= n;
 	rest = span_str(data);
 	while (table_members_next(&rest, &member) && pick-- > 0)
 		;
-	buf_span_add(out, unbraced(member));
+	buf_span_add(out, table_unbraced(member));
 	return TABLE_FOUND;
 }
 
 const struct table_type table_type_randmap = {
-	.name = "randmap", .make = rand_make, .free = free,
+	.name = "randmap", .pattern = true, .make = rand_make, .free = free,
 	.look_up = rand_look_up,
 };

@@ -173,7 +173,7 @@ test_patterns(void **state)
 	file_write("/^dsl-(\\d+)\\.(.*)$/ REJECT $1 of ${2}, $$1\n"
 	    "/^UPPER$/i case\n!/\\./ no-dot\nif /^mail/\n"
 	    "/\\.example$/ mail-example\nendif\n/(/ broken\n"
-	    "/slash\\/in/ s\n");
+	    "/slash\\/in/ s\nif !/\\./\n!  /never/ x\nendif\n");
 	t = open_type("pcre");
 	assert_string_equal(ask(t, "DSL-12.isp.example"),
 	    "REJECT 12 of isp.example, $1");
@@ -183,6 +183,87 @@ test_patterns(void **state)
 	assert_string_equal(ask(t, "x.a.example"), "-");
 	assert_string_equal(ask(t, "slash/in.x"), "s");
 	assert_non_null(strstr(logged, ":7: pattern, character "));
+	table_unref(&t);
+}
+
+/* Each line alone; what it answers to a key, or why it is ignored. */
+static void
+test_pattern_lines(void **state)
+{
+	static const struct {
+		const char *type, *line, *key, *want, *logged;
+	} cases[] = {
+		{ "pcre", "/a(b)?c/ <$1>", "ac", "<>", "" },
+		{ "pcre", "/(a)/ $2", "a", "-", "pattern has not" },
+		{ "pcre", "/(a)/ $0", "a", "-", "pattern has not" },
+		{ "pcre", "!/(a)/ $1", "b", "-", "`!' pattern" },
+		{ "pcre", "/a/ $x", "a", "-", "number is wanted" },
+		{ "pcre", "/a/ ${1", "a", "-", "number is wanted" },
+		{ "pcre", "/(a)/ $(1)$$", "a", "a$", "" },
+		{ "pcre", "/a/q v", "a", "-", "unknown pattern flag" },
+		{ "pcre", "/a b/x v", "ab", "v", "" },
+		{ "pcre", "|a/b| v", "a/b", "v", "" },
+		{ "pcre", "/a", "a", "-", "has no end" },
+		{ "pcre", "/a/", "a", "-", "a value is wanted" },
+		{ "pcre", "pattern v", "a", "-", "/pattern/ is wanted" },
+		{ "pcre", "/a/!/b/ v", "a", "-", "unknown pattern flag" },
+		{ "pcre", "if /a/ v", "a", "-", "behind the if" },
+		{ "pcre", "if /a/", "a", "-", "if without endif" },
+		{ "pcre", "endif", "a", "-", "endif without if" },
+		{ "regexp", "/a.c$/ v", "A\nC", "v", "" },
+		{ "regexp", "/a.c$/m v", "a\nc", "-", "" },
+		{ "regexp", "/^b/m v", "a\nb", "v", "" },
+		{ "regexp", "/a$/ v", "a\n", "-", "" },
+		{ "pcre", "/a$/ v", "a\n", "v", "" },
+		{ "regexp", "/A/i v", "a", "-", "" },
+		{ "regexp", "/a/x v", "a", "-", "unknown pattern flag" },
+		{ "regexp", "/(.*)-x@/!/^owner/ $1", "list-x@", "list", "" },
+		{ "regexp", "/(.*)-x@/!/^owner/ $1", "owner-x@", "-", "" },
+		{ "regexp", "/[[:digit:]]+\\.(com|org)/ <$1>", "7.org",
+		    "<org>", "" },
+		{ "cidr", "if !10.0.0.0/8", "a", "-", "if without endif" },
+		{ "cidr", "! 10.0.0.0/8 out", "192.0.2.1", "out", "" },
+		{ "cidr", "10.0.0.0/8", "a", "-", "a value is wanted" },
+		{ "cidr", "2001:db8::/32 x", "2001:DB8::1", "x", "" },
+		{ "hash", "\"john doe\"@a.example OK", "\"john doe\"@a.example",
+		    "OK", "" },
+		{ "hash", "key\n \n# c\n\tmore of\n  it", "key",
+		    "more of it", "" },
+		{ "hash", "J\xc3\xbcrgen@a x", "j\xc3\xbcrgen@a", "x", "" },
+	};
+	struct table *t;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		file_write(cases[i].line);
+		t = open_type(cases[i].type);
+		assert_string_equal(ask(t, cases[i].key), cases[i].want);
+		if (cases[i].logged[0] == '\0')
+			assert_string_equal(logged, "");
+		else if (strstr(logged, cases[i].logged) == NULL)
+			fail_msg("%s: %s", cases[i].line, logged);
+		table_unref(&t);
+	}
+}
+
+static void
+test_ifs_nest(void **state)
+{
+	static const struct { const char *key, *want; } cases[] = {
+		{ "ab", "ab" }, { "ac", "a" }, { "abx", "abx" },
+		{ "zz", "none" },
+	};
+	struct table *t;
+	size_t i;
+
+	(void)state;
+	file_write("if /^a/\nif /^ab/\n/x$/ abx\nif /nothing/\n/a/ no\n"
+	    "endif\n/b$/ ab\nendif\n/./ a\nendif\n/./ none\n");
+	t = open_type("regexp");
+	for (i = 0; i < ARRAY_LEN(cases); i++)
+		assert_string_equal(ask(t, cases[i].key), cases[i].want);
+	assert_string_equal(logged, "");
 	table_unref(&t);
 }
 
@@ -208,6 +289,16 @@ test_made_tables(void **state)
 		{ "inline:{ a = 1 }", "c", "-" },
 		{ "inline:{ a }", "a", "no table" },
 		{ "inline:{ a = 1, a = 2 }", "a", "no table" },
+		{ "inline:{a=1 b=2,c=3}", "b", "2" },
+		{ "inline:{a=1 b=2,c=3}", "c", "3" },
+		{ "inline:{{k = v w}}", "k", "v w" },
+		{ "inline:{k = v w}", "k", "v w" },
+		{ "unionmap:{static:a static:b}", "k", "a,b" },
+		{ "unionmap:{static:{a b}, static:c}", "k", "a b,c" },
+		{ "randmap:{ {one more} }", "l", "one more" },
+		{ "proxy:static:OK", "x", "OK" },
+		{ "proxy:unionmap:{proxy:static:a, inline:{k=b}}", "k",
+		    "a,b" },
 		{ "static:OK", "x", "OK" },
 		{ "static:{ some text }", "x", "some text" },
 		{ "fail:why", "x", "!fail:why always fails" },
@@ -222,6 +313,14 @@ test_made_tables(void **state)
 		{ "randmap:{one}", "l", "one" },
 		{ "randmap:{}", "l", "no table" },
 		{ "nosuch:file", "l", "no table" },
+		{ "tcp:host", "l", "no table" },
+		{ "tcp:", "l", "no table" },
+		{ "socketmap:inet:host:25", "l", "no table" },
+		{ "socketmap:inet:host:25:", "l", "no table" },
+		{ "socketmap:unix:relative:m", "l", "no table" },
+		{ "pg:no/name", "l", "no table" },
+		{ "pg:", "l", "no table" },
+		{ "pg:list", "l", "!pg:list: nobody can be asked here" },
 		{ "hash:/nonexistent/file", "l", "no table" },
 		{ "unionmap:{static:a, nosuch:b}", "l", "no table" },
 	};
@@ -231,6 +330,75 @@ test_made_tables(void **state)
 	for (i = 0; i < ARRAY_LEN(cases); i++)
 		assert_string_equal(ask_spec(cases[i].spec, cases[i].key),
 		    cases[i].want);
+}
+
+static void
+test_natures(void **state)
+{
+	static const struct {
+		const char *spec;
+		bool pattern, async;
+	} cases[] = {
+		{ "static:a", false, false },
+		{ "randmap:{a}", true, false },
+		{ "tcp:127.0.0.1:1", true, true },
+		{ "socketmap:unix:/run/x:map", true, true },
+		{ "pg:list", false, true },
+		{ "proxy:pg:list", false, true },
+		{ "unionmap:{static:a, tcp:127.0.0.1:1}", false, true },
+		{ "pipemap:{tcp:127.0.0.1:1, static:a}", true, true },
+		{ "pipemap:{static:a, unionmap:{pg:l}}", false, true },
+		{ "unionmap:{static:a, static:b}", false, false },
+	};
+	struct table *t;
+	struct err err;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		t = table_open(span_str(cases[i].spec), &err);
+		assert_non_null(t);
+		assert_int_equal(table_is_pattern(t), cases[i].pattern);
+		assert_int_equal(table_is_async(t), cases[i].async);
+		assert_string_equal(table_name(t), cases[i].spec);
+		table_unref(&t);
+	}
+}
+
+static void
+test_trouble_is_told_once(void **state)
+{
+	struct err err;
+	struct table *t;
+	char spec[100];
+
+	(void)state;
+	file_write("a OK\n");
+	(void)snprintf(spec, sizeof(spec), "unionmap:{hash:%s, static:x}",
+	    path);
+	t = table_open(span_str(spec), &err);
+	assert_non_null(t);
+	assert_int_equal(unlink(path), 0);
+	logged[0] = '\0';
+	assert_false(table_refresh(t, &err));
+	assert_int_equal(err.code, PS_ENOTFOUND);
+	assert_non_null(strstr(logged, "No such file"));
+	assert_non_null(strstr(logged, "serves on"));
+	logged[0] = '\0';
+	assert_false(table_refresh(t, &err));
+	assert_string_equal(logged, "");
+	assert_string_equal(ask(t, "a"), "OK,x");
+	file_write("a REJECT back\n");
+	assert_true(table_refresh(t, &err));
+	assert_string_equal(ask(t, "a"), "REJECT back,x");
+	/* emptied a moment ago: it is being written */
+	file_write("");
+	assert_false(table_refresh(t, &err));
+	assert_string_equal(ask(t, "a"), "REJECT back,x");
+	file_write("a OK\n");
+	assert_true(table_refresh(t, &err));
+	assert_string_equal(ask(t, "a"), "OK,x");
+	table_unref(&t);
 }
 
 static int
@@ -261,6 +429,10 @@ main(void)
 		cmocka_unit_test(test_changed_file_is_read_anew),
 		cmocka_unit_test(test_cidr),
 		cmocka_unit_test(test_patterns),
+		cmocka_unit_test(test_pattern_lines),
+		cmocka_unit_test(test_ifs_nest),
+		cmocka_unit_test(test_natures),
+		cmocka_unit_test(test_trouble_is_told_once),
 		cmocka_unit_test(
 		    test_costly_pattern_is_a_failure_not_a_miss),
 		cmocka_unit_test(test_made_tables),

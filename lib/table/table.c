@@ -5,14 +5,17 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "table/table_int.h"
 
-#define TEXT_TYPE(n) { n, true, false, table_text_make, table_text_free, \
-	table_text_look_up, NULL }
+#define EMPTY_FOR_SECONDS	2
+
+#define TEXT_TYPE(n) { .name = n, .from_file = true, .make = table_text_make, \
+	.free = table_text_free, .look_up = table_text_look_up }
 
 /* Postfix reads these from indexed copies; we read the source of each. */
 static const struct table_type text_types[] = {
@@ -25,7 +28,8 @@ static const struct table_type *const types[] = {
 	&text_types[4], &text_types[5], &table_type_cidr,
 	&table_type_regexp, &table_type_pcre, &table_type_inline,
 	&table_type_static, &table_type_fail, &table_type_unionmap,
-	&table_type_pipemap, &table_type_randmap,
+	&table_type_pipemap, &table_type_randmap, &table_type_pgsql,
+	&table_type_pg, &table_type_tcp, &table_type_socketmap,
 };
 
 const char *const *
@@ -50,58 +54,6 @@ type_find(struct span name)
 	return NULL;
 }
 
-/* --- logical lines --- */
-
-void
-table_lines_init(struct table_lines *l, struct span text)
-{
-	*l = (struct table_lines){ .rest = text, .next = 1 };
-	if (text.n == 0)
-		l->rest = SPAN_NONE;
-	buf_init(&l->line, TABLE_KEY_MAX + TABLE_VALUE_MAX);
-}
-
-void
-table_lines_fini(struct table_lines *l)
-{
-	buf_fini(&l->line);
-}
-
-static bool
-is_continuation(struct span physical)
-{
-	return physical.n > 0 && ascii_isspace((unsigned char)physical.p[0]);
-}
-
-bool
-table_lines_next(struct table_lines *l, struct span *line)
-{
-	struct span physical, trimmed, ahead;
-	bool begun = false;
-
-	buf_clear(&l->line);
-	for (;;) {
-		ahead = l->rest;
-		if (!span_split(&ahead, '\n', &physical))
-			break;
-		trimmed = span_trim(physical);
-		if (trimmed.n > 0 && trimmed.p[0] != '#') {
-			if (begun && !is_continuation(physical))
-				break;
-			if (!begun)
-				l->lineno = l->next;
-			else
-				buf_char(&l->line, ' ');
-			buf_span_add(&l->line, trimmed);
-			begun = true;
-		}
-		l->rest = ahead;
-		l->next++;
-	}
-	*line = buf_span(&l->line);
-	return begun;
-}
-
 void
 table_complain(const struct table *t, int lineno, const char *fmt, ...)
 {
@@ -115,28 +67,6 @@ table_complain(const struct table *t, int lineno, const char *fmt, ...)
 		log_warning("%s:%d: %s; line ignored", t->arg, lineno, text);
 	else
 		log_warning("%s: %s", t->spec, text);
-}
-
-bool
-table_members_next(struct span *rest, struct span *member)
-{
-	size_t i = 0, from;
-	int depth = 0;
-
-	while (i < rest->n && (ascii_isspace((unsigned char)rest->p[i]) ||
-	    rest->p[i] == ','))
-		i++;
-	for (from = i; i < rest->n; i++) {
-		if (rest->p[i] == '{')
-			depth++;
-		else if (rest->p[i] == '}')
-			depth--;
-		else if (depth <= 0 && rest->p[i] == ',')
-			break;
-	}
-	*member = span_trim(span_sub(*rest, from, i - from));
-	*rest = span_sub(*rest, i, rest->n);
-	return member->n > 0;
 }
 
 /* --- files --- */
@@ -196,70 +126,159 @@ data_make(struct table *t, struct err *err)
 }
 
 static bool
+stat_differs(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino != b->st_ino || a->st_size != b->st_size ||
+	    a->st_mtim.tv_sec != b->st_mtim.tv_sec ||
+	    a->st_mtim.tv_nsec != b->st_mtim.tv_nsec;
+}
+
+static bool
 file_changed(const struct table *t)
 {
 	struct stat st;
 
 	if (stat(t->arg, &st) == -1)
 		return true;	/* data_make says what is wrong */
-	return st.st_ino != t->seen.st_ino || st.st_size != t->seen.st_size ||
-	    st.st_mtim.tv_sec != t->seen.st_mtim.tv_sec ||
-	    st.st_mtim.tv_nsec != t->seen.st_mtim.tv_nsec;
+	return stat_differs(&st, &t->seen);
+}
+
+/* Is someone just writing it? One that was emptied a moment ago is about to
+ * be filled. */
+static bool
+being_written(const struct table *t)
+{
+	struct stat st;
+
+	if (!t->type->from_file || stat(t->arg, &st) == -1)
+		return false;
+	return stat_differs(&st, &t->seen) || (st.st_size == 0 &&
+	    time(NULL) - st.st_mtim.tv_sec < EMPTY_FOR_SECONDS);
+}
+
+/* Says a trouble once. */
+static void
+trouble_tell(struct table *t, const struct err *err)
+{
+	if (strcmp(t->trouble, err->why) == 0)
+		return;
+	if (err->why[0] != '\0')
+		log_warning("table %s: %s; what was read before serves on",
+		    t->spec, err->why);
+	memcpy(t->trouble, err->why, sizeof(t->trouble));
+}
+
+static void *
+data_swap(struct table *t, void *fresh)
+{
+	void *old;
+
+	pthread_mutex_lock(&t->lock);
+	old = t->data;
+	t->data = fresh;
+	pthread_mutex_unlock(&t->lock);
+	return old;
 }
 
 bool
 table_refresh(struct table *t, struct err *err)
 {
-	void *fresh, *old;
+	struct err why;
+	void *fresh;
 
+	if (err == NULL)
+		err = &why;
 	err_clear(err);
 	if (t->type->refresh != NULL)
 		return t->type->refresh(t->data, err);
-	if (!t->type->from_file || !file_changed(t))
+	if (!t->type->from_file)
 		return false;
-	if ((fresh = data_make(t, err)) == NULL)
+	if (!file_changed(t)) {
+		t->trouble[0] = '\0';
 		return false;
-	pthread_mutex_lock(&t->lock);
-	old = t->data;
-	t->data = fresh;
-	pthread_mutex_unlock(&t->lock);
-	t->type->free(old);
+	}
+	fresh = data_make(t, err);
+	trouble_tell(t, err);
+	if (fresh == NULL)
+		return false;
+	if (being_written(t)) {
+		t->type->free(fresh);
+		memset(&t->seen, 0, sizeof(t->seen));
+		return false;
+	}
+	log_info("table %s: read anew", t->spec);
+	t->type->free(data_swap(t, fresh));
 	return true;
 }
 
 /* --- life --- */
 
+/* proxy:TYPE:NAME is TYPE:NAME: nobody here needs a process that shares
+ * connections. */
+static struct span
+unproxied(struct span spec)
+{
+	while (span_starts(spec, "proxy:"))
+		spec = span_sub(spec, 6, spec.n);
+	return spec;
+}
+
+static const struct table_type *
+type_of(struct span spec, struct span *arg)
+{
+	ptrdiff_t colon = span_chr(spec, ':');
+
+	*arg = span_sub(spec, (size_t)(colon + 1), spec.n);
+	return type_find(colon < 0 ? SPAN_LIT("hash") :
+	    span_sub(spec, 0, (size_t)colon));
+}
+
+static int
+unknown_type(struct span spec, struct err *err)
+{
+	struct buf known;
+	size_t i;
+
+	buf_init(&known, 256);
+	for (i = 0; i < ARRAY_LEN(types); i++)
+		buf_fmt(&known, "%s%s", i == 0 ? "" : ", ", types[i]->name);
+	(void)err_set(err, ERR_PERM, PS_ESYNTAX, "%.*s: unknown table type; "
+	    "known are %s", (int)MIN(spec.n, (size_t)80), spec.p,
+	    buf_cstr(&known));
+	buf_fini(&known);
+	return PS_ESYNTAX;
+}
+
 struct table *
 table_open(struct span spec, struct err *err)
 {
-	ptrdiff_t colon = span_chr(spec, ':');
-	struct span name = colon < 0 ? SPAN_LIT("hash") :
-	    span_sub(spec, 0, (size_t)colon);
-	const struct table_type *type = type_find(name);
+	struct span arg;
+	const struct table_type *type = type_of(unproxied(spec), &arg);
 	struct table *t;
 
 	if (type == NULL || spec.n == 0 || spec.n > TABLE_VALUE_MAX ||
 	    span_chr(spec, '\0') >= 0) {
-		err_set(err, ERR_PERM, PS_ESYNTAX,
-		    "%.*s: unknown table type; known are hash, btree, lmdb, "
-		    "cdb, texthash, cidr, regexp, pcre, inline, static, fail, "
-		    "unionmap, pipemap and randmap",
-		    (int)MIN(spec.n, (size_t)80), spec.p);
+		(void)unknown_type(spec, err);
 		return NULL;
 	}
 	t = xcalloc(1, sizeof(*t));
 	t->refs = 1;
 	t->type = type;
-	t->spec = colon < 0 ? xasprintf("hash:%.*s", SPAN_ARG(spec)) :
-	    xmemdup0(spec.p, spec.n);
-	t->arg = strchr(t->spec, ':') + 1;
+	t->pattern = type->pattern;
+	t->async = type->async;
+	t->spec = span_chr(spec, ':') < 0 ?
+	    xasprintf("hash:%.*s", SPAN_ARG(spec)) : xmemdup0(spec.p, spec.n);
+	t->arg = t->spec + strlen(t->spec) - arg.n;
 	pthread_mutex_init(&t->lock, NULL);
 	if ((t->data = data_make(t, err)) == NULL) {
 		if (err != NULL && err->why[0] == '\0')
 			err_set(err, ERR_PERM, PS_ESYNTAX, "cannot be used");
 		err_prefix(err, "table %.100s", t->spec);
 		table_unref(&t);
+		return NULL;
 	}
+	if (type->nature != NULL)
+		type->nature(t->data, &t->pattern, &t->async);
 	return t;
 }
 
@@ -294,19 +313,32 @@ table_name(const struct table *t)
 bool
 table_is_pattern(const struct table *t)
 {
-	return t->type->pattern;
+	return t->pattern;
+}
+
+bool
+table_is_async(const struct table *t)
+{
+	return t->async;
 }
 
 enum table_result
-table_look_up(struct table *t, struct span key, struct buf *out,
-    struct err *err)
+table_look_up_with(struct table *t, struct span key, struct buf *out,
+    struct err *err, struct table_asker *asker)
 {
 	enum table_result r;
 
 	if (key.n == 0 || key.n > TABLE_KEY_MAX || span_chr(key, '\0') >= 0)
 		return TABLE_NOTFOUND;
 	pthread_mutex_lock(&t->lock);
-	r = t->type->look_up(t->data, key, out, err);
+	r = t->type->look_up(t->data, key, out, err, asker);
 	pthread_mutex_unlock(&t->lock);
 	return r;
+}
+
+enum table_result
+table_look_up(struct table *t, struct span key, struct buf *out,
+    struct err *err)
+{
+	return table_look_up_with(t, key, out, err, NULL);
 }

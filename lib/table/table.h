@@ -12,9 +12,16 @@
  *	unionmap:{t1, t2}              all results, joined with commas
  *	pipemap:{t1, t2}               a result is the next one's key
  *	randmap:{a, b}                 one of these, at random
+ *	pgsql                          SQL query in the file (pgsql_table(5))
+ *	pg:LIST                        our own database, `postern access`
+ *	tcp:HOST:PORT                  a server (tcp_table(5))
+ *	socketmap:inet:HOST:PORT:MAP   a server (socketmap_table(5));
+ *	socketmap:unix:/PATH:MAP       its unix socket
+ *
+ * `proxy:` before any of them changes nothing. doc/tables.md has examples.
  *
  * A table never answers wrongly: what cannot be decided is TABLE_TEMPFAIL.
- * Types that ask others (tcp, socketmap, pgsql) may park; see table_look_up.
+ * The last four ask others, which is done by lib/tableask (table_ask()).
  */
 #ifndef TABLE_TABLE_H
 #define TABLE_TABLE_H
@@ -46,20 +53,24 @@ struct table *table_ref(struct table *t);
 void table_unref(struct table **t);
 const char *table_name(const struct table *t);	/* "hash:/etc/..." */
 /* Is it for keys that should be offered whole only (no domain, no parent
- * look-ups; Postfix: DICT_FLAG_PATTERN)? regexp, pcre, cidr. */
+ * look-ups; Postfix: DICT_FLAG_PATTERN)? regexp, pcre, cidr, randmap, tcp,
+ * socketmap; a combined one if its first member is. */
 bool table_is_pattern(const struct table *t);
+/* Must others be asked for it, or for a member of it? Then table_ask() is the
+ * way, and table_look_up() may give TABLE_TEMPFAIL. */
+bool table_is_async(const struct table *t);
 
 /*
  * Looks `key` up; a value is appended to *out. Keys of exact tables are
- * compared without regard to case, as Postfix folds them. No type here parks
- * yet: the result is final.
+ * compared without regard to case, as Postfix folds them. Never parks.
  */
 enum table_result table_look_up(struct table *t, struct span key,
     struct buf *out, struct err *err);
 
 /* Has its file changed, and if so, is the new one good? Reads files: call it
- * from a thread now and then. Takes over the new contents and returns true;
- * a file that can't be read any more keeps the old and sets err (0 else). */
+ * from a thread, one at a time (watch.h does). Takes over the new contents and
+ * returns true; a file that can't be read any more keeps the old, is warned
+ * about once, and sets err (cleared else). */
 bool table_refresh(struct table *t, struct err *err);
 
 /* The types, for messages and `postern map`. */

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
+#include "table/remote.h"
 #include "table/table.h"
 
 #define TABLE_FILE_MAX	(256 * 1024 * 1024)
@@ -19,15 +20,18 @@ struct table_type {
 	const char *name;
 	bool from_file;
 	bool pattern;
+	bool async;
 	/* text: the file's bytes, or what stands behind `type:`. NULL with err
 	 * when nothing of it can serve. */
 	void *(*make)(const struct table *t, struct span text,
 	    struct err *err);
 	void (*free)(void *data);
+	/* asker may be NULL: nobody can be asked */
 	enum table_result (*look_up)(void *data, struct span key,
-	    struct buf *out, struct err *err);
-	/* combined types: refresh their members */
+	    struct buf *out, struct err *err, struct table_asker *asker);
+	/* combined types: refresh their members; what these are like */
 	bool (*refresh)(void *data, struct err *err);
+	void (*nature)(const void *data, bool *pattern, bool *async);
 };
 
 struct table {
@@ -35,9 +39,11 @@ struct table {
 	const struct table_type *type;
 	char *spec;		/* whole */
 	const char *arg;	/* behind the colon */
+	bool pattern, async;
 	pthread_mutex_t lock;	/* guards data: a thread may refresh */
 	void *data;
 	struct stat seen;
+	char trouble[256];	/* why the last refresh failed; refresh only */
 };
 
 extern const struct table_type table_type_cidr;
@@ -49,32 +55,68 @@ extern const struct table_type table_type_fail;
 extern const struct table_type table_type_unionmap;
 extern const struct table_type table_type_pipemap;
 extern const struct table_type table_type_randmap;
+extern const struct table_type table_type_tcp;
+extern const struct table_type table_type_socketmap;
+extern const struct table_type table_type_pgsql;
+extern const struct table_type table_type_pg;
 /* hash, btree, lmdb, cdb, texthash: rows of table.c */
 void *table_text_make(const struct table *t, struct span text,
     struct err *err);
 void table_text_free(void *data);
 enum table_result table_text_look_up(void *data, struct span key,
-    struct buf *out, struct err *err);
-
-/*
- * The logical lines of a table file: comments, empty lines and continuation
- * lines (leading white space) as in access(5). False at the end.
- */
-struct table_lines {
-	struct span rest;
-	int next;		/* number of the next physical line */
-	int lineno;		/* of the line just given */
-	struct buf line;
-};
-void table_lines_init(struct table_lines *l, struct span text);
-bool table_lines_next(struct table_lines *l, struct span *line);
-void table_lines_fini(struct table_lines *l);
+    struct buf *out, struct err *err, struct table_asker *asker);
 
 /* "file:line: ..." as a warning. */
 void table_complain(const struct table *t, int lineno, const char *fmt, ...)
     PRINTF(3, 4);
 
-/* Splits "{ a, b }" or "a, b": next member; braces nest. False at the end. */
+/* ASCII letters in lower case, as exact tables compare keys. At most
+ * TABLE_KEY_MAX bytes. */
+struct span table_fold(struct span key, char out[TABLE_KEY_MAX]);
+
+/* "{ text }" without its braces and the space around; else just trimmed. */
+struct span table_unbraced(struct span text);
+/* True when text stands in braces: then *inside is what they hold. */
+bool table_in_braces(struct span text, struct span *inside);
+/* Next of "a, b c": separated by commas and white space; braces hold a member
+ * together. False at the end. */
 bool table_members_next(struct span *rest, struct span *member);
+
+/* --- tables of rules (cidr, regexp, pcre): the first that matches wins --- */
+
+/* The head of each rule. */
+struct table_rule {
+	enum { RULE_VALUE, RULE_IF, RULE_ENDIF } kind;
+	bool not;
+	int lineno;
+	char *value;		/* RULE_VALUE; yours */
+	size_t past;		/* RULE_IF: number of the rule behind its
+				 * endif */
+};
+
+struct table_rules {
+	size_t size;		/* of a rule; its head is its first member */
+	size_t n, room;
+	char *rule;
+};
+
+/* The i-th rule's head. */
+struct table_rule *table_rule_at(const struct table_rules *r, size_t i);
+void table_rule_add(struct table_rules *r, const struct table_rule *rule);
+/* Cuts "if" or "endif" off the front of *line; what remains is the condition
+ * or a rule. */
+void table_rule_kind(struct span *line, struct table_rule *rule);
+/* Cuts "!"s and the space behind them off the front of *line. */
+void table_rule_not(struct span *line, struct table_rule *rule);
+/* Links each if to its endif; complains about the ones without. */
+void table_rules_link(const struct table *t, struct table_rules *r);
+
+/* Does rule match the key? FOUND, NOTFOUND or TEMPFAIL. */
+typedef enum table_result table_rule_match_fn(const void *arg,
+    const struct table_rule *rule, struct err *err);
+/* The first rule that matches, ifs and `!` considered: FOUND sets *hit. */
+enum table_result table_rules_find(const struct table_rules *r,
+    table_rule_match_fn *match, const void *arg,
+    const struct table_rule **hit, struct err *err);
 
 #endif

@@ -5,10 +5,11 @@
 
 #include "base/map.h"
 #include "base/xmalloc.h"
+#include "table/lines.h"
 #include "table/table_int.h"
 
-static struct span
-fold(struct span key, char out[TABLE_KEY_MAX])
+struct span
+table_fold(struct span key, char out[TABLE_KEY_MAX])
 {
 	size_t i;
 
@@ -24,7 +25,7 @@ pair_add(struct map *m, struct span key, struct span value)
 	char folded[TABLE_KEY_MAX];
 	char *copy;
 
-	key = fold(key, folded);
+	key = table_fold(key, folded);
 	if (map_get(m, key) != NULL)
 		return false;
 	copy = xmemdup0(value.p, value.n);
@@ -58,12 +59,12 @@ table_text_make(const struct table *t, struct span text, struct err *err)
 			table_complain(t, lines.lineno, "line is too long");
 		else if (span_chr(line, '\0') >= 0)
 			table_complain(t, lines.lineno, "line holds NUL");
-		else if (!span_word(&line, &key) || span_trim(line).n == 0)
+		else if (!table_key_cut(&line, &key) || line.n == 0)
 			table_complain(t, lines.lineno,
 			    "a key and a value are wanted");
 		else if (key.n > TABLE_KEY_MAX)
 			table_complain(t, lines.lineno, "key is too long");
-		else if (!pair_add(m, key, span_trim(line)))
+		else if (!pair_add(m, key, line))
 			table_complain(t, lines.lineno, "\"%.*s\" is there "
 			    "already", (int)MIN(key.n, (size_t)100), key.p);
 	}
@@ -73,16 +74,73 @@ table_text_make(const struct table *t, struct span text, struct err *err)
 
 enum table_result
 table_text_look_up(void *data, struct span key, struct buf *out,
-    struct err *err)
+    struct err *err, struct table_asker *asker)
 {
 	char folded[TABLE_KEY_MAX];
-	const char *value = map_get(data, fold(key, folded));
+	const char *value = map_get(data, table_fold(key, folded));
 
 	(void)err;
+	(void)asker;
 	if (value == NULL)
 		return TABLE_NOTFOUND;
 	buf_str(out, value);
 	return TABLE_FOUND;
+}
+
+/* --- inline --- */
+
+/* "k = v"; "a=1 b=2" is two of them when each word has its `=`. Cuts the
+ * first off. */
+static struct span
+pair_cut(struct span *member)
+{
+	struct span rest = *member, word, first = SPAN_NONE, all = *member;
+	size_t words = 0;
+
+	while (span_word(&rest, &word)) {
+		if (span_chr(word, '=') <= 0) {
+			*member = SPAN_NONE;
+			return all;
+		}
+		if (words++ == 0)
+			first = word;
+	}
+	*member = span_trim(span_sub(all, first.n, all.n));
+	return first;
+}
+
+static bool
+pair_parse(struct map *m, struct span pair, struct err *err)
+{
+	ptrdiff_t eq = span_chr(pair, '=');
+
+	if (eq > 0 && (size_t)eq <= TABLE_KEY_MAX &&
+	    pair_add(m, span_trim(span_sub(pair, 0, (size_t)eq)),
+	    span_trim(span_sub(pair, (size_t)eq + 1, pair.n))))
+		return true;
+	err_set(err, ERR_PERM, PS_ESYNTAX, "\"%.*s\": key = value is wanted, "
+	    "each key once", (int)MIN(pair.n, (size_t)80), pair.p);
+	return false;
+}
+
+/* Next of "k = v, { k2 = v2, with comma }": at commas outside of braces. */
+static bool
+inline_next(struct span *rest, struct span *member)
+{
+	int depth = 0;
+	size_t i;
+
+	do {
+		for (i = 0; i < rest->n; i++) {
+			depth += rest->p[i] == '{';
+			depth -= rest->p[i] == '}';
+			if (depth <= 0 && rest->p[i] == ',')
+				break;
+		}
+		*member = span_trim(span_sub(*rest, 0, i));
+		*rest = span_sub(*rest, i + 1, rest->n);
+	} while (member->n == 0 && rest->n > 0);
+	return member->n > 0;
 }
 
 /* inline:{ key = value, { key = value with, comma } } */
@@ -90,32 +148,30 @@ static void *
 inline_make(const struct table *t, struct span text, struct err *err)
 {
 	struct map *m;
-	struct span member;
-	ptrdiff_t eq;
+	struct span member, pair;
+	bool good = true;
 
 	(void)t;
-	text = span_trim(text);
-	if (text.n < 2 || text.p[0] != '{' || text.p[text.n - 1] != '}') {
+	if (!table_in_braces(text, &text)) {
 		err_set(err, ERR_PERM, PS_ESYNTAX,
 		    "inline:{ key = value, ... } is wanted");
 		return NULL;
 	}
-	text = span_sub(text, 1, text.n - 2);
 	m = map_new();
-	while (table_members_next(&text, &member)) {
-		if (member.p[0] == '{' && member.p[member.n - 1] == '}')
-			member = span_trim(span_sub(member, 1, member.n - 2));
-		if ((eq = span_chr(member, '=')) <= 0 ||
-		    !pair_add(m, span_trim(span_sub(member, 0, (size_t)eq)),
-		    span_trim(span_sub(member, (size_t)eq + 1, member.n)))) {
-			err_set(err, ERR_PERM, PS_ESYNTAX, "\"%.*s\": key = "
-			    "value is wanted, each key once",
-			    (int)MIN(member.n, (size_t)80), member.p);
-			table_text_free(m);
-			return NULL;
+	while (good && inline_next(&text, &member)) {
+		if (table_in_braces(member, &pair)) {
+			good = pair_parse(m, span_trim(pair), err);
+			continue;
+		}
+		while (good && member.n > 0) {
+			pair = pair_cut(&member);
+			good = pair_parse(m, pair, err);
 		}
 	}
-	return m;
+	if (good)
+		return m;
+	table_text_free(m);
+	return NULL;
 }
 
 const struct table_type table_type_inline = {

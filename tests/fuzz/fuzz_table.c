@@ -28,8 +28,9 @@ keys_ask(const struct table_type *type, void *data)
 	for (i = 0; i < ARRAY_LEN(keys); i++) {
 		buf_clear(&one);
 		buf_clear(&two);
-		ps_assert(type->look_up(data, span_str(keys[i]), &one, &err)
-		    == type->look_up(data, span_str(keys[i]), &two, &err));
+		ps_assert(type->look_up(data, span_str(keys[i]), &one, &err,
+		    NULL) == type->look_up(data, span_str(keys[i]), &two,
+		    &err, NULL));
 		ps_assert(span_eq(buf_span(&one), buf_span(&two)));
 	}
 	buf_fini(&one);

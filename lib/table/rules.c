@@ -1,0 +1,105 @@
+/*
+ * What cidr, regexp and pcre tables have in common: rules in their order,
+ * `!`, if and endif.
+ */
+#include <string.h>
+
+#include "base/xmalloc.h"
+#include "table/table_int.h"
+
+struct table_rule *
+table_rule_at(const struct table_rules *r, size_t i)
+{
+	return (struct table_rule *)(void *)(r->rule + i * r->size);
+}
+
+void
+table_rule_add(struct table_rules *r, const struct table_rule *rule)
+{
+	if (r->n == r->room) {
+		r->room = r->room == 0 ? 16 : r->room * 2;
+		r->rule = xreallocarray(r->rule, r->room, r->size);
+	}
+	memcpy(r->rule + r->n++ * r->size, rule, r->size);
+}
+
+void
+table_rule_kind(struct span *line, struct table_rule *rule)
+{
+	struct span rest = *line, word = SPAN_NONE;
+
+	(void)span_word(&rest, &word);
+	rule->kind = span_is(word, "endif") ? RULE_ENDIF :
+	    span_is(word, "if") ? RULE_IF : RULE_VALUE;
+	if (rule->kind != RULE_VALUE)
+		*line = span_trim(rest);
+}
+
+void
+table_rule_not(struct span *line, struct table_rule *rule)
+{
+	while (line->n > 0 && line->p[0] == '!') {
+		rule->not = !rule->not;
+		*line = span_sub(*line, 1, line->n);
+	}
+	*line = span_trim(*line);
+}
+
+/* An if without its endif goes to the end, as in Postfix. */
+void
+table_rules_link(const struct table *t, struct table_rules *r)
+{
+	size_t open = SIZE_MAX, i;
+	struct table_rule *rule;
+
+	/* `past` of an open if holds the one around it */
+	for (i = 0; i < r->n; i++) {
+		rule = table_rule_at(r, i);
+		if (rule->kind == RULE_IF) {
+			rule->past = open;
+			open = i;
+		} else if (rule->kind == RULE_ENDIF && open == SIZE_MAX)
+			table_complain(t, rule->lineno, "endif without if");
+		else if (rule->kind == RULE_ENDIF) {
+			rule = table_rule_at(r, open);
+			open = rule->past;
+			rule->past = i + 1;
+		}
+	}
+	while (open != SIZE_MAX) {
+		rule = table_rule_at(r, open);
+		open = rule->past;
+		rule->past = r->n;
+		table_complain(t, rule->lineno, "if without endif");
+	}
+}
+
+enum table_result
+table_rules_find(const struct table_rules *r, table_rule_match_fn *match,
+    const void *arg, const struct table_rule **hit, struct err *err)
+{
+	const struct table_rule *rule;
+	enum table_result m;
+	size_t i = 0;
+
+	while (i < r->n) {
+		rule = table_rule_at(r, i);
+		if (rule->kind == RULE_ENDIF) {
+			i++;
+			continue;
+		}
+		m = match(arg, rule, err);
+		if (m == TABLE_TEMPFAIL)
+			return m;
+		if ((m == TABLE_FOUND) == rule->not) {
+			i = rule->kind == RULE_IF ? rule->past : i + 1;
+			continue;
+		}
+		if (rule->kind == RULE_VALUE) {
+			*hit = rule;
+			return TABLE_FOUND;
+		}
+		i++;
+	}
+	return TABLE_NOTFOUND;
+}
