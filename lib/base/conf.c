@@ -21,6 +21,14 @@ struct conf_line {
 	bool own;		/* set in this section, not inherited */
 };
 
+/* A name that the site made up: a restriction class, or a $macro. */
+struct conf_own {
+	char *name;
+	char *value;		/* expanded */
+	char *where;		/* "file:line" */
+	struct conf_line line;
+};
+
 /* Numbers a row's range carries; texts for people come from here too. */
 struct range {
 	int64_t lo, hi;
@@ -312,13 +320,25 @@ static void expand_param(struct parse *ps, const struct conf *c,
     const struct conf_param *p, int depth, struct buf *out,
     const struct conf_line *at);
 
+static struct conf_own *
+own_find(const struct conf *c, struct span name)
+{
+	size_t i;
+
+	for (i = 0; i < c->n_own; i++)
+		if (span_eq(name, span_str(c->own[i].name)))
+			return &c->own[i];
+	return NULL;
+}
+
 static void
 expand_name(struct parse *ps, const struct conf *c, struct span name,
     int depth, struct buf *out, const struct conf_line *at)
 {
 	const struct conf_param *p = conf_param_find(name);
+	const struct conf_own *own = p != NULL ? NULL : own_find(c, name);
 
-	if (p == NULL) {
+	if (p == NULL && own == NULL) {
 		/* deeper down it is told where it stands, not here again */
 		ps->bad = true;
 		if (depth == 0)
@@ -332,7 +352,10 @@ expand_name(struct parse *ps, const struct conf *c, struct span name,
 		    "$%.*s: refers to itself", SPAN_ARG(name));
 		return;
 	}
-	expand_param(ps, c, p, depth + 1, out, at);
+	if (own != NULL)
+		expand(ps, c, span_str(own->line.raw), depth + 1, out, at);
+	else
+		expand_param(ps, c, p, depth + 1, out, at);
 }
 
 /* The parent of myhostname, when it has one with a dot. */
@@ -440,6 +463,13 @@ conf_unref(struct conf **cp)
 	}
 	for (i = 0; i < c->n_sections; i++)
 		conf_unref(&c->sections[i]);
+	for (i = 0; i < c->n_own; i++) {
+		free(c->own[i].name);
+		free(c->own[i].value);
+		free(c->own[i].where);
+		free(c->own[i].line.raw);
+	}
+	free(c->own);
 	if (c->n_lines > 0)
 		free((char *)(uintptr_t)c->lines[N_PARAMS - 1].file);
 	free(c->sections);
@@ -449,11 +479,32 @@ conf_unref(struct conf **cp)
 	free(c);
 }
 
+static struct conf_own *
+own_add(struct conf *c, struct span name)
+{
+	struct conf_own *own;
+
+	c->own = xreallocarray(c->own, c->n_own + 1, sizeof(*c->own));
+	own = &c->own[c->n_own++];
+	*own = (struct conf_own){ .name = xmemdup0(name.p, name.n) };
+	return own;
+}
+
 /* What is not set in a section is as in the main part. */
 static void
 section_inherit(struct conf *c, const struct conf *main)
 {
+	struct conf_own *own;
 	size_t i;
+
+	for (i = 0; i < main->n_own; i++) {
+		if (own_find(c, span_str(main->own[i].name)) != NULL)
+			continue;
+		own = own_add(c, span_str(main->own[i].name));
+		own->line = main->own[i].line;
+		own->line.own = false;
+		own->line.raw = xstrdup(main->own[i].line.raw);
+	}
 
 	for (i = 0; i < N_PARAMS; i++) {
 		struct conf_line *l = &c->lines[i];
@@ -491,7 +542,99 @@ values_fill(struct parse *ps, struct conf *c)
 			    params[i].name, buf_cstr(&out), wrong);
 		ps->bad = ps->bad || was_bad;
 	}
+	for (i = 0; i < c->n_own; i++) {
+		struct conf_own *own = &c->own[i];
+
+		buf_clear(&out);
+		expand(ps, c, span_str(own->line.raw), 0, &out, &own->line);
+		own->value = xstrdup(buf_failed(&out) ? "" : buf_cstr(&out));
+		own->where = xasprintf("%s:%d", ps->file, own->line.line);
+	}
 	buf_fini(&out);
+}
+
+/* --- the site's own names --- */
+
+static bool
+is_name_char(char c)
+{
+	return ascii_isalnum((unsigned char)c) || c == '_';
+}
+
+/* Is $name or ${name} in the text? */
+static bool
+text_uses(const char *text, struct span name)
+{
+	const char *p = text;
+
+	while (p != NULL && (p = strchr(p, '$')) != NULL) {
+		p += p[1] == '{' ? 2 : 1;
+		if (strncmp(p, name.p, name.n) == 0 &&
+		    !is_name_char(p[name.n]))
+			return true;
+		if (*p == '$')
+			p++;
+	}
+	return false;
+}
+
+static bool
+part_uses(const struct conf *c, struct span name)
+{
+	size_t classes = (size_t)(conf_param_find(
+	    SPAN_LIT("smtpd_restriction_classes")) - params);
+	struct span rest, word;
+	size_t i;
+
+	if (c->lines[classes].raw != NULL) {
+		rest = span_str(c->lines[classes].raw);
+		while (conf_list_next(&rest, &word))
+			if (span_eq(word, name))
+				return true;
+	}
+	for (i = 0; i < N_PARAMS; i++)
+		if (text_uses(c->lines[i].raw, name))
+			return true;
+	for (i = 0; i < c->n_own; i++)
+		if (text_uses(c->own[i].line.raw, name))
+			return true;
+	return false;
+}
+
+/* A name that is no parameter and that nothing uses is a mistake. */
+static void
+own_check(struct parse *ps, const struct conf *c)
+{
+	struct span name;
+	size_t i, j;
+	bool used;
+
+	for (i = 0; i < c->n_own; i++) {
+		name = span_str(c->own[i].name);
+		used = part_uses(ps->main, name);
+		for (j = 0; !used && j < ps->main->n_sections; j++)
+			used = part_uses(ps->main->sections[j], name);
+		if (!used)
+			complain(ps, c->own[i].line.line, 1, "%s: unknown "
+			    "parameter; did you mean %s?", c->own[i].name,
+			    nearest_param(name));
+	}
+}
+
+const char *
+conf_own(const struct conf *c, struct span name, const char **where)
+{
+	const struct conf_own *own = own_find(c, name);
+
+	if (own != NULL && where != NULL)
+		*where = own->where;
+	return own == NULL ? NULL : own->value;
+}
+
+const char *
+conf_own_at(const struct conf *c, size_t i)
+{
+	return i < c->n_own ? c->own[i].name : NULL;
 }
 
 /* --- the file --- */
@@ -546,6 +689,22 @@ section_begin(struct parse *ps, struct span line, int lineno)
 	ps->part = c;
 }
 
+/* The line of a name of the site's own; NULL when it can't be one. */
+static struct conf_line *
+own_line(struct parse *ps, struct span name)
+{
+	struct conf_own *own;
+	size_t i;
+
+	for (i = 0; i < name.n; i++)
+		if (!is_name_char(name.p[i]))
+			return NULL;
+	if (name.n == 0 || name.n > 64 || ps->part == NULL)
+		return NULL;
+	own = own_find(ps->part, name);
+	return own != NULL ? &own->line : &own_add(ps->part, name)->line;
+}
+
 static void
 assignment(struct parse *ps, struct span line, int lineno)
 {
@@ -561,7 +720,9 @@ assignment(struct parse *ps, struct span line, int lineno)
 		return;
 	}
 	value = span_trim(span_sub(line, (size_t)eq + 1, line.n));
-	if ((p = conf_param_find(name)) == NULL) {
+	p = conf_param_find(name);
+	l = p == NULL ? own_line(ps, name) : NULL;
+	if (p == NULL && l == NULL) {
 		complain(ps, lineno, 1, "%.*s: unknown parameter; did you "
 		    "mean %s?", (int)MIN(name.n, (size_t)80), name.p,
 		    nearest_param(name));
@@ -569,16 +730,17 @@ assignment(struct parse *ps, struct span line, int lineno)
 	}
 	if (ps->part == NULL)
 		return;
-	l = &ps->part->lines[p - params];
+	if (p != NULL)
+		l = &ps->part->lines[p - params];
 	if (l->own) {
-		complain(ps, lineno, 1, "%s: already set in line %d",
-		    p->name, l->line);
+		complain(ps, lineno, 1, "%.*s: already set in line %d",
+		    SPAN_ARG(name), l->line);
 		return;
 	}
 	if (value.n > VALUE_MAX || span_chr(value, '\0') >= 0) {
-		complain(ps, lineno, 1, "%s: value is too long or holds NUL",
-		    p->name);
-		return;
+		complain(ps, lineno, 1, "%.*s: value is too long or holds "
+		    "NUL", SPAN_ARG(name));
+		value = SPAN_LIT("");
 	}
 	l->own = true;
 	l->raw = xmemdup0(value.p, value.n);
@@ -656,6 +818,9 @@ conf_parse(const char *file, struct span text, struct buf *complaints)
 		complain(&ps, 1, 1, "file is larger than 1 MiB");
 	else if (text.p != NULL)
 		lines_parse(&ps, text);
+	own_check(&ps, ps.main);
+	for (i = 0; i < ps.main->n_sections; i++)
+		own_check(&ps, ps.main->sections[i]);
 	values_fill(&ps, ps.main);
 	for (i = 0; i < ps.main->n_sections; i++) {
 		file_note(ps.main->sections[i], file);

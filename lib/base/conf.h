@@ -4,7 +4,9 @@
  * `[service NAME]` / `[transport NAME]` sections whose lines override for
  * that one listener or transport.
  *
- * Every parameter is one row of params.def. A struct conf is an immutable,
+ * Every parameter is one row of params.def. A site may add names of its own
+ * where they are used: as $name in some value, or in
+ * smtpd_restriction_classes; any other unknown name is an error. A struct conf is an immutable,
  * reference-counted snapshot: a session keeps the one it began with. Errors
  * name file:line:column, the bad word and the nearest valid one.
  */
@@ -51,6 +53,8 @@ struct conf {
 	size_t n_lines;
 	struct conf **sections;		/* main part only; private */
 	size_t n_sections;
+	struct conf_own *own;		/* the site's own names; private */
+	size_t n_own;
 };
 
 struct conf_param {
@@ -87,6 +91,14 @@ const struct conf *conf_section(const struct conf *c, const char *kind,
 
 /* Where the value of `param` came from: "file:line", or "" for a default. */
 const char *conf_where(const struct conf *c, const char *param);
+/*
+ * The value of one of the site's own names, NULL when there is none; lent
+ * from c, as *where is ("file:line"; may be NULL).
+ */
+const char *conf_own(const struct conf *c, struct span name,
+    const char **where);
+/* The i-th of them: its name, or NULL past the last. */
+const char *conf_own_at(const struct conf *c, size_t i);
 /* The value as text, as conf_parse would read it back. */
 void conf_value(const struct conf *c, const struct conf_param *p,
     struct buf *out);

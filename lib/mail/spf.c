@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "base/queue.h"
 #include "base/xmalloc.h"
+#include "net/dnscache.h"
 
 #define SPF_MAGIC	0x73706631u
 /* 10 terms, each at most an MX and 10 addresses; PTR and its 10; the TXTs */
@@ -17,9 +18,8 @@ struct kept {
 	SLIST_ENTRY(kept) link;
 	struct spf_check *check;
 	struct dns_query *query;	/* NULL: it has come */
-	struct spf_fact fact;
-	struct dns_record *records;
-	char *data;			/* what records' spans point into */
+	struct spf_fact fact;		/* points into: */
+	struct dns_kept *answer;
 };
 
 struct spf_check {
@@ -37,36 +37,14 @@ struct spf_check {
 };
 
 static void
-fact_keep(struct kept *k, const struct dns_answer *a)
-{
-	size_t i, bytes = 0;
-	char *to;
-
-	k->fact.result = a->result;
-	k->fact.n = a->n_records;
-	if (a->n_records == 0)
-		return;
-	k->records = xcalloc(a->n_records, sizeof(*k->records));
-	memcpy(k->records, a->record, a->n_records * sizeof(*k->records));
-	for (i = 0; i < a->n_records; i++)
-		bytes += a->record[i].data.n;
-	to = k->data = xmalloc(bytes + 1);
-	for (i = 0; i < a->n_records; i++) {
-		if (a->record[i].data.n > 0)
-			memcpy(to, a->record[i].data.p, a->record[i].data.n);
-		k->records[i].data = span_of(to, a->record[i].data.n);
-		to += a->record[i].data.n;
-	}
-	k->fact.record = k->records;
-}
-
-static void
 answer_cb(const struct dns_answer *a, void *arg)
 {
 	struct kept *k = arg;
 
 	k->query = NULL;
-	fact_keep(k, a);
+	k->answer = dns_kept_new(a);
+	k->fact = (struct spf_fact){ .result = a->result, .n = a->n_records,
+		.record = k->answer->answer.record };
 	defer_call(&k->check->run);
 }
 
@@ -100,8 +78,7 @@ check_free(struct spf_check *c)
 	while ((k = SLIST_FIRST(&c->kept)) != NULL) {
 		SLIST_REMOVE_HEAD(&c->kept, link);
 		dns_cancel(&k->query);
-		free(k->records);
-		free(k->data);
+		dns_kept_unref(&k->answer);
 		free(k);
 	}
 	map_free(&c->facts);

@@ -279,6 +279,27 @@ canonical_find(ns_msg *msg, enum dns_type type, char name[DNS_NAME_MAX])
 	return true;
 }
 
+/* How long a "no" may be kept: the SOA of the authority part says so (RFC
+ * 2308 5: the lesser of its own ttl and of MINIMUM, its last number). */
+static uint32_t
+negative_ttl(ns_msg *msg)
+{
+	uint32_t minimum;
+	ns_rr rr;
+	int i;
+
+	for (i = 0; i < ns_msg_count(*msg, ns_s_ns); i++) {
+		if (ns_parserr(msg, ns_s_ns, i, &rr) != 0)
+			return 0;
+		if (ns_rr_type(rr) != ns_t_soa || ns_rr_rdlen(rr) < 22)
+			continue;
+		minimum = (uint32_t)ns_get32(ns_rr_rdata(rr) +
+		    ns_rr_rdlen(rr) - 4);
+		return MIN(minimum, (uint32_t)ns_rr_ttl(rr));
+	}
+	return 0;
+}
+
 bool
 dns_parse(struct span packet, enum dns_type type, struct dns_answer *a,
     struct dns_record **records, char **scratch)
@@ -286,9 +307,10 @@ dns_parse(struct span packet, enum dns_type type, struct dns_answer *a,
 	ns_msg msg;
 	ns_rr rr;
 	char *to;
+	uint32_t no;
 	int i, n;
 
-	*a = (struct dns_answer){ .result = DNS_NODATA };
+	*a = (struct dns_answer){ .result = DNS_NODATA, .ttl = UINT32_MAX };
 	*records = NULL;
 	*scratch = NULL;
 	if (packet.n > UINT16_MAX || ns_initparse((const u_char *)packet.p,
@@ -305,6 +327,7 @@ dns_parse(struct span packet, enum dns_type type, struct dns_answer *a,
 	for (i = 0; i < n; i++) {
 		if (ns_parserr(&msg, ns_s_an, i, &rr) != 0)
 			return false;
+		a->ttl = MIN(a->ttl, (uint32_t)ns_rr_ttl(rr));
 		if ((int)ns_rr_type(rr) != (int)type ||
 		    ns_rr_class(rr) != ns_c_in ||
 		    strcasecmp(ns_rr_name(rr), a->canonical) != 0)
@@ -317,6 +340,10 @@ dns_parse(struct span packet, enum dns_type type, struct dns_answer *a,
 	a->result = a->n_records > 0 ? DNS_OK :
 	    ns_msg_getflag(msg, ns_f_rcode) == RCODE_NXDOMAIN ?
 	    DNS_NXDOMAIN : DNS_NODATA;
+	if (a->result != DNS_OK) {
+		no = negative_ttl(&msg);
+		a->ttl = MIN(a->ttl, no);
+	}
 	return true;
 }
 
@@ -331,6 +358,8 @@ query_answer(struct dns_query *q, enum dns_result result, const char *why)
 		q->answer.n_records = 0;
 		q->answer.record = NULL;
 	}
+	if (result == DNS_TEMPFAIL)
+		q->answer.ttl = 0;
 	(void)snprintf(q->why, sizeof(q->why), "%s", why == NULL ? "" : why);
 	q->answer.why = q->why;
 	defer_call(&q->defer);

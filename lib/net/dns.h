@@ -54,6 +54,8 @@ struct dns_answer {
 					 * CNAMEs */
 	const struct dns_record *record;
 	size_t n_records;		/* in the answer's order */
+	uint32_t ttl;			/* seconds it may be kept; 0: not at
+					 * all (what failed, what has no SOA) */
 	const char *why;		/* for the log when TEMPFAIL */
 };
 

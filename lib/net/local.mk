@@ -2,11 +2,12 @@
 # DNS
 noinst_LIBRARIES += lib/libnet.a
 lib_libnet_a_SOURCES = lib/net/ccert.c lib/net/ccert.h \
-	lib/net/certs.c lib/net/certs.h \
-	lib/net/client_name.c lib/net/client_name.h lib/net/dial.c \
-	lib/net/dial.h lib/net/dns.c \
-	lib/net/dns.h lib/net/line.c lib/net/line.h lib/net/outq.c \
-	lib/net/outq.h lib/net/pem.c lib/net/pem.h lib/net/proxy.c lib/net/proxy.h lib/net/stream.c \
+	lib/net/certs.c lib/net/certs.h lib/net/client_name.c \
+	lib/net/client_name.h lib/net/dial.c lib/net/dial.h \
+	lib/net/dns.c lib/net/dns.h lib/net/dnscache.c \
+	lib/net/dnscache.h lib/net/line.c lib/net/line.h \
+	lib/net/outq.c lib/net/outq.h lib/net/pem.c lib/net/pem.h \
+	lib/net/proxy.c lib/net/proxy.h lib/net/stream.c \
 	lib/net/stream.h lib/net/stream_end.c lib/net/stream_int.h \
 	lib/net/stream_out.c lib/net/stream_tls.c lib/net/tls.c \
 	lib/net/tls.h
