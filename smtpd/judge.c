@@ -27,10 +27,7 @@ judge_end(struct session *s)
 	if (j == NULL)
 		return;
 	s->judge = NULL;
-	directory_cancel(&j->ask);
-	resolution_unref(&j->domain);
-	resolution_unref(&j->rcpt);
-	resolution_unref(&j->from);
+	gate_ask_end(&j->ask);
 	gate_end(&j->eval);
 	if (s->srv->n_spare_judges >= SPARES_MAX) {
 		free(j);
@@ -41,100 +38,14 @@ judge_end(struct session *s)
 	s->srv->n_spare_judges++;
 }
 
-static struct span
-normal_domain(const struct judge *j)
-{
-	struct span all = span_of(j->normal, j->normal_n);
-	ptrdiff_t at = span_rchr(all, '@');
-
-	return at == -1 ? SPAN_NONE : span_sub(all, (size_t)at + 1, all.n);
-}
-
-/* Takes over res. A domain that is not ours has no recipients of ours. */
-static void
-learn(struct judge *j, enum gate_need what, struct resolution *res)
-{
-	if (what == GATE_NEED_RCPT) {
-		j->rcpt = res;
-		j->facts.rcpt = res;
-		return;
-	}
-	if (what == GATE_NEED_SENDER) {
-		j->from = res;
-		j->facts.from = res;
-		return;
-	}
-	j->domain = res;
-	j->facts.rcpt_domain = res;
-	if (res->class == RESOLVE_NOT_LOCAL && j->rcpt == NULL)
-		learn(j, GATE_NEED_RCPT, resolution_ref(res));
-}
-
 static enum step judge_run(struct session *s);
 
 static void
-answer_cb(const struct resolution *res, void *arg)
+come(void *arg)
 {
-	struct session *s = OBJ_CAST(arg, session, SESSION_MAGIC);
+	struct session *s = ((struct judge *)arg)->s;
 
-	ps_assert(s->judge != NULL);
-	s->judge->ask = NULL;
-	learn(s->judge, s->judge->asked, resolution_ref(res));
 	session_continue(s, judge_run(s));
-}
-
-static bool
-ask(struct judge *j, enum gate_need what, struct span key)
-{
-	struct directory *dir = j->s->srv->dir;
-	bool domain = what == GATE_NEED_RCPT_DOMAIN;
-	struct resolution *res;
-
-	res = domain ? directory_domain_peek(dir, key) :
-	    directory_peek(dir, key);
-	if (res != NULL) {
-		learn(j, what, res);
-		return true;
-	}
-	j->asked = what;
-	j->ask = domain ? directory_domain(dir, key, answer_cb, j->s) :
-	    directory_resolve(dir, key, answer_cb, j->s);
-	return false;
-}
-
-/* MAIL was accepted with it, so it has a normal form; if not, then as it
- * stands it is in no one's domain. */
-static bool
-ask_sender(struct judge *j)
-{
-	struct buf normal;
-	struct err err;
-	bool known;
-
-	buf_init(&normal, ADDRESS_MAX + 1);
-	if (address_normal_text(j->facts.sender, &normal, &err) != 0) {
-		buf_clear(&normal);
-		buf_span_add(&normal, j->facts.sender);
-	}
-	known = ask(j, GATE_NEED_SENDER, buf_span(&normal));
-	buf_fini(&normal);
-	return known;
-}
-
-static bool
-need(enum gate_need what, struct gate_facts *f, void *arg)
-{
-	struct judge *j = arg;
-
-	switch (what) {
-	case GATE_NEED_SENDER:
-		return ask_sender(j);
-	case GATE_NEED_RCPT:
-		return ask(j, what, span_of(j->normal, j->normal_n));
-	case GATE_NEED_RCPT_DOMAIN:
-		break;
-	}
-	return ask(j, what, normal_domain(j));
 }
 
 static void
@@ -145,8 +56,6 @@ note(const char *what, const char *text, void *arg)
 	session_log_note(j->s, what, j->s->where == NULL ? "CONNECT" :
 	    j->s->where, text, j->facts.recipient);
 }
-
-static const struct gate_ops ops = { need, note };
 
 /* These two codes say that the connection ends (RFC 5321 3.8, 7504). */
 static bool
@@ -164,8 +73,8 @@ judge_run(struct session *s)
 	bool goodbye;
 
 	if (j->only_rcpt)
-		r = j->rcpt != NULL || need(GATE_NEED_RCPT, &j->facts, j) ?
-		    GATE_PERMIT : GATE_PARKED;
+		r = gate_ask_need(&j->ask, GATE_NEED_RCPT) ? GATE_PERMIT :
+		    GATE_PARKED;
 	else
 		r = gate_run(&j->eval);
 	if (r == GATE_PARKED)
@@ -210,16 +119,11 @@ judge_begin(struct session *s, unsigned stages, struct span recipient,
 {
 	struct judge *j = judge_get(s);
 
-	ps_assert(s->judge == NULL && normal.n <= ADDRESS_MAX);
+	ps_assert(s->judge == NULL);
 	s->judge = j;
 	j->s = s;
-	j->domain = j->rcpt = j->from = NULL;
-	j->ask = NULL;
 	j->only_rcpt = false;
 	j->done = done;
-	if (normal.n > 0)
-		memcpy(j->normal, normal.p, normal.n);
-	j->normal_n = normal.n;
 	j->facts = (struct gate_facts){
 		.client_name = s->name, .client_ip = s->ip,
 		.client = s->addr, .client_port = s->port,
@@ -240,7 +144,14 @@ judge_begin(struct session *s, unsigned stages, struct span recipient,
 		if (j->facts.sender.n == 0)	/* null, but there is one */
 			j->facts.sender = span_of("", 0);
 	}
-	gate_begin(&j->eval, s->prof->gate, stages, &j->facts, &ops, j);
+	j->ask.world = &s->srv->world;
+	j->ask.facts = &j->facts;
+	j->ask.come = come;
+	j->ask.note = note;
+	j->ask.arg = j;
+	gate_ask_begin(&j->ask, normal);
+	gate_begin(&j->eval, s->prof->gate, stages, &j->facts,
+	    &gate_ask_ops, &j->ask);
 	return judge_run(s);
 }
 

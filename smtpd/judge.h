@@ -6,8 +6,7 @@
 #ifndef SMTPD_JUDGE_H
 #define SMTPD_JUDGE_H
 
-#include "gate/gate.h"
-#include "mail/address.h"
+#include "gate/ask.h"
 
 struct session;
 enum step;
@@ -15,15 +14,11 @@ enum step;
 struct judge {
 	struct gate_eval eval;
 	struct gate_facts facts;
+	struct gate_ask ask;
 	struct session *s;
-	struct resolution *domain, *rcpt, *from;	/* what facts points to */
-	struct directory_ask *ask;
-	enum gate_need asked;
 	/* judge_rcpt was asked for, not a verdict */
 	bool only_rcpt;
 	enum step (*done)(struct session *s, enum gate_result r);
-	size_t normal_n;
-	char normal[ADDRESS_MAX + 1];	/* the recipient's normal form */
 	struct judge *next_spare;
 };
 
@@ -39,7 +34,7 @@ struct judge {
 enum step judge_begin(struct session *s, unsigned stages,
     struct span recipient, struct span normal,
     enum step (*done)(struct session *, enum gate_result)) MUST_CHECK;
-/* After a permit: makes sure that s->judge->rcpt is known, then done. */
+/* After a permit: makes sure that s->judge->facts.rcpt is known, then done. */
 enum step judge_rcpt(struct session *s,
     enum step (*done)(struct session *, enum gate_result)) MUST_CHECK;
 /* Fine without a judge, too; cancels what is asked. */

@@ -132,7 +132,7 @@ program_listener(void *arg, const char *section, int fd)
 	l->fd = fd;
 	io_init(&l->io, g->srv.loop, fd, accept_cb, l);
 	timer_init(&l->rest, g->srv.loop, rest_cb, l);
-	if (g->srv.dir != NULL)
+	if (g->srv.world.dir != NULL)
 		io_want(&l->io, IO_READ);
 	TAILQ_INSERT_TAIL(&g->listeners, l, link);
 }
@@ -144,8 +144,8 @@ program_reload(void *arg)
 	struct listener *l;
 	struct profile *p;
 
-	if (g->srv.dir != NULL)
-		directory_reload(g->srv.dir, g->env->conf);
+	if (g->srv.world.dir != NULL)
+		directory_reload(g->srv.world.dir, g->env->conf);
 	certs_conf(g->srv.certs, g->env->conf);
 	body_cap_set((size_t)g->env->conf->smtpd_body_memory_limit);
 	TAILQ_FOREACH(l, &g->listeners, link) {
@@ -185,7 +185,7 @@ open_cb(void *arg)
 	struct program *g = OBJ_CAST(arg, program, PROGRAM_MAGIC);
 	struct listener *l;
 
-	g->srv.dir = directory_new(g->srv.loop, g->env->conf, g->password);
+	g->srv.world.dir = directory_new(g->srv.loop, g->env->conf, g->password);
 	secret_free(&g->password);
 	TAILQ_FOREACH(l, &g->listeners, link)
 		io_want(&l->io, IO_READ);
@@ -270,7 +270,8 @@ program_init(const struct service_env *env, struct err *err)
 	if (srv->dns == NULL) {
 		log_warning("no DNS: %s", err->why);
 		err_clear(err);
-	}
+	} else
+		srv->world.dns = dnscache_new(env->loop, srv->dns, env->conf);
 	defer_init(&g->open, env->loop, open_cb, g);
 	defer_call(&g->open);
 	timer_init(&g->end, env->loop, end_cb, g);
@@ -301,7 +302,7 @@ program_file(void *arg, const char *name, struct span contents)
 
 	if (strcmp(name, "database_password") == 0) {
 		secret_free(&g->password);
-		if (g->srv.dir == NULL)
+		if (g->srv.world.dir == NULL)
 			g->password = xmemdup0(contents.p, contents.n);
 		return;
 	}
@@ -333,9 +334,13 @@ program_status(void *arg, struct buf *json)
 	    (unsigned long long)srv->stat.auth_bad, srv->pressure,
 	    body_memory_used(), (unsigned long long)j.groups,
 	    (unsigned long long)j.appended);
-	if (srv->dir != NULL) {
+	if (srv->world.dir != NULL) {
 		buf_str(json, ", ");
-		directory_status(srv->dir, json);
+		directory_status(srv->world.dir, json);
+	}
+	if (srv->world.dns != NULL) {
+		buf_str(json, ", ");
+		dnscache_status(srv->world.dns, json);
 	}
 }
 

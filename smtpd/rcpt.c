@@ -170,7 +170,7 @@ quota_begin(struct session *s)
 static enum step
 resolved(struct session *s, enum gate_result r)
 {
-	const struct resolution *res = s->judge->rcpt;
+	const struct resolution *res = s->judge->facts.rcpt;
 	struct txn *t = s->txn;
 	enum step st = STEP_NEXT;
 	size_t i;
@@ -190,8 +190,8 @@ resolved(struct session *s, enum gate_result r)
 		break;
 	case RESOLVE_NOT_LOCAL:
 		/* The chain let it pass: our user, or our network. */
-		add_external(t, span_of(s->judge->normal,
-		    s->judge->normal_n));
+		add_external(t, span_of(s->judge->ask.normal,
+		    s->judge->ask.normal_n));
 		accept_rcpt(s);
 		break;
 	case RESOLVE_MAILBOX:

@@ -12,7 +12,7 @@ void
 server_init(struct server *srv, struct loop *l)
 {
 	memset(srv, 0, sizeof(*srv));
-	srv->loop = l;
+	srv->loop = srv->world.loop = l;
 	TAILQ_INIT(&srv->sessions);
 	TAILQ_INIT(&srv->upstreams);
 	srv->clients = map_new();

@@ -10,6 +10,7 @@
 #include "base/map.h"
 #include "base/work.h"
 #include "db/directory.h"
+#include "gate/ask.h"
 #include "net/certs.h"
 #include "net/dns.h"
 #include "spool/journal.h"
@@ -23,8 +24,8 @@ struct upstream;
 
 struct server {
 	struct loop *loop;
-	struct directory *dir;
 	struct dns *dns;		/* NULL: clients stay "unknown" */
+	struct gate_world world;	/* what the chain asks through */
 	struct certs *certs;
 	struct work_pool *pool;
 	struct journal_writer *journal;
@@ -53,9 +54,9 @@ struct server {
 	} stat;
 };
 
-/* Fills in everything but dir, dns, journal and connections. */
+/* Fills in everything but world, dns, journal and connections. */
 void server_init(struct server *srv, struct loop *l);
-/* Sessions end at once; whoever made dir and journal frees them after. */
+/* Sessions end at once; whoever made world and journal frees them after. */
 void server_fini(struct server *srv);
 /* Stops: idle sessions get 421 now, busy ones after their message; `idle`
  * is called from the loop when nothing is left. */

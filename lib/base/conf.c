@@ -39,6 +39,8 @@ struct range {
 #define TEXT(x)		TEXT_(x)
 #define STRING(n, d, rel, help) \
 	{ #n, CONF_STRING, d, "", rel, help, offsetof(struct conf, n) },
+#define RAW(n, d, rel, help) \
+	{ #n, CONF_RAW, d, "", rel, help, offsetof(struct conf, n) },
 #define LIST(n, d, rel, help) \
 	{ #n, CONF_LIST, d, "", rel, help, offsetof(struct conf, n) },
 #define BOOL(n, d, rel, help) \
@@ -58,6 +60,7 @@ static const struct conf_param params[] = {
 #include "base/params.def"
 };
 #undef STRING
+#undef RAW
 #undef LIST
 #undef BOOL
 #undef INT
@@ -66,6 +69,7 @@ static const struct conf_param params[] = {
 #undef ENUM
 
 #define STRING(n, d, rel, help)			{ 0, 0, NULL },
+#define RAW(n, d, rel, help)			{ 0, 0, NULL },
 #define LIST(n, d, rel, help)			{ 0, 0, NULL },
 #define BOOL(n, d, rel, help)			{ 0, 0, NULL },
 #define INT(n, d, lo, hi, rel, help)		{ lo, hi, NULL },
@@ -76,6 +80,7 @@ static const struct range ranges[] = {
 #include "base/params.def"
 };
 #undef STRING
+#undef RAW
 #undef LIST
 #undef BOOL
 #undef INT
@@ -287,6 +292,7 @@ field_set(struct conf *c, const struct conf_param *p, struct span v,
 
 	switch (p->type) {
 	case CONF_STRING:
+	case CONF_RAW:
 	case CONF_LIST:
 		field_set_string(c, p, v);
 		return NULL;
@@ -386,6 +392,8 @@ expand_param(struct parse *ps, const struct conf *c,
 
 	if (raw.n == 0 && p->offset == offsetof(struct conf, mydomain))
 		mydomain_derive(ps, c, depth, out, at);
+	else if (p->type == CONF_RAW)
+		buf_span_add(out, raw);
 	else
 		expand(ps, c, raw, depth, out, at);
 }
@@ -444,7 +452,8 @@ conf_ref(struct conf *c)
 static bool
 type_is_text(enum conf_type t)
 {
-	return t == CONF_STRING || t == CONF_LIST || t == CONF_ENUM;
+	return t == CONF_STRING || t == CONF_RAW || t == CONF_LIST ||
+	    t == CONF_ENUM;
 }
 
 void
@@ -930,6 +939,9 @@ conf_value(const struct conf *c, const struct conf_param *p, struct buf *out)
 	const void *field = field_of(c, p);
 
 	switch (p->type) {
+	case CONF_RAW:
+		buf_str(out, *(char *const *)field);
+		break;
 	case CONF_STRING:
 	case CONF_LIST:
 	case CONF_ENUM:

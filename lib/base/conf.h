@@ -21,6 +21,7 @@
 
 enum conf_type {
 	CONF_STRING,		/* char *, never NULL */
+	CONF_RAW,		/* the same, without $name expansion */
 	CONF_BOOL,		/* bool: yes|no */
 	CONF_INT,		/* int64_t, plain number */
 	CONF_SIZE,		/* int64_t bytes; suffix k m g */
@@ -35,6 +36,7 @@ struct conf {
 	char *name;		/* "" = main part, else the section's NAME */
 	char *kind;		/* "", "service" or "transport" */
 #define STRING(n, d, rel, help)			char *n;
+#define RAW(n, d, rel, help)			char *n;
 #define BOOL(n, d, rel, help)			bool n;
 #define INT(n, d, lo, hi, rel, help)		int64_t n;
 #define SIZE(n, d, lo, hi, rel, help)		int64_t n;
@@ -43,6 +45,7 @@ struct conf {
 #define LIST(n, d, rel, help)			char *n;
 #include "base/params.def"
 #undef STRING
+#undef RAW
 #undef BOOL
 #undef INT
 #undef SIZE

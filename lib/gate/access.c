@@ -34,14 +34,13 @@ all_digits(struct span s)
 	return s.n > 0;
 }
 
-/* Cuts "5.7.1 " off the front of the text (RFC 3463: 1*1.1*3.1*3). */
-static void
-take_dsn(struct access *a)
+void
+access_dsn_take(struct span *text, char dsn[ACCESS_DSN_MAX])
 {
-	struct span rest = a->text, word, part, left;
+	struct span rest = *text, word, part, left;
 	unsigned parts = 0;
 
-	if (!span_word(&rest, &word) || word.n >= sizeof(a->dsn) ||
+	if (!span_word(&rest, &word) || word.n >= ACCESS_DSN_MAX ||
 	    (word.p[0] != '2' && word.p[0] != '4' && word.p[0] != '5'))
 		return;
 	left = word;
@@ -52,9 +51,9 @@ take_dsn(struct access *a)
 	}
 	if (parts != 3 || word.p[word.n - 1] == '.')
 		return;
-	memcpy(a->dsn, word.p, word.n);
-	a->dsn[word.n] = '\0';
-	a->text = span_trim(rest);
+	memcpy(dsn, word.p, word.n);
+	dsn[word.n] = '\0';
+	*text = span_trim(rest);
 }
 
 static bool
@@ -86,7 +85,7 @@ access_parse(struct span value, struct access *a)
 		a->what = code >= 500 ? ACCESS_REJECT : ACCESS_DEFER;
 		a->code = (int)code;
 		a->text = rest;
-		take_dsn(a);
+		access_dsn_take(&a->text, a->dsn);
 		return;
 	}
 	for (i = 0; i < ARRAY_LEN(actions); i++) {
@@ -97,24 +96,25 @@ access_parse(struct span value, struct access *a)
 		a->text = rest;
 		if (a->what >= ACCESS_REJECT &&
 		    a->what <= ACCESS_DEFER_IF_REJECT)
-			take_dsn(a);
+			access_dsn_take(&a->text, a->dsn);
 		return;
 	}
 }
 
 /* --- look-ups --- */
 
-static enum table_result
-one(struct table *t, struct span form, struct buf *value, struct buf *key,
-    struct err *err)
+enum table_result
+access_key(const struct access_ask *q, struct span key)
 {
 	enum table_result r;
 
-	buf_clear(value);
-	r = table_look_up(t, form, value, err);
+	buf_clear(q->value);
+	r = q->look_up == NULL ?
+	    table_look_up(q->table, key, q->value, q->err) :
+	    q->look_up(q->table, key, q->value, q->err, q->arg);
 	if (r != TABLE_NOTFOUND) {
-		buf_clear(key);
-		buf_span_add(key, form);
+		buf_clear(q->key);
+		buf_span_add(q->key, key);
 	}
 	return r;
 }
@@ -132,53 +132,49 @@ is_address(struct span s)
 
 /* The parents of a name; with `whole` the name itself first. */
 static enum table_result
-names(struct table *t, struct span name, bool whole, struct buf *value,
-    struct buf *key, struct err *err)
+names(const struct access_ask *q, struct span name, bool whole)
 {
 	enum table_result r = TABLE_NOTFOUND;
 	ptrdiff_t dot;
 
 	if (name.n > 0 && name.p[name.n - 1] == '.')
 		name.n--;
-	if (whole || !table_is_pattern(t))
-		r = one(t, name, value, key, err);
-	if (table_is_pattern(t) || is_address(name))
+	if (whole || !table_is_pattern(q->table))
+		r = access_key(q, name);
+	if (table_is_pattern(q->table) || is_address(name))
 		return r;
 	while (r == TABLE_NOTFOUND && (dot = span_chr(name, '.')) >= 0) {
 		name = span_sub(name, (size_t)dot + 1, name.n);
-		r = one(t, name, value, key, err);
+		r = access_key(q, name);
 	}
 	return r;
 }
 
 enum table_result
-access_domain(struct table *t, struct span name, struct buf *value,
-    struct buf *key, struct err *err)
+access_domain(const struct access_ask *q, struct span name)
 {
-	return names(t, name, true, value, key, err);
+	return names(q, name, true);
 }
 
 enum table_result
-access_address(struct table *t, struct span ip, struct buf *value,
-    struct buf *key, struct err *err)
+access_address(const struct access_ask *q, struct span ip)
 {
-	enum table_result r = one(t, ip, value, key, err);
+	enum table_result r = access_key(q, ip);
 	size_t n = ip.n;
 
-	if (table_is_pattern(t))
+	if (table_is_pattern(q->table))
 		return r;
 	while (r == TABLE_NOTFOUND && n > 0) {
 		n--;
 		if ((ip.p[n] == '.' || ip.p[n] == ':') && n > 0)
-			r = one(t, span_of(ip.p, n), value, key, err);
+			r = access_key(q, span_of(ip.p, n));
 	}
 	return r;
 }
 
 /* "user" + "@" + domain, domain empty for the "user@" form. */
 static enum table_result
-joined(struct table *t, struct span local, struct span domain,
-    struct buf *value, struct buf *key, struct err *err)
+joined(const struct access_ask *q, struct span local, struct span domain)
 {
 	enum table_result r;
 	struct buf form;
@@ -188,15 +184,15 @@ joined(struct table *t, struct span local, struct span domain,
 	buf_char(&form, '@');
 	buf_span_add(&form, domain);
 	r = buf_failed(&form) ? TABLE_NOTFOUND :
-	    one(t, span_of(buf_data(&form), buf_len(&form)), value, key, err);
+	    access_key(q, buf_span(&form));
 	buf_fini(&form);
 	return r;
 }
 
 /* The forms behind the whole address; none of them for pattern tables. */
 static enum table_result
-parts(struct table *t, struct span address, const char *delimiters,
-    struct buf *value, struct buf *key, struct err *err)
+parts(const struct access_ask *q, struct span address,
+    const char *delimiters)
 {
 	enum table_result r = TABLE_NOTFOUND;
 	struct span local, domain, bare;
@@ -211,26 +207,26 @@ parts(struct table *t, struct span address, const char *delimiters,
 		plus++;
 	bare = span_sub(local, 0, plus);
 	if (bare.n != local.n && domain.n > 0)
-		r = joined(t, bare, domain, value, key, err);
+		r = joined(q, bare, domain);
 	if (r == TABLE_NOTFOUND && domain.n > 0)
-		r = names(t, domain, false, value, key, err);
+		r = names(q, domain, false);
 	if (r == TABLE_NOTFOUND)
-		r = joined(t, local, SPAN_NONE, value, key, err);
+		r = joined(q, local, SPAN_NONE);
 	if (r == TABLE_NOTFOUND && bare.n != local.n)
-		r = joined(t, bare, SPAN_NONE, value, key, err);
+		r = joined(q, bare, SPAN_NONE);
 	return r;
 }
 
 enum table_result
-access_mail(struct table *t, struct span address, const char *delimiters,
-    struct buf *value, struct buf *key, struct err *err)
+access_mail(const struct access_ask *q, struct span address,
+    const char *delimiters)
 {
 	enum table_result r;
 
 	if (address.n == 0)
-		return one(t, SPAN_LIT("<>"), value, key, err);
-	r = one(t, address, value, key, err);
-	if (r != TABLE_NOTFOUND || table_is_pattern(t))
+		return access_key(q, SPAN_LIT("<>"));
+	r = access_key(q, address);
+	if (r != TABLE_NOTFOUND || table_is_pattern(q->table))
 		return r;
-	return parts(t, address, delimiters, value, key, err);
+	return parts(q, address, delimiters);
 }

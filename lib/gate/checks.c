@@ -19,43 +19,33 @@ permit(struct gate_eval *e, const struct gate_rule *r)
 }
 
 static enum gate_result
-refuse(struct gate_eval *e, enum gate_result how, int code, const char *dsn,
-    const char *why)
-{
-	struct buf subject;
-
-	buf_init(&subject, GATE_REPLY_MAX);
-	gate_subject(e, &subject);
-	(void)gate_reply(e, how, code, dsn, "%s rejected: %s",
-	    buf_cstr(&subject), why);
-	buf_fini(&subject);
-	return how;
-}
-
-static enum gate_result
 reject(struct gate_eval *e, const struct gate_rule *r)
 {
-	return refuse(e, GATE_REJECT, 554, "5.7.1", "Access denied");
+	return gate_refuse(e, GATE_IS_STAGE, gate_conf(e->gate)->reject_code,
+	    "5.7.1", "Access denied");
 }
 
 static enum gate_result
 defer(struct gate_eval *e, const struct gate_rule *r)
 {
-	return refuse(e, GATE_DEFER, 450, "4.3.2", "Try again later");
+	return gate_refuse(e, GATE_IS_STAGE, gate_conf(e->gate)->defer_code,
+	    "4.3.2", "Try again later");
 }
 
 static enum gate_result
 defer_if_permit(struct gate_eval *e, const struct gate_rule *r)
 {
-	return refuse(e, GATE_DEFER_IF_PERMIT, 450, "4.7.0",
+	(void)gate_refuse(e, GATE_IS_STAGE, 450, "4.7.0",
 	    "defer_if_permit requested");
+	return GATE_DEFER_IF_PERMIT;
 }
 
 static enum gate_result
 defer_if_reject(struct gate_eval *e, const struct gate_rule *r)
 {
-	return refuse(e, GATE_DEFER_IF_REJECT, 450, "4.7.0",
+	(void)gate_refuse(e, GATE_IS_STAGE, 450, "4.7.0",
 	    "defer_if_reject requested");
+	return GATE_DEFER_IF_REJECT;
 }
 
 static enum gate_result
@@ -71,17 +61,8 @@ permit_sasl_authenticated(struct gate_eval *e, const struct gate_rule *r)
 	return e->facts->authenticated ? GATE_PERMIT : GATE_DUNNO;
 }
 
-static enum gate_result
-lookup_failed(struct gate_eval *e)
-{
-	return gate_reply(e, GATE_DEFER, 451, "4.3.0",
-	    "<%.*s>: Temporary lookup failure",
-	    SPAN_ARG(e->facts->recipient));
-}
-
-/* Is the recipient's domain ours? DUNNO means no. */
-static enum gate_result
-our_domain(struct gate_eval *e)
+enum gate_result
+gate_our_domain(struct gate_eval *e)
 {
 	struct gate_facts *f = e->facts;
 
@@ -90,7 +71,7 @@ our_domain(struct gate_eval *e)
 		return GATE_PARKED;
 	switch (f->rcpt_domain->class) {
 	case RESOLVE_TEMP:
-		return lookup_failed(e);
+		return gate_lookup_failed(e, f->recipient);
 	case RESOLVE_NOT_LOCAL:
 		return GATE_DUNNO;
 	default:
@@ -101,13 +82,13 @@ our_domain(struct gate_eval *e)
 static enum gate_result
 permit_auth_destination(struct gate_eval *e, const struct gate_rule *r)
 {
-	return our_domain(e);
+	return gate_our_domain(e);
 }
 
 static enum gate_result
 unauth(struct gate_eval *e, enum gate_result how, int code, const char *dsn)
 {
-	enum gate_result ours = our_domain(e);
+	enum gate_result ours = gate_our_domain(e);
 
 	if (ours == GATE_PERMIT)
 		return GATE_DUNNO;
@@ -144,7 +125,7 @@ gate_unlisted_recipient(struct gate_eval *e)
 		return GATE_PARKED;
 	switch (f->rcpt->class) {
 	case RESOLVE_TEMP:
-		return lookup_failed(e);
+		return gate_lookup_failed(e, f->recipient);
 	case RESOLVE_UNKNOWN:
 		return gate_reply(e, code >= 500 ? GATE_REJECT : GATE_DEFER,
 		    code, code >= 500 ? "5.1.1" : "4.1.1",
@@ -195,6 +176,12 @@ static const struct gate_restriction table[] = {
 	  reject_unlisted_recipient,
 	  "Refuses recipients that the database does not know "
 	  "(virtual_mailbox_reject_code) or that are disabled." },
+	{ "check_recipient_maps", AT_RCPT, GATE_ARG_NONE, GATE_OLD,
+	  reject_unlisted_recipient,
+	  "Old name of reject_unlisted_recipient." },
+	{ "check_relay_domains", AT_RCPT, GATE_ARG_NONE,
+	  GATE_GUARDS | GATE_OLD, reject_unauth_destination,
+	  "Old: what it refused, reject_unauth_destination refuses." },
 	{ "check_client_access", ANY, GATE_ARG_TABLE, 0, check_client_access,
 	  "Looks the client's name, parent domains, address and address "
 	  "prefixes up in an access(5) table." },
@@ -212,14 +199,14 @@ static const struct gate_restriction table[] = {
 	{ "reject_invalid_helo_hostname", ANY, GATE_ARG_NONE, 0,
 	  reject_invalid_helo_hostname,
 	  "Refuses a HELO name of bad syntax (invalid_hostname_reject_code)." },
-	{ "reject_invalid_hostname", ANY, GATE_ARG_NONE, 0,
+	{ "reject_invalid_hostname", ANY, GATE_ARG_NONE, GATE_OLD,
 	  reject_invalid_helo_hostname,
 	  "Old name of reject_invalid_helo_hostname." },
 	{ "reject_non_fqdn_helo_hostname", ANY, GATE_ARG_NONE, 0,
 	  reject_non_fqdn_helo_hostname,
 	  "Refuses a HELO name that is neither fully qualified nor an address "
 	  "literal (non_fqdn_reject_code)." },
-	{ "reject_non_fqdn_hostname", ANY, GATE_ARG_NONE, 0,
+	{ "reject_non_fqdn_hostname", ANY, GATE_ARG_NONE, GATE_OLD,
 	  reject_non_fqdn_helo_hostname,
 	  "Old name of reject_non_fqdn_helo_hostname." },
 	{ "reject_non_fqdn_sender", ANY, GATE_ARG_NONE, 0,
@@ -245,13 +232,90 @@ static const struct gate_restriction table[] = {
 	  reject_unknown_client_hostname,
 	  "Refuses clients without a name that leads back to their address "
 	  "(unknown_client_reject_code; 450 when DNS does not answer)." },
-	{ "reject_unknown_client", ANY, GATE_ARG_NONE, 0,
+	{ "reject_unknown_client", ANY, GATE_ARG_NONE, GATE_OLD,
 	  reject_unknown_client_hostname,
 	  "Old name of reject_unknown_client_hostname." },
 	{ "reject_unknown_reverse_client_hostname", ANY, GATE_ARG_NONE, 0,
 	  reject_unknown_reverse_client_hostname,
 	  "Refuses clients whose address has no name "
 	  "(unknown_client_reject_code; 450 when DNS does not answer)." },
+	{ "reject_unknown_helo_hostname", ANY, GATE_ARG_NONE, 0,
+	  reject_unknown_helo_hostname,
+	  "Refuses a HELO name without A, AAAA and MX record "
+	  "(unknown_hostname_reject_code; when the DNS does not answer, "
+	  "unknown_helo_hostname_tempfail_action)." },
+	{ "reject_unknown_hostname", ANY, GATE_ARG_NONE, GATE_OLD,
+	  reject_unknown_helo_hostname,
+	  "Old name of reject_unknown_helo_hostname." },
+	{ "permit_naked_ip_address", ANY, GATE_ARG_NONE, GATE_OLD,
+	  permit_naked_ip_address,
+	  "Old: permits an address without brackets as HELO name. Use "
+	  "permit_mynetworks instead." },
+	{ "reject_unknown_sender_domain", ANY, GATE_ARG_NONE, 0,
+	  reject_unknown_sender_domain,
+	  "Refuses a sender domain without MX, A and AAAA record "
+	  "(unknown_address_reject_code; when the DNS does not answer, "
+	  "unknown_address_tempfail_action) or with a null MX (550)." },
+	{ "reject_unknown_address", ANY, GATE_ARG_NONE, GATE_OLD,
+	  reject_unknown_sender_domain,
+	  "Old name of reject_unknown_sender_domain." },
+	{ "reject_unknown_recipient_domain", AT_RCPT, GATE_ARG_NONE, 0,
+	  reject_unknown_recipient_domain,
+	  "As reject_unknown_sender_domain, for the recipient (null MX: "
+	  "556)." },
+	{ "permit_mx_backup", AT_RCPT, GATE_ARG_NONE, GATE_OLD,
+	  permit_mx_backup,
+	  "Permits recipients in domains whose MX records name this host, but "
+	  "not as the best one (permit_mx_backup_networks). Old: add the "
+	  "domain as a relay domain instead." },
+	{ "reject_rbl_client", ANY, GATE_ARG_DNSLIST, 0, reject_rbl_client,
+	  "Refuses clients whose address a DNS list has: "
+	  "ZONE or ZONE=127.0.0.[2..11] (maps_rbl_reject_code, "
+	  "default_rbl_reply, rbl_reply_maps)." },
+	{ "reject_rbl", ANY, GATE_ARG_DNSLIST, GATE_OLD, reject_rbl_client,
+	  "Old name of reject_rbl_client." },
+	{ "reject_rhsbl_client", ANY, GATE_ARG_DNSLIST, 0,
+	  reject_rhsbl_client,
+	  "Refuses clients whose name a DNS list of domains has." },
+	{ "reject_rhsbl_reverse_client", ANY, GATE_ARG_DNSLIST, 0,
+	  reject_rhsbl_reverse_client,
+	  "As reject_rhsbl_client, for the unconfirmed name." },
+	{ "reject_rhsbl_helo", ANY, GATE_ARG_DNSLIST, 0, reject_rhsbl_helo,
+	  "Refuses a HELO name that a DNS list of domains has." },
+	{ "reject_rhsbl_sender", ANY, GATE_ARG_DNSLIST, 0,
+	  reject_rhsbl_sender,
+	  "Refuses a sender whose domain a DNS list of domains has." },
+	{ "reject_rhsbl_recipient", AT_RCPT, GATE_ARG_DNSLIST, 0,
+	  reject_rhsbl_recipient,
+	  "Refuses a recipient whose domain a DNS list of domains has." },
+	{ "permit_dnswl_client", ANY, GATE_ARG_DNSLIST, 0,
+	  permit_dnswl_client,
+	  "Permits clients whose address a DNS allow list has, but never to "
+	  "relay; when the list does not answer, what the rest of the list "
+	  "refuses is refused for now only." },
+	{ "permit_rhswl_client", ANY, GATE_ARG_DNSLIST, 0,
+	  permit_rhswl_client,
+	  "As permit_dnswl_client, for the client's name." },
+#define SERVER_ROWS(who, stages, whose)					\
+	{ "check_" #who "_a_access", stages, GATE_ARG_TABLE, 0,		\
+	  check_##who##_a_access,					\
+	  "Looks the addresses of " whose " up in an access(5) table. "	\
+	  "OK is not allowed." },					\
+	{ "check_" #who "_mx_access", stages, GATE_ARG_TABLE, 0,	\
+	  check_##who##_mx_access,					\
+	  "Looks names and addresses of the MX hosts of " whose " up in " \
+	  "a table. OK is not allowed." },				\
+	{ "check_" #who "_ns_access", stages, GATE_ARG_TABLE, 0,	\
+	  check_##who##_ns_access,					\
+	  "Looks names and addresses of the name servers of " whose " up " \
+	  "in a table. OK is not allowed." },
+	SERVER_ROWS(client, ANY, "the client's name")
+	SERVER_ROWS(reverse_client_hostname, ANY,
+	    "the client's unconfirmed name")
+	SERVER_ROWS(helo, ANY, "the HELO name")
+	SERVER_ROWS(sender, ANY, "the sender's domain")
+	SERVER_ROWS(recipient, AT_RCPT, "the recipient's domain")
+#undef SERVER_ROWS
 	{ "reject_unlisted_sender", ANY, GATE_ARG_NONE, 0,
 	  reject_unlisted_sender,
 	  "Refuses senders in domains of the database that it does not know "

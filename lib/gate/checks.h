@@ -11,6 +11,18 @@
 enum gate_result gate_unlisted_recipient(struct gate_eval *e);
 bool gate_wants_unlisted(const struct gate *g);
 
+/* The rule of a restriction class. */
+gate_check_fn gate_run_class;
+/* Is what the rule looks at known at the present stage? */
+bool gate_has_input(const struct gate_eval *e, const struct gate_rule *rule);
+/*
+ * Next rule of a list: 1, 0 at its end, -1 with *why when it is none. Tables
+ * must be open already. A rule that is not kept must be given to _fini.
+ */
+int gate_rule_next(const struct gate *g, enum gate_stage s, struct span *rest,
+    struct gate_rule *rule, struct buf *why) MUST_CHECK;
+void gate_rule_fini(struct gate_rule *rule);
+
 /* The table's rows, by file. */
 gate_check_fn check_client_access, check_reverse_client_hostname_access,
     check_helo_access, check_sender_access, check_recipient_access;
@@ -19,6 +31,20 @@ gate_check_fn reject_invalid_helo_hostname, reject_non_fqdn_helo_hostname,
     reject_unauth_pipelining, reject_plaintext_session,
     reject_multi_recipient_bounce, reject_unknown_client_hostname,
     reject_unknown_reverse_client_hostname;
+gate_check_fn reject_unknown_helo_hostname, reject_unknown_sender_domain,
+    reject_unknown_recipient_domain, permit_naked_ip_address,
+    permit_mx_backup;
+gate_check_fn reject_rbl_client, reject_rhsbl_client,
+    reject_rhsbl_reverse_client, reject_rhsbl_helo, reject_rhsbl_sender,
+    reject_rhsbl_recipient, permit_dnswl_client, permit_rhswl_client;
+gate_check_fn check_client_a_access, check_client_mx_access,
+    check_client_ns_access, check_reverse_client_hostname_a_access,
+    check_reverse_client_hostname_mx_access,
+    check_reverse_client_hostname_ns_access, check_helo_a_access,
+    check_helo_mx_access, check_helo_ns_access, check_sender_a_access,
+    check_sender_mx_access, check_sender_ns_access,
+    check_recipient_a_access, check_recipient_mx_access,
+    check_recipient_ns_access;
 gate_check_fn reject_unlisted_sender, reject_sender_login_mismatch,
     reject_authenticated_sender_login_mismatch,
     reject_unauthenticated_sender_login_mismatch,
@@ -33,6 +59,25 @@ enum gate_what {
  * a defer. The first digit of dsn becomes the code's. */
 enum gate_result gate_refuse(struct gate_eval *e, enum gate_what what,
     int64_t code, const char *dsn, const char *why);
+/* As gate_refuse, for what can't be decided now: conf says whether that is a
+ * DEFER_IF_PERMIT ("defer_if_permit") or a DEFER. code is a 4xx. */
+enum gate_result gate_unsure(struct gate_eval *e, const char *action,
+    enum gate_what what, int64_t code, const char *dsn, const char *why);
+/* "<x>: Helo command", as it begins a refusal. */
+void gate_subject_of(const struct gate_eval *e, enum gate_what what,
+    struct buf *out);
+/* checks_access.c for checks_server.c */
+enum gate_result gate_server_access(struct gate_eval *e,
+    const struct gate_rule *rule, enum gate_what what, struct span name,
+    bool is_address, bool *found);
+enum gate_result gate_forbid_permit(struct gate_eval *e,
+    const struct gate_rule *rule, enum gate_result r, const char *who);
+/* Is the recipient's domain ours? DUNNO means no; may park. */
+enum gate_result gate_our_domain(struct gate_eval *e);
+/* The sender's or recipient's domain as the DNS knows it (A-labels); empty
+ * when there is none or it is an address literal. */
+bool gate_dns_domain(const struct gate_eval *e, enum gate_what what,
+    struct buf *out);
 /* The same without "<x>: ... rejected: ". */
 enum gate_result gate_refuse_plain(struct gate_eval *e, int64_t code,
     const char *dsn, const char *why);

@@ -10,19 +10,11 @@
 
 /* What a look-up is about and where its answer goes. */
 struct lookup {
-	struct table *table;
+	struct access_ask ask;
 	enum gate_what what;
 	struct buf value, key;
 	struct err err;
 };
-
-static enum gate_result
-cannot(struct gate_eval *e, const struct lookup *l, const char *why)
-{
-	log_warning("%s: %s", table_name(l->table), why);
-	return gate_refuse_plain(e, 451, "4.3.5",
-	    "Server configuration error");
-}
 
 static enum gate_result
 refusal(struct gate_eval *e, const struct lookup *l, const struct access *a,
@@ -84,10 +76,9 @@ act(struct gate_eval *e, struct lookup *l)
 	case ACCESS_INFO:
 		return noted(e, "info", &a);
 	case ACCESS_UNBUILT:
-		log_warning("%s: %s of \"%.*s\" is not supported yet",
-		    table_name(l->table), a.name,
+		return gate_broken(e, "%s: %s of \"%.*s\" is not supported "
+		    "yet", table_name(l->ask.table), a.name,
 		    SPAN_ARG(buf_span(&l->key)));
-		return cannot(e, l, "an action that is not supported");
 	case ACCESS_LIST:
 		break;
 	}
@@ -102,17 +93,29 @@ verdict(struct gate_eval *e, struct lookup *l, enum table_result r)
 		return act(e, l);
 	case TABLE_NOTFOUND:
 		return GATE_DUNNO;
-	case TABLE_PARKED:	/* no type of table does; table.h */
+	case TABLE_PARKED:
+		return GATE_PARKED;
 	case TABLE_TEMPFAIL:
 		break;
 	}
-	return cannot(e, l, l->err.why);
+	return gate_broken(e, "%s: %s", table_name(l->ask.table),
+	    l->err.why);
+}
+
+static enum table_result
+look_up(struct table *t, struct span key, struct buf *out, struct err *err,
+    void *arg)
+{
+	return gate_look_up(arg, t, key, out, err);
 }
 
 static void
-begin(struct lookup *l, const struct gate_rule *rule, enum gate_what what)
+begin(struct lookup *l, struct gate_eval *e, const struct gate_rule *rule,
+    enum gate_what what)
 {
-	l->table = rule->table;
+	l->ask = (struct access_ask){ .table = rule->table,
+		.look_up = look_up, .arg = e, .value = &l->value,
+		.key = &l->key, .err = &l->err };
 	l->what = what;
 	buf_init(&l->value, TABLE_VALUE_MAX);
 	buf_init(&l->key, TABLE_KEY_MAX);
@@ -126,23 +129,50 @@ end(struct lookup *l)
 	buf_fini(&l->key);
 }
 
-enum gate_result
-check_client_access(struct gate_eval *e, const struct gate_rule *rule)
+/* A name, then the client's address. */
+static enum gate_result
+by_client(struct gate_eval *e, const struct gate_rule *rule,
+    const char *name, enum gate_what what)
 {
-	const struct gate_facts *f = e->facts;
 	enum gate_result v;
 	enum table_result r;
 	struct lookup l;
 
-	begin(&l, rule, GATE_IS_CLIENT);
-	r = access_domain(l.table, span_str(f->client_name), &l.value, &l.key,
-	    &l.err);
+	begin(&l, e, rule, what);
+	r = access_domain(&l.ask, span_str(name));
 	if (r == TABLE_NOTFOUND)
-		r = access_address(l.table, span_str(f->client_ip), &l.value,
-		    &l.key, &l.err);
+		r = access_address(&l.ask, span_str(e->facts->client_ip));
 	v = verdict(e, &l, r);
 	end(&l);
 	return v;
+}
+
+enum gate_result
+check_client_access(struct gate_eval *e, const struct gate_rule *rule)
+{
+	return by_client(e, rule, e->facts->client_name, GATE_IS_CLIENT);
+}
+
+/* What others can put into the DNS must never let anyone in. */
+enum gate_result
+gate_forbid_permit(struct gate_eval *e, const struct gate_rule *rule,
+    enum gate_result r, const char *who)
+{
+	if (r != GATE_PERMIT)
+		return r;
+	return gate_broken(e, "restriction %s returns OK for %s: this is not "
+	    "allowed for security reasons; use DUNNO instead of OK if you "
+	    "want to make an exception", rule->is->name, who);
+}
+
+enum gate_result
+check_reverse_client_hostname_access(struct gate_eval *e,
+    const struct gate_rule *rule)
+{
+	const char *name = gate_reverse_name(e->facts);
+
+	return gate_forbid_permit(e, rule, by_client(e, rule, name,
+	    GATE_IS_REVERSE), name);
 }
 
 static enum gate_result
@@ -154,21 +184,29 @@ by_name(struct gate_eval *e, const struct gate_rule *rule, const char *name,
 
 	if (name[0] == '\0')
 		return GATE_DUNNO;
-	begin(&l, rule, what);
-	v = verdict(e, &l, access_domain(l.table, span_str(name), &l.value,
-	    &l.key, &l.err));
+	begin(&l, e, rule, what);
+	v = verdict(e, &l, access_domain(&l.ask, span_str(name)));
 	end(&l);
 	return v;
 }
 
+/* For checks_server.c: a server's name (NULL: only the address), or its
+ * address. *found: the table had something. */
 enum gate_result
-check_reverse_client_hostname_access(struct gate_eval *e,
-    const struct gate_rule *rule)
+gate_server_access(struct gate_eval *e, const struct gate_rule *rule,
+    enum gate_what what, struct span name, bool is_address, bool *found)
 {
-	const struct gate_facts *f = e->facts;
+	struct lookup l;
+	enum table_result r;
+	enum gate_result v;
 
-	return by_name(e, rule, f->reverse_name != NULL ? f->reverse_name :
-	    f->client_name, GATE_IS_REVERSE);
+	begin(&l, e, rule, what);
+	r = is_address ? access_address(&l.ask, name) :
+	    access_domain(&l.ask, name);
+	*found = r != TABLE_NOTFOUND;
+	v = verdict(e, &l, r);
+	end(&l);
+	return v;
 }
 
 enum gate_result
@@ -187,7 +225,7 @@ by_mail(struct gate_eval *e, const struct gate_rule *rule,
 	struct buf normal;
 	enum gate_result v;
 
-	begin(&l, rule, what);
+	begin(&l, e, rule, what);
 	buf_init(&normal, TABLE_KEY_MAX);
 	if (address.n > 0 && address_normal_text(address, &normal,
 	    &l.err) != 0) {
@@ -195,9 +233,8 @@ by_mail(struct gate_eval *e, const struct gate_rule *rule,
 		buf_span_add(&normal, address);
 	}
 	err_clear(&l.err);
-	v = verdict(e, &l, access_mail(l.table, buf_span(&normal),
-	    gate_conf(e->gate)->recipient_delimiter, &l.value, &l.key,
-	    &l.err));
+	v = verdict(e, &l, access_mail(&l.ask, buf_span(&normal),
+	    gate_conf(e->gate)->recipient_delimiter));
 	buf_fini(&normal);
 	end(&l);
 	return v;

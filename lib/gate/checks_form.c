@@ -7,8 +7,9 @@
 #include "gate/checks.h"
 #include "mail/address.h"
 
-static void
-subject(const struct gate_eval *e, enum gate_what what, struct buf *out)
+void
+gate_subject_of(const struct gate_eval *e, enum gate_what what,
+    struct buf *out)
 {
 	const struct gate_facts *f = e->facts;
 
@@ -19,8 +20,7 @@ subject(const struct gate_eval *e, enum gate_what what, struct buf *out)
 		break;
 	case GATE_IS_REVERSE:
 		buf_fmt(out, "<%s>: Unverified Client host",
-		    f->reverse_name != NULL ? f->reverse_name :
-		    f->client_name);
+		    gate_reverse_name(f));
 		break;
 	case GATE_IS_HELO:
 		buf_fmt(out, "<%s>: Helo command", f->helo);
@@ -58,11 +58,21 @@ gate_refuse(struct gate_eval *e, enum gate_what what, int64_t code,
 	enum gate_result r;
 
 	buf_init(&text, 4096);
-	subject(e, what, &text);
+	gate_subject_of(e, what, &text);
 	buf_fmt(&text, " rejected: %s", why);
 	r = gate_refuse_plain(e, code, dsn, buf_cstr(&text));
 	buf_fini(&text);
 	return r;
+}
+
+enum gate_result
+gate_unsure(struct gate_eval *e, const char *action, enum gate_what what,
+    int64_t code, const char *dsn, const char *why)
+{
+	enum gate_result r = gate_refuse(e, what, code, dsn, why);
+
+	return r == GATE_DEFER && strcmp(action, "defer_if_permit") == 0 ?
+	    GATE_DEFER_IF_PERMIT : r;
 }
 
 /* --- names --- */
@@ -113,6 +123,23 @@ reject_invalid_helo_hostname(struct gate_eval *e, const struct gate_rule *r)
 	return gate_refuse(e, GATE_IS_HELO,
 	    gate_conf(e->gate)->invalid_hostname_reject_code, "5.5.2",
 	    "Invalid name");
+}
+
+/* An address instead of a name passes, where it is one. (An old restriction:
+ * permit_mynetworks is what is meant.) */
+enum gate_result
+permit_naked_ip_address(struct gate_eval *e, const struct gate_rule *r)
+{
+	struct span helo = span_str(e->facts->helo);
+	struct net_addr a;
+
+	if (helo.n == 0 || helo.n != strspn(helo.p, "0123456789.:"))
+		return GATE_DUNNO;
+	if (net_addr_parse(helo, &a))
+		return GATE_PERMIT;
+	return gate_refuse(e, GATE_IS_HELO,
+	    gate_conf(e->gate)->invalid_hostname_reject_code, "5.5.2",
+	    "invalid ip address");
 }
 
 enum gate_result

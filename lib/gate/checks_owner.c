@@ -21,13 +21,6 @@ ask_sender(struct gate_eval *e)
 	    e->ops->need(GATE_NEED_SENDER, e->facts, e->arg);
 }
 
-static enum gate_result
-lookup_failed(struct gate_eval *e)
-{
-	return gate_reply(e, GATE_DEFER, 451, "4.3.0",
-	    "<%.*s>: Temporary lookup failure", SPAN_ARG(e->facts->sender));
-}
-
 static enum owner
 owner(struct gate_eval *e)
 {
@@ -64,7 +57,7 @@ mismatch(struct gate_eval *e, bool unowned_too)
 	if (o == OWNER_PARKED)
 		return GATE_PARKED;
 	if (o == OWNER_TEMP)
-		return lookup_failed(e);
+		return gate_lookup_failed(e, e->facts->sender);
 	if (o == OWNER_ME || (o == OWNER_NONE && !unowned_too))
 		return GATE_DUNNO;
 	(void)snprintf(why, sizeof(why), "not owned by user %.280s",
@@ -98,7 +91,7 @@ reject_unauthenticated_sender_login_mismatch(struct gate_eval *e,
 	case OWNER_PARKED:
 		return GATE_PARKED;
 	case OWNER_TEMP:
-		return lookup_failed(e);
+		return gate_lookup_failed(e, e->facts->sender);
 	case OWNER_NONE:
 		return GATE_DUNNO;
 	case OWNER_ME:
@@ -124,7 +117,7 @@ reject_unlisted_sender(struct gate_eval *e, const struct gate_rule *r)
 	if (!ask_sender(e))
 		return GATE_PARKED;
 	if (e->facts->from->class == RESOLVE_TEMP)
-		return lookup_failed(e);
+		return gate_lookup_failed(e, e->facts->sender);
 	if (e->facts->from->class != RESOLVE_UNKNOWN)
 		return GATE_DUNNO;
 	return gate_refuse(e, GATE_IS_SENDER,

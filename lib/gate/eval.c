@@ -29,6 +29,8 @@ gate_begin(struct gate_eval *e, const struct gate *g, unsigned stages,
 	e->reply[0] = '\0';
 	e->by = NULL;
 	e->notes_now = e->notes_done = e->lists = 0;
+	e->probing = e->broken = e->warning = false;
+	e->depth = 0;
 	e->if_permit = e->if_reject = NULL;
 }
 
@@ -110,21 +112,54 @@ told_instead(struct gate_eval *e, const char *reply)
 void
 gate_note(struct gate_eval *e, const char *what, const char *text)
 {
-	if (e->notes_now++ < e->notes_done)
-		return;		/* said before it parked */
+	if (e->probing || e->notes_now++ < e->notes_done)
+		return;		/* not its turn, or said before it parked */
 	e->notes_done = e->notes_now;
 	if (e->ops->note != NULL)
 		e->ops->note(what, text, e->arg);
+}
+
+enum gate_result
+gate_broken(struct gate_eval *e, const char *fmt, ...)
+{
+	char why[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	if (!e->probing)
+		log_warning("%s", why);
+	e->broken = true;
+	return gate_reply(e, GATE_DEFER, 451, "4.3.5",
+	    "Server configuration error");
+}
+
+enum gate_result
+gate_lookup_failed(struct gate_eval *e, struct span what)
+{
+	e->broken = true;
+	return gate_reply(e, GATE_DEFER, 451, "4.3.0",
+	    "<%.*s>: Temporary lookup failure", SPAN_ARG(what));
 }
 
 /* One rule. What warn_if_reject covers is logged instead of told. */
 static enum gate_result
 run_rule(struct gate_eval *e, const struct gate_rule *rule)
 {
-	enum gate_result r = rule->is->fn(e, rule);
+	bool was = e->warning, warn = was || rule->warn;
+	enum gate_result r;
 
-	if (rule->warn && r != GATE_DUNNO && r != GATE_PERMIT &&
-	    r != GATE_PARKED) {
+	e->broken = false;
+	e->warning = warn;	/* also for what stands in a class */
+	r = rule->is->fn(e, rule);
+	e->warning = was;
+	if (e->probing)
+		return r;
+	if (e->ops->trace != NULL)
+		e->ops->trace(e, rule, r, e->depth, e->arg);
+	if (warn && !e->broken && r != GATE_DUNNO &&
+	    r != GATE_PERMIT && r != GATE_PARKED) {
 		gate_note(e, "reject_warning", e->reply);
 		return GATE_DUNNO;
 	}
@@ -137,13 +172,41 @@ run_rule(struct gate_eval *e, const struct gate_rule *rule)
 	return GATE_DUNNO;
 }
 
+/* Whatever the rest of the list says, the client is told to come again. */
+static bool
+decided(const struct gate_eval *e)
+{
+	return e->if_permit != NULL && e->if_reject != NULL;
+}
+
+/* A rule is parked: lets those behind it ask, so that look-ups of one list
+ * run together. One that must wait for its turn ends it. */
+static void
+probe(struct gate_eval *e, const struct gate_list *l)
+{
+	unsigned lists = e->lists;
+	enum gate_result r;
+	size_t i;
+
+	e->probing = true;
+	for (i = e->rule + 1; i < l->n; i++) {
+		if (l->rules[i].is->flags & GATE_IN_ORDER)
+			break;
+		r = run_rule(e, &l->rules[i]);
+		if (r == GATE_PERMIT || r == GATE_REJECT || r == GATE_DEFER)
+			break;
+	}
+	e->probing = false;
+	e->lists = lists;
+}
+
 /* Rules of the present list from e->rule on; DUNNO at its end. */
 static enum gate_result
 run_list(struct gate_eval *e, const struct gate_list *l)
 {
 	enum gate_result r;
 
-	for (; e->rule < l->n; e->rule++, e->notes_done = 0) {
+	for (; e->rule < l->n && !decided(e); e->rule++, e->notes_done = 0) {
 		e->notes_now = e->lists = 0;
 		r = run_rule(e, &l->rules[e->rule]);
 		if (r == GATE_DUNNO)
@@ -151,43 +214,47 @@ run_list(struct gate_eval *e, const struct gate_list *l)
 		if (r != GATE_PARKED) {
 			e->by = &l->rules[e->rule];
 			e->notes_done = 0;
-		}
+		} else if (!(l->rules[e->rule].is->flags & GATE_IN_ORDER))
+			probe(e, l);
 		return r;
 	}
 	return GATE_DUNNO;
 }
 
-/* --- lists that a table names --- */
+/* --- lists inside a rule: classes, and what tables name --- */
 
-static enum gate_result
-misconfigured(struct gate_eval *e, const char *what, struct span word)
-{
-	log_warning("restrictions from a table: %s \"%.*s\"", what,
-	    SPAN_ARG(word));
-	return gate_reply(e, GATE_DEFER, 451, "4.3.5",
-	    "Server configuration error");
-}
-
-static const struct gate_restriction *
-row(struct span word)
-{
-	size_t n, i;
-	const struct gate_restriction *t = gate_restrictions(&n);
-
-	for (i = 0; i < n; i++)
-		if (span_is(word, t[i].name))
-			return &t[i];
-	return NULL;
-}
-
-/* The input of a rule that no one checked at start must be there now. */
+/* Inside a rule nothing is remembered of where it was: it begins anew. */
 static bool
-has_input(const struct gate_eval *e, const struct gate_restriction *is)
+list_enter(struct gate_eval *e)
 {
-	if (!(is->stages & 1u << e->stage))
+	if (e->lists >= GATE_LISTS_MAX)
 		return false;
-	return gate_conf(e->gate)->smtpd_delay_reject ||
-	    e->stage > GATE_SENDER || (is->stages & 1u << GATE_DATA);
+	e->lists++;
+	e->depth++;
+	return true;
+}
+
+enum gate_result
+gate_run_class(struct gate_eval *e, const struct gate_rule *rule)
+{
+	const struct gate_list *l = rule->class;
+	enum gate_result r = GATE_DUNNO;
+	size_t i;
+
+	if (!list_enter(e))
+		return gate_broken(e, "%s: too many lists inside one rule",
+		    l->param);
+	for (i = 0; i < l->n && r == GATE_DUNNO && !decided(e); i++) {
+		if (e->probing && (l->rules[i].is->flags & GATE_IN_ORDER))
+			r = GATE_PARKED;
+		else if (!gate_has_input(e, &l->rules[i]))
+			r = gate_broken(e, "%s: no input yet for \"%s\"",
+			    l->param, gate_rule_name(&l->rules[i]));
+		else
+			r = run_rule(e, &l->rules[i]);
+	}
+	e->depth--;
+	return r;
 }
 
 /* Rules here are made for the moment: a check keeps none of them. */
@@ -196,37 +263,58 @@ gate_run_words(struct gate_eval *e, struct span words)
 {
 	enum gate_result r = GATE_DUNNO;
 	struct gate_rule rule;
-	struct span word, arg;
+	struct buf why;
+	int got = 1;
 
-	if (e->lists >= GATE_LISTS_MAX)
-		return misconfigured(e, "too many lists:", words);
-	e->lists++;
-	while (r == GATE_DUNNO && gate_word_next(&words, &word)) {
-		rule = (struct gate_rule){ .warn = false };
-		if (span_is(word, "warn_if_reject")) {
-			rule.warn = true;
-			if (!gate_word_next(&words, &word))
-				return misconfigured(e, "nothing behind",
-				    word);
-		}
-		rule.is = row(word);
-		if (rule.is == NULL || !has_input(e, rule.is))
-			return misconfigured(e, rule.is == NULL ?
-			    "unknown restriction" : "no input yet for", word);
-		if (rule.is->arg == GATE_ARG_TABLE) {
-			if (!gate_word_next(&words, &arg) ||
-			    (rule.table = gate_table(e->gate, arg)) == NULL)
-				return misconfigured(e, "no list in the "
-				    "configuration opens the table of", word);
-		}
-		r = run_rule(e, &rule);
+	if (!list_enter(e))
+		return gate_broken(e, "restrictions from a table: too many "
+		    "lists: \"%.*s\"", SPAN_ARG(words));
+	buf_init(&why, 512);
+	while (r == GATE_DUNNO && !decided(e) &&
+	    (got = gate_rule_next(e->gate, e->stage, &words, &rule,
+	    &why)) == 1) {
+		if (e->probing && (rule.is->flags & GATE_IN_ORDER))
+			r = GATE_PARKED;
+		else if (!gate_has_input(e, &rule))
+			r = gate_broken(e, "restrictions from a table: no "
+			    "input yet for \"%s\"", gate_rule_name(&rule));
+		else
+			r = run_rule(e, &rule);
+		gate_rule_fini(&rule);
 	}
+	if (got < 0)
+		r = gate_broken(e, "restrictions from a table: %s",
+		    buf_cstr(&why));
+	buf_fini(&why);
+	e->depth--;
 	return r;
 }
+
+/* --- facts --- */
+
+const struct dns_answer *
+gate_dns(struct gate_eval *e, const char *name, enum dns_type type)
+{
+	static const struct dns_answer none = { .result = DNS_TEMPFAIL,
+		.why = "no DNS" };
+
+	return e->ops->dns == NULL ? &none : e->ops->dns(name, type, e->arg);
+}
+
+enum table_result
+gate_look_up(struct gate_eval *e, struct table *t, struct span key,
+    struct buf *out, struct err *err)
+{
+	return e->ops->table == NULL ? table_look_up(t, key, out, err) :
+	    e->ops->table(t, key, out, err, e->arg);
+}
+
+/* --- the chain --- */
 
 /*
  * The list, and behind the recipient list the unlisted check, even when the
  * list said permit (as Postfix: an unknown user is never accepted by luck).
+ * Before it comes what some rule could not decide.
  */
 static enum gate_result
 run_stage(struct gate_eval *e)
@@ -237,13 +325,25 @@ run_stage(struct gate_eval *e)
 		r = run_list(e, gate_list(e->gate, e->stage));
 	if (r != GATE_DUNNO && r != GATE_PERMIT)
 		return r;
-	if (e->stage != GATE_RECIPIENT || !gate_wants_unlisted(e->gate))
+	if (e->stage != GATE_RECIPIENT || e->if_permit != NULL ||
+	    !gate_wants_unlisted(e->gate))
 		return r;
 	e->list_done = true;
 	r = gate_unlisted_recipient(e);
 	if (r != GATE_DUNNO && r != GATE_PARKED)
 		e->by = NULL;
 	return r;
+}
+
+/* A doubt about a reject holds for its own list; the two lists of RCPT count
+ * as one. */
+static void
+stage_over(struct gate_eval *e)
+{
+	if (e->stage == GATE_RELAY)
+		return;
+	free(e->if_reject);
+	e->if_reject = NULL;
 }
 
 enum gate_result
@@ -261,6 +361,7 @@ gate_run(struct gate_eval *e)
 			return told_instead(e, e->if_reject);
 		if (r == GATE_REJECT || r == GATE_DEFER)
 			return r;
+		stage_over(e);
 		e->rule = 0;
 	}
 	if (e->if_permit != NULL)

@@ -18,6 +18,7 @@
 #include "db/directory.h"
 #include "gate/netlist.h"
 #include "net/client_name.h"
+#include "net/dns.h"
 #include "table/table.h"
 
 enum gate_stage {
@@ -37,7 +38,8 @@ enum gate_result {
 
 enum gate_arg {
 	GATE_ARG_NONE,
-	GATE_ARG_TABLE		/* type:name, opened by gate_new */
+	GATE_ARG_TABLE,		/* type:name, opened by gate_new */
+	GATE_ARG_DNSLIST	/* domain[=filter] */
 };
 
 struct gate_eval;
@@ -47,7 +49,10 @@ typedef enum gate_result gate_check_fn(struct gate_eval *e,
 
 enum gate_flags {
 	GATE_GUARDS = 1,	/* no stranger relays past it */
-	GATE_ENDS = 2		/* nothing behind it is ever looked at */
+	GATE_ENDS = 2,		/* nothing behind it is ever looked at */
+	GATE_IN_ORDER = 4,	/* asks what is only asked when it is its turn
+				 * (policy services, sleep) */
+	GATE_OLD = 8		/* an old name: `help` names the new one */
 };
 
 /* One row of the table. */
@@ -61,16 +66,21 @@ struct gate_restriction {
 };
 const struct gate_restriction *gate_restrictions(size_t *n);
 
+struct dnslist;
+struct gate_list;
+
 struct gate_rule {
 	const struct gate_restriction *is;
 	char *arg;		/* NULL without */
 	struct table *table;	/* GATE_ARG_TABLE; the gate's */
+	struct dnslist *dnslist;	/* GATE_ARG_DNSLIST; the rule's */
+	const struct gate_list *class;	/* a restriction class; the gate's */
 	bool warn;		/* behind warn_if_reject */
 };
 
 struct gate_list {
-	const char *param;	/* "smtpd_relay_restrictions" */
-	const char *where;	/* "file:line" or "" (lent from conf) */
+	char *param;		/* "smtpd_relay_restrictions" */
+	char *where;		/* "file:line" or "" */
 	struct gate_rule *rules;
 	size_t n;
 };
@@ -90,8 +100,18 @@ const struct conf *gate_conf(const struct gate *g);	/* lent */
 struct table *gate_table(const struct gate *g, struct span spec);
 /* Next word of a list; braces keep a word together. */
 bool gate_word_next(struct span *rest, struct span *word);
+/* The restriction class of that name, or NULL. */
+const struct gate_list *gate_class(const struct gate *g, struct span name);
 const struct gate_list *gate_list(const struct gate *g, enum gate_stage s);
+/* "reject_rbl_client", or the name of the class it stands for. */
+const char *gate_rule_name(const struct gate_rule *r);
 bool gate_is_mynetworks(const struct gate *g, const struct net_addr *a);
+/* Addresses of this host's interfaces and of proxy_interfaces. */
+const struct netlist *gate_own_addresses(const struct gate *g);
+/* NULL: permit_mx_backup_networks is empty. */
+const struct netlist *gate_mx_backup_networks(const struct gate *g);
+/* The i-th table of rbl_reply_maps, or NULL. */
+struct table *gate_rbl_reply_map(const struct gate *g, size_t i);
 /* For `postern config check`: the main part and every SMTP service section.
  * True when all is well. */
 bool gate_conf_check(struct conf *conf, struct buf *complaints) MUST_CHECK;
@@ -128,15 +148,37 @@ struct gate_facts {
 	const struct resolution *from;	/* the sender's */
 };
 
+static inline const char *
+gate_reverse_name(const struct gate_facts *f)
+{
+	return f->reverse_name != NULL ? f->reverse_name : f->client_name;
+}
+
 enum gate_need { GATE_NEED_RCPT_DOMAIN, GATE_NEED_RCPT, GATE_NEED_SENDER };
 
+/*
+ * Where facts come from (ask.h is the real one; tests bring their own). Each
+ * asks for what is not known yet, says so, and gate_run is called again when
+ * it has come. All but `need` may be NULL: the fact is a temporary failure.
+ */
 struct gate_ops {
-	/* Fill the fact now and return true, or start asking and return
-	 * false: gate_run is then called again when it has come. */
+	/* Fill the fact now and return true, or false: asked for. */
 	bool (*need)(enum gate_need what, struct gate_facts *f, void *arg);
 	/* A line for the log: what is "reject_warning", "warn" or "info".
-	 * Once for each. May be NULL. */
+	 * Once for each. */
 	void (*note)(const char *what, const char *text, void *arg);
+	/* The answer, lent until gate_end; NULL: asked for. */
+	const struct dns_answer *(*dns)(const char *name, enum dns_type type,
+	    void *arg);
+	/* As table_look_up, for any type; TABLE_PARKED: asked for. NULL:
+	 * table_look_up itself. */
+	enum table_result (*table)(struct table *t, struct span key,
+	    struct buf *out, struct err *err, void *arg);
+	/* What a rule answered, for `postern explain`. depth 0: a rule of
+	 * the list itself; before it come those of the classes and lists
+	 * that it named. GATE_PARKED: forget these, they come again. */
+	void (*trace)(const struct gate_eval *e, const struct gate_rule *rule,
+	    enum gate_result r, unsigned depth, void *arg);
 };
 
 #define GATE_REPLY_MAX	512
@@ -157,6 +199,14 @@ struct gate_eval {
 	/* private: lines logged by the present rule, in this run of it and
 	 * in all runs; lists that tables named so far */
 	unsigned notes_now, notes_done, lists;
+	/* private: a rule is parked and this is one behind it: it may ask,
+	 * but says and decides nothing */
+	bool probing;
+	/* private: the reply tells of a mistake or an outage of ours, which
+	 * warn_if_reject does not cover */
+	bool broken;
+	bool warning;		/* private: inside warn_if_reject */
+	unsigned depth;		/* private: of classes and lists of tables */
 	/* private: first reply of each DEFER_IF_ */
 	char *if_permit, *if_reject;
 };
@@ -177,8 +227,19 @@ enum gate_result gate_reply(struct gate_eval *e, enum gate_result r,
     int code, const char *dsn, const char *fmt, ...) PRINTF(5, 6);
 /* For checks: logs once, however often the check is asked again. */
 void gate_note(struct gate_eval *e, const char *what, const char *text);
+/* For checks: "451 4.3.5 Server configuration error", with a warning. */
+enum gate_result gate_broken(struct gate_eval *e, const char *fmt, ...)
+    PRINTF(2, 3);
+/* For checks: "451 4.3.0 <what>: Temporary lookup failure". */
+enum gate_result gate_lookup_failed(struct gate_eval *e, struct span what);
 /* For checks: evaluates restrictions that a table named. */
 enum gate_result gate_run_words(struct gate_eval *e, struct span words);
+/* For checks: a DNS fact. NULL: park. Never NULL without ops->dns. */
+const struct dns_answer *gate_dns(struct gate_eval *e, const char *name,
+    enum dns_type type);
+/* For checks: any table. TABLE_PARKED: park. */
+enum table_result gate_look_up(struct gate_eval *e, struct table *t,
+    struct span key, struct buf *out, struct err *err);
 /* "<kim@a.example>: Recipient address" for the present stage, lent. */
 void gate_subject(const struct gate_eval *e, struct buf *out);
 

@@ -99,8 +99,9 @@ addresses_are_looked_up_in_order(void **state)
 		print_message("%s\n", mails[i].address);
 		t = table_open(span_str(mails[i].table), &err);
 		assert_non_null(t);
-		r = access_mail(t, span_str(mails[i].address), "+", &value,
-		    &key, &err);
+		r = access_mail(&(struct access_ask){ .table = t,
+		    .value = &value, .key = &key, .err = &err },
+		    span_str(mails[i].address), "+");
 		assert_int_equal(r, mails[i].key == NULL ? TABLE_NOTFOUND :
 		    TABLE_FOUND);
 		if (mails[i].key != NULL)
@@ -131,8 +132,9 @@ clients_are_looked_up_by_prefix(void **state)
 	    "198.51.100.1 = c }"), &err);
 	assert_non_null(table);
 	for (i = 0; i < ARRAY_LEN(t); i++) {
-		assert_int_equal(access_address(table, span_str(t[i].ip),
-		    &value, &key, &err), t[i].key == NULL ? TABLE_NOTFOUND :
+		assert_int_equal(access_address(&(struct access_ask){
+		    .table = table, .value = &value, .key = &key,
+		    .err = &err }, span_str(t[i].ip)), t[i].key == NULL ? TABLE_NOTFOUND :
 		    TABLE_FOUND);
 		if (t[i].key != NULL)
 			assert_string_equal(buf_cstr(&key), t[i].key);
@@ -316,7 +318,7 @@ note(const char *what, const char *text, void *arg)
 	((struct asker *)arg)->notes++;
 }
 
-static const struct gate_ops ops = { need, note };
+static const struct gate_ops ops = { .need = need, .note = note };
 
 static struct gate *
 gate_of(const char *text)
@@ -435,8 +437,8 @@ who_logged_in_sends_as_himself(void **state)
 	}
 }
 
-/* It names itself twice, and each refusal is only a warning: 2^n look-ups,
- * were nothing to end it. */
+/* It names itself twice: 2^n look-ups, were nothing to end it. That is a
+ * mistake of ours, which warn_if_reject does not turn into a warning. */
 static void
 a_table_that_names_itself_ends(void **state)
 {
@@ -463,8 +465,9 @@ a_table_that_names_itself_ends(void **state)
 	assert_int_equal(unlink(path), 0);
 	assert_non_null(g);
 	gate_begin(&e, g, (1u << GATE_STAGES) - 1, &f, &ops, &a);
-	assert_int_equal(gate_run(&e), GATE_PERMIT);
-	assert_in_range(a.notes, 1, 100);
+	assert_int_equal(gate_run(&e), GATE_DEFER);
+	assert_string_equal(e.reply, "451 4.3.5 Server configuration error");
+	assert_int_equal(a.notes, 0);
 	gate_end(&e);
 	gate_unref(&g);
 }

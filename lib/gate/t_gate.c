@@ -54,7 +54,7 @@ need(enum gate_need what, struct gate_facts *f, void *arg)
 	return true;
 }
 
-static const struct gate_ops ops = { need, NULL };
+static const struct gate_ops ops = { .need = need };
 
 static const struct {
 	const char *name, *conf, *ip, *rcpt;
@@ -106,10 +106,54 @@ static const struct {
 	{ "defer_if_permit, then a reject", OURS "smtpd_sender_restrictions ="
 	  " defer_if_permit\n", "192.0.2.1", "x@b.example", false,
 	  GATE_REJECT, "554 5.7.1 <x@b.example>: Relay access denied" },
-	{ "defer_if_reject", OURS "smtpd_sender_restrictions ="
-	  " defer_if_reject\n", "192.0.2.1", "x@b.example", false,
-	  GATE_DEFER, "450 4.7.0 <s@s.example>: Sender address rejected: "
+	{ "defer_if_reject", "smtpd_relay_restrictions = defer_if_reject "
+	  "reject_unauth_destination\n", "192.0.2.1", "x@b.example", false,
+	  GATE_DEFER, "450 4.7.0 <x@b.example>: Recipient address rejected: "
 	  "defer_if_reject requested" },
+	{ "defer_if_reject holds for both lists of RCPT",
+	  "smtpd_relay_restrictions = defer_if_reject\n"
+	  "smtpd_recipient_restrictions = reject_unauth_destination\n",
+	  "192.0.2.1", "x@b.example", false,
+	  GATE_DEFER, "450 4.7.0 <x@b.example>: Recipient address rejected: "
+	  "defer_if_reject requested" },
+	{ "defer_if_reject holds for its own list", OURS
+	  "smtpd_sender_restrictions = defer_if_reject\n", "192.0.2.1",
+	  "x@b.example", false, GATE_REJECT,
+	  "554 5.7.1 <x@b.example>: Relay access denied" },
+	{ "defer_if_permit goes before the unlisted check", OURS
+	  "smtpd_sender_restrictions = defer_if_permit\n", "192.0.2.1",
+	  "lee@a.example", false, GATE_DEFER, "450 4.7.0 <s@s.example>: "
+	  "Sender address rejected: defer_if_permit requested" },
+	{ "both doubts end the list",
+	  "smtpd_relay_restrictions = defer_if_permit defer_if_reject "
+	  "reject_unauth_destination\n", "192.0.2.1", "x@b.example", false,
+	  GATE_DEFER, "450 4.7.0 <x@b.example>: Recipient address rejected: "
+	  "defer_if_permit requested" },
+	{ "a class", OURS "smtpd_restriction_classes = strict\n"
+	  "strict = permit_mynetworks reject\n"
+	  "smtpd_recipient_restrictions = strict\n", "192.0.2.1",
+	  "kim@a.example", false, GATE_REJECT, "554 5.7.1 <kim@a.example>: "
+	  "Recipient address rejected: Access denied" },
+	{ "a class that permits ends the list", OURS
+	  "smtpd_restriction_classes = strict\n"
+	  "strict = permit_mynetworks reject\n"
+	  "smtpd_recipient_restrictions = strict defer\n", "127.0.0.1",
+	  "kim@a.example", false, GATE_PERMIT, "" },
+	{ "a class under warn_if_reject goes on", OURS
+	  "smtpd_restriction_classes = strict\nstrict = reject\n"
+	  "smtpd_recipient_restrictions = warn_if_reject strict defer\n",
+	  "192.0.2.1", "kim@a.example", false, GATE_DEFER, "450 4.3.2 "
+	  "<kim@a.example>: Recipient address rejected: Try again later" },
+	{ "a class as a table's value", OURS
+	  "smtpd_restriction_classes = strict\nstrict = reject\n"
+	  "smtpd_recipient_restrictions = check_sender_access "
+	  "inline:{s.example=strict}\n", "192.0.2.1", "kim@a.example", false,
+	  GATE_REJECT, "554 5.7.1 <kim@a.example>: Recipient address "
+	  "rejected: Access denied" },
+	{ "a table alone is the list's own check", OURS
+	  "smtpd_sender_restrictions = inline:{s.example=REJECT}\n",
+	  "192.0.2.1", "kim@a.example", false, GATE_REJECT,
+	  "554 5.7.1 <s@s.example>: Sender address rejected: Access denied" },
 	{ "defer_if_reject, then permit", OURS "smtpd_sender_restrictions ="
 	  " defer_if_reject\n", "192.0.2.1", "kim@a.example", false,
 	  GATE_PERMIT, "" },
@@ -220,6 +264,24 @@ static const struct {
 	  " reject_unauth_destination\n", "not known yet" },
 	{ OURS "smtpd_data_restrictions = reject_unlisted_recipient\n",
 	  "not known yet" },
+	{ OURS "smtpd_restriction_classes = strict\n", "\"strict\" needs a "
+	  "definition" },
+	{ OURS "smtpd_restriction_classes = a b\na = b\nb = permit, a\n"
+	  "smtpd_client_restrictions = a\n", "refers to itself" },
+	{ OURS "smtpd_delay_reject = no\nsmtpd_restriction_classes = a\n"
+	  "a = reject_unknown_recipient_domain\n"
+	  "smtpd_client_restrictions = a\n", "can't be used in "
+	  "smtpd_client_restrictions" },
+	{ "smtpd_restriction_classes = all\nall = permit\n"
+	  "smtpd_relay_restrictions = all, reject_unauth_destination\n",
+	  "open relay" },
+	{ OURS "smtpd_client_restrictions = reject_rbl_client a..b\n",
+	  "no domain of a DNS list" },
+	{ OURS "smtpd_client_restrictions = reject_rbl_client "
+	  "a.example=127.0.0\n", "four numbers are wanted" },
+	{ OURS "smtpd_client_restrictions = reject_rbl_client\n",
+	  "needs an argument" },
+	{ OURS "smtpd_data_restrictions = hash:x\n", "unknown restriction" },
 	{ OURS "[service mx]\nlisten = 127.0.0.1:25\n"
 	  "smtpd_relay_restrictions = permit\n", "open relay" },
 };

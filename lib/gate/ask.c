@@ -1,0 +1,244 @@
+#include "gate/ask.h"
+
+#include <stdlib.h>
+
+#include "base/xmalloc.h"
+
+/* Look-ups of one evaluation: a chain of ten rules needs some twenty, one
+ * with hostile MX and NS records behind it must not need thousands. */
+#define DNS_MAX_ASKED	400
+
+struct gate_ask_dns {
+	SLIST_ENTRY(gate_ask_dns) link;
+	struct gate_ask *ask;
+	struct dnscache_ask *query;	/* NULL: it has come */
+	struct dns_kept *kept;
+	enum dns_type type;
+	char name[];
+};
+
+/* --- the directory --- */
+
+static struct span
+normal_domain(const struct gate_ask *a)
+{
+	struct span all = span_of(a->normal, a->normal_n);
+	ptrdiff_t at = span_rchr(all, '@');
+
+	return at == -1 ? SPAN_NONE : span_sub(all, (size_t)at + 1, all.n);
+}
+
+/* Takes over res. A domain that is not ours has no recipients of ours. */
+static void
+learn(struct gate_ask *a, enum gate_need what, struct resolution *res)
+{
+	a->known[what] = res;
+	switch (what) {
+	case GATE_NEED_RCPT:
+		a->facts->rcpt = res;
+		break;
+	case GATE_NEED_SENDER:
+		a->facts->from = res;
+		break;
+	case GATE_NEED_RCPT_DOMAIN:
+		a->facts->rcpt_domain = res;
+		if (res->class == RESOLVE_NOT_LOCAL &&
+		    a->known[GATE_NEED_RCPT] == NULL &&
+		    a->asked[GATE_NEED_RCPT] == NULL)
+			learn(a, GATE_NEED_RCPT, resolution_ref(res));
+		break;
+	}
+}
+
+static void
+came(struct gate_ask *a, enum gate_need what, const struct resolution *res)
+{
+	a->asked[what] = NULL;
+	learn(a, what, resolution_ref(res));
+	defer_call(&a->again);
+}
+
+static void
+domain_cb(const struct resolution *res, void *arg)
+{
+	came(arg, GATE_NEED_RCPT_DOMAIN, res);
+}
+
+static void
+rcpt_cb(const struct resolution *res, void *arg)
+{
+	came(arg, GATE_NEED_RCPT, res);
+}
+
+static void
+sender_cb(const struct resolution *res, void *arg)
+{
+	came(arg, GATE_NEED_SENDER, res);
+}
+
+static bool
+ask_directory(struct gate_ask *a, enum gate_need what, struct span key)
+{
+	static directory_cb *const cbs[3] = {
+		[GATE_NEED_RCPT_DOMAIN] = domain_cb,
+		[GATE_NEED_RCPT] = rcpt_cb,
+		[GATE_NEED_SENDER] = sender_cb,
+	};
+	struct directory *dir = a->world->dir;
+	bool domain = what == GATE_NEED_RCPT_DOMAIN;
+	struct resolution *res;
+
+	ps_assert(what < ARRAY_LEN(cbs));
+	res = domain ? directory_domain_peek(dir, key) :
+	    directory_peek(dir, key);
+	if (res != NULL) {
+		learn(a, what, res);
+		return true;
+	}
+	a->asked[what] = domain ?
+	    directory_domain(dir, key, cbs[what], a) :
+	    directory_resolve(dir, key, cbs[what], a);
+	return false;
+}
+
+/* MAIL was accepted with it, so it has a normal form; if not, then as it
+ * stands it is in no one's domain. */
+static bool
+ask_sender(struct gate_ask *a)
+{
+	struct buf normal;
+	struct err err;
+	bool known;
+
+	buf_init(&normal, ADDRESS_MAX + 1);
+	if (address_normal_text(a->facts->sender, &normal, &err) != 0) {
+		buf_clear(&normal);
+		buf_span_add(&normal, a->facts->sender);
+	}
+	known = ask_directory(a, GATE_NEED_SENDER, buf_span(&normal));
+	buf_fini(&normal);
+	return known;
+}
+
+bool
+gate_ask_need(struct gate_ask *a, enum gate_need what)
+{
+	if (a->known[what] != NULL)
+		return true;
+	if (a->asked[what] != NULL)
+		return false;
+	switch (what) {
+	case GATE_NEED_SENDER:
+		return ask_sender(a);
+	case GATE_NEED_RCPT:
+		return ask_directory(a, what, span_of(a->normal,
+		    a->normal_n));
+	case GATE_NEED_RCPT_DOMAIN:
+		break;
+	}
+	return ask_directory(a, what, normal_domain(a));
+}
+
+static bool
+need(enum gate_need what, struct gate_facts *f, void *arg)
+{
+	return gate_ask_need(arg, what);
+}
+
+/* --- the DNS --- */
+
+static void
+dns_came(struct dns_kept *k, void *arg)
+{
+	struct gate_ask_dns *d = arg;
+
+	d->query = NULL;
+	d->kept = dns_kept_ref(k);
+	defer_call(&d->ask->again);
+}
+
+static const struct dns_answer *
+dns(const char *name, enum dns_type type, void *arg)
+{
+	static const struct dns_answer failed = { .result = DNS_TEMPFAIL,
+		.why = "no DNS, or too many look-ups" };
+	struct gate_ask *a = arg;
+	size_t n = strlen(name) + 1;
+	struct gate_ask_dns *d;
+
+	SLIST_FOREACH(d, &a->dns, link)
+		if (d->type == type && strcmp(d->name, name) == 0)
+			return d->kept == NULL ? NULL : &d->kept->answer;
+	if (a->world->dns == NULL || a->n_dns >= DNS_MAX_ASKED)
+		return &failed;
+	d = xcalloc(1, sizeof(*d) + n);
+	d->ask = a;
+	d->type = type;
+	memcpy(d->name, name, n);
+	SLIST_INSERT_HEAD(&a->dns, d, link);
+	a->n_dns++;
+	d->kept = dnscache_peek(a->world->dns, name, type);
+	if (d->kept == NULL)
+		d->query = dnscache_ask(a->world->dns, name, type, dns_came,
+		    d);
+	return d->kept == NULL ? NULL : &d->kept->answer;
+}
+
+/* --- life --- */
+
+static void
+note(const char *what, const char *text, void *arg)
+{
+	struct gate_ask *a = arg;
+
+	if (a->note != NULL)
+		a->note(what, text, a->arg);
+}
+
+const struct gate_ops gate_ask_ops = { .need = need, .note = note,
+	.dns = dns };
+
+static void
+again_cb(void *arg)
+{
+	struct gate_ask *a = arg;
+
+	a->come(a->arg);
+}
+
+void
+gate_ask_begin(struct gate_ask *a, struct span normal)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(a->known); i++) {
+		a->known[i] = NULL;
+		a->asked[i] = NULL;
+	}
+	SLIST_INIT(&a->dns);
+	a->n_dns = 0;
+	defer_init(&a->again, a->world->loop, again_cb, a);
+	ps_assert(normal.n <= ADDRESS_MAX);
+	if (normal.n > 0)
+		memcpy(a->normal, normal.p, normal.n);
+	a->normal_n = normal.n;
+}
+
+void
+gate_ask_end(struct gate_ask *a)
+{
+	struct gate_ask_dns *d;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(a->known); i++) {
+		directory_cancel(&a->asked[i]);
+		resolution_unref(&a->known[i]);
+	}
+	while ((d = SLIST_FIRST(&a->dns)) != NULL) {
+		SLIST_REMOVE_HEAD(&a->dns, link);
+		dnscache_cancel(&d->query);
+		dns_kept_unref(&d->kept);
+		free(d);
+	}
+	defer_cancel(&a->again);
+}

@@ -1,0 +1,54 @@
+/*
+ * Where the facts of an evaluation really come from: the directory, the DNS,
+ * tables. Remembers all that was asked until the verdict, so that a check
+ * that is begun anew gets the same answers at once. smtpd's judge and
+ * `postern explain` have one each per evaluation; what they ask through is
+ * shared by all of them.
+ */
+#ifndef GATE_ASK_H
+#define GATE_ASK_H
+
+#include "base/loop.h"
+#include "gate/gate.h"
+#include "mail/address.h"
+#include "net/dnscache.h"
+
+/* What a process asks through. All lent. */
+struct gate_world {
+	struct loop *loop;
+	struct directory *dir;
+	struct dnscache *dns;		/* NULL: DNS facts fail for now */
+};
+
+struct gate_ask_dns;
+
+struct gate_ask {
+	const struct gate_world *world;
+	struct gate_facts *facts;
+	/* Something has come: gate_run may go on. From the loop. */
+	void (*come)(void *arg);
+	void (*note)(const char *what, const char *text, void *arg);
+	void *arg;
+
+	/* private */
+	struct resolution *known[3];		/* by enum gate_need */
+	struct directory_ask *asked[3];
+	SLIST_HEAD(, gate_ask_dns) dns;
+	unsigned n_dns;
+	struct defer again;
+	size_t normal_n;
+	char normal[ADDRESS_MAX + 1];	/* the recipient's normal form */
+};
+
+/* For gate_begin; its arg is the struct gate_ask. */
+extern const struct gate_ops gate_ask_ops;
+
+/* Set world, facts, come, note and arg first. `normal` is the recipient's
+ * normal form, at most ADDRESS_MAX bytes; empty where there is none. */
+void gate_ask_begin(struct gate_ask *a, struct span normal);
+/* Cancels what is asked and forgets what is known. */
+void gate_ask_end(struct gate_ask *a);
+/* The fact is known now (in facts), or false: `come` tells. */
+bool gate_ask_need(struct gate_ask *a, enum gate_need what);
+
+#endif
