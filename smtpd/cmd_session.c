@@ -7,6 +7,7 @@
 #include "smtpd/command.h"
 #include "smtpd/reply.h"
 #include "smtpd/sasl.h"
+#include "smtpd/xattr.h"
 
 /* --- HELO, EHLO --- */
 
@@ -23,11 +24,37 @@ size_value(const struct session *s, struct buf *out)
 	buf_dec(out, (uint64_t)session_conf(s)->message_size_limit);
 }
 
+static bool
+when_xclient(const struct session *s)
+{
+	return s->may_xclient;
+}
+
+static void
+xclient_value(const struct session *s, struct buf *out)
+{
+	xattrs_names(XATTR_XCLIENT, out);
+}
+
+static bool
+when_xforward(const struct session *s)
+{
+	return s->may_xforward;
+}
+
+static void
+xforward_value(const struct session *s, struct buf *out)
+{
+	xattrs_names(XATTR_XFORWARD, out);
+}
+
 static const struct feature features[] = {
 	{ "PIPELINING", NULL, NULL },
 	{ "SIZE", NULL, size_value },
 	{ "STARTTLS", session_may_tls, NULL },
 	{ "AUTH", sasl_offered, sasl_mechanisms },
+	{ "XCLIENT", when_xclient, xclient_value },
+	{ "XFORWARD", when_xforward, xforward_value },
 	{ "ENHANCEDSTATUSCODES", NULL, NULL },
 	{ "8BITMIME", NULL, NULL },
 	{ "DSN", NULL, NULL },

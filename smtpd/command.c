@@ -33,6 +33,10 @@ const struct command commands[] = {
 	{ "NOOP", IN_ANY, COMMAND_JUNK | COMMAND_PRE_TLS, NULL, cmd_noop },
 	{ "VRFY", IN_ANY, COMMAND_JUNK | COMMAND_LAST, NULL, cmd_vrfy },
 	{ "HELP", IN_ANY, COMMAND_JUNK | COMMAND_PRE_TLS, NULL, cmd_help },
+	{ "XCLIENT", IN_START | IN_READY, COMMAND_LAST,
+	  "503 5.5.1 Error: MAIL transaction in progress", cmd_xclient },
+	{ "XFORWARD", IN_START | IN_READY, 0,
+	  "503 5.5.1 Error: MAIL transaction in progress", cmd_xforward },
 	{ "QUIT", IN_ANY, COMMAND_PRE_TLS, NULL, cmd_quit },
 	{ "UNKNOWN", IN_ANY, 0, NULL, cmd_unknown },
 };

@@ -53,6 +53,8 @@ enum step cmd_rset(struct session *s, struct span args);
 enum step cmd_noop(struct session *s, struct span args);
 enum step cmd_vrfy(struct session *s, struct span args);
 enum step cmd_help(struct session *s, struct span args);
+enum step cmd_xclient(struct session *s, struct span args);
+enum step cmd_xforward(struct session *s, struct span args);
 enum step cmd_quit(struct session *s, struct span args);
 
 /* What input means in the states that are not a command. */

@@ -131,6 +131,7 @@ session_start(struct session *s)
 {
 	unsigned from_here = server_client_count(s->srv, &s->addr, 1);
 
+	session_trust(s);
 	s->parked = true;
 	stream_pause(s->stream);
 	if (s->srv->dns != NULL && session_conf(s)->smtpd_peername_lookup)
@@ -170,7 +171,8 @@ session_named(struct session *s)
 static enum step
 greet_judged(struct session *s, enum gate_result r)
 {
-	session_enter(s, SESSION_COMMAND);
+	if (s->state != SESSION_COMMAND)	/* it is, after XCLIENT */
+		session_enter(s, SESSION_COMMAND);
 	if (r == GATE_PERMIT) {
 		session_replyf(s, "220 %s", session_conf(s)->smtpd_banner);
 	} else {
@@ -183,6 +185,13 @@ greet_judged(struct session *s, enum gate_result r)
 	return STEP_NEXT;
 }
 
+enum step
+session_greeting(struct session *s)
+{
+	return judge_begin(s, session_conf(s)->smtpd_delay_reject ? 0 :
+	    JUDGE_STAGE(GATE_CLIENT), SPAN_NONE, SPAN_NONE, greet_judged);
+}
+
 void
 session_greet(struct session *s)
 {
@@ -191,7 +200,5 @@ session_greet(struct session *s)
 		return;
 	}
 	session_clock(s);
-	session_continue(s, judge_begin(s,
-	    session_conf(s)->smtpd_delay_reject ? 0 :
-	    JUDGE_STAGE(GATE_CLIENT), SPAN_NONE, SPAN_NONE, greet_judged));
+	session_continue(s, session_greeting(s));
 }

@@ -2,7 +2,7 @@
 noinst_LIBRARIES += smtpd/libsmtpd.a
 smtpd_libsmtpd_a_SOURCES = \
 	smtpd/body.c smtpd/body.h smtpd/cmd_mail.c smtpd/cmd_session.c \
-	smtpd/command.c smtpd/command.h smtpd/commit.c smtpd/commit.h \
+	smtpd/cmd_xclient.c smtpd/command.c smtpd/command.h smtpd/commit.c smtpd/commit.h \
 	smtpd/data.c smtpd/data.h smtpd/greet.c smtpd/headscan.c \
 	smtpd/headscan.h smtpd/judge.c smtpd/judge.h smtpd/peers.c \
 	smtpd/peers.h smtpd/quota.c \
@@ -10,7 +10,7 @@ smtpd_libsmtpd_a_SOURCES = \
 	smtpd/received.h smtpd/profile.c smtpd/profile.h smtpd/reply.c smtpd/reply.h smtpd/sasl.c \
 	smtpd/sasl.h smtpd/server.c smtpd/server.h smtpd/session.c \
 	smtpd/session.h smtpd/session_reply.c smtpd/starttls.c smtpd/text.c smtpd/txn.c smtpd/txn.h \
-	smtpd/upstream.c smtpd/upstream.h
+	smtpd/upstream.c smtpd/upstream.h smtpd/xattr.c smtpd/xattr.h
 SMTPD_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 smtpd_libsmtpd_a_CFLAGS = $(SMTPD_CFLAGS)
 EXTRA_DIST += smtpd/README.md
@@ -23,11 +23,14 @@ SMTPD_FAKE_LIBS = smtpd/libsmtpd.a smtpd/libfake.a smtpd/libsmtpd.a \
 	$(SPOOL_LIBS) lib/libgate.a $(TABLE_LIBS) $(MAIL_LIBS) $(NET_LIBS) $(BASE_LIBS)
 
 if HAVE_CMOCKA
-check_PROGRAMS += smtpd/t_session smtpd/t_peers
+check_PROGRAMS += smtpd/t_session smtpd/t_peers smtpd/t_xattr
 endif
 smtpd_t_session_SOURCES = smtpd/t_session.c
 smtpd_t_session_CFLAGS = $(SMTPD_CFLAGS) $(CMOCKA_CFLAGS)
 smtpd_t_session_LDADD = $(SMTPD_FAKE_LIBS) $(CMOCKA_LIBS)
+smtpd_t_xattr_SOURCES = smtpd/t_xattr.c
+smtpd_t_xattr_CFLAGS = $(smtpd_t_session_CFLAGS)
+smtpd_t_xattr_LDADD = $(smtpd_t_session_LDADD)
 smtpd_t_peers_SOURCES = smtpd/t_peers.c
 smtpd_t_peers_CFLAGS = $(smtpd_t_session_CFLAGS)
 smtpd_t_peers_LDADD = $(smtpd_t_session_LDADD)

@@ -32,6 +32,8 @@ profile_new(struct conf *conf, struct buf *complaints)
 	p->proxied = *conf->smtpd_upstream_proxy_protocol != '\0';
 #define NETWORKS(param)	networks(conf, #param, conf->param, complaints)
 	p->proxies = NETWORKS(smtpd_upstream_proxy_hosts);
+	p->xclients = NETWORKS(smtpd_authorized_xclient_hosts);
+	p->xforwards = NETWORKS(smtpd_authorized_xforward_hosts);
 #undef NETWORKS
 	if (buf_len(complaints) != before)
 		profile_unref(&p);
@@ -56,6 +58,8 @@ profile_unref(struct profile **pp)
 	gate_unref(&p->gate);
 	ccert_policy_unref(&p->ccert);
 	netlist_free(&p->proxies);
+	netlist_free(&p->xclients);
+	netlist_free(&p->xforwards);
 	conf_unref(&p->conf);
 	free(p);
 }

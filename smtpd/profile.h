@@ -16,6 +16,7 @@ struct profile {
 	struct ccert_policy *ccert;	/* NULL: no certificate is asked for */
 	bool proxied;		/* a PROXY header comes first */
 	struct netlist *proxies;	/* who may send one */
+	struct netlist *xclients, *xforwards;
 };
 
 /* NULL when something is wrong; the reasons are lines in complaints. */

@@ -46,18 +46,21 @@ static void
 name_message(struct session *s)
 {
 	struct txn *t = s->txn;
+	struct buf more;
 
 	if (t->queue_id[0] != '\0')
 		return;
 	if (!queueid_message(s->id, s->n_messages, t->queue_id))
 		ps_assert(!"MAIL looked at n_messages");
 	s->n_messages++;
+	buf_init(&more, 2048);
 	if (s->sasl_user != NULL)
-		log_info("%s: client=%s, sasl_method=%s, sasl_username=%s",
-		    t->queue_id, session_peer(s), s->sasl_method,
-		    s->sasl_user);
-	else
-		log_info("%s: client=%s", t->queue_id, session_peer(s));
+		buf_fmt(&more, ", sasl_method=%s, sasl_username=%s",
+		    s->sasl_method, s->sasl_user);
+	forward_describe(s, &more);
+	log_info("%s: client=%s%s", t->queue_id, session_peer(s),
+	    buf_cstr(&more));
+	buf_fini(&more);
 }
 
 static void

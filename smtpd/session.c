@@ -292,7 +292,7 @@ drained_cb(struct stream *stream, void *arg)
 
 	/* Only what nothing else holds was parked for a full queue. */
 	if (s->parked && s->after == NULL && s->judge == NULL &&
-	    s->sasl == NULL && s->name_ask == NULL &&
+	    s->sasl == NULL && s->name_ask == NULL && s->login_ask == NULL &&
 	    (s->txn == NULL || (!s->txn->committing &&
 	    s->txn->body.flush == NULL && s->txn->quota_waiting == 0)))
 		session_continue(s, STEP_NEXT);
@@ -370,6 +370,7 @@ session_forget(struct session *s)
 	struct txn *t = s->txn;
 
 	client_name_cancel(&s->name_ask);
+	directory_cancel(&s->login_ask);
 	judge_end(s);
 	sasl_free(s);
 	if (t != NULL) {
@@ -412,6 +413,7 @@ session_close(struct session *s)
 	free(s->sasl_user);
 	free(s->sasl_method);
 	ccert_free(&s->ccert);
+	free(s->forward);
 	s->magic = 0;
 	free(s);
 	server_check_idle(srv);
@@ -438,6 +440,8 @@ session_shut(struct session *s)
 void
 session_reset(struct session *s)
 {
+	free(s->forward);
+	s->forward = NULL;
 	if (s->txn != NULL)
 		txn_free(&s->txn);
 }

@@ -49,6 +49,11 @@ struct endpoint {
 	char ip[48], port[6];
 };
 
+/* What XFORWARD has said about the next message; "" is nothing. */
+struct forward {
+	char name[256], ip[48], ident[256];
+};
+
 struct session {
 	uint32_t magic;
 	struct server *srv;
@@ -90,6 +95,9 @@ struct session {
 	char *sasl_user, *sasl_method;
 	struct ccert *ccert;	/* the client's certificate; NULL: none */
 	uint64_t mailbox_id;	/* of who is logged in; 0 nobody */
+	struct directory_ask *login_ask;	/* XCLIENT's: who that is */
+	bool may_xclient, may_xforward;		/* it is a listed peer */
+	struct forward *forward;
 	/* BDAT: bytes of the chunk to come, how many it had in all. */
 	uint64_t chunk_left, chunk_size;
 	bool chunk_last;	/* BDAT n LAST */
@@ -120,6 +128,13 @@ extern const struct stream_cbs session_stream_cbs;
 bool session_may_tls(const struct session *s);
 void session_tls_begin(struct session *s);
 void session_secured(struct session *s);
+
+/* What a handler returns to begin the conversation (anew). */
+enum step session_greeting(struct session *s) MUST_CHECK;
+/* cmd_xclient.c: what this peer's word counts for; who sent the message to a
+ * peer that is listed, for the log (", orig_client=..."). */
+void session_trust(struct session *s);
+void forward_describe(const struct session *s, struct buf *out);
 
 /* Goes on after STEP_PARKED with what the handler would have returned. */
 void session_continue(struct session *s, enum step st);

@@ -30,7 +30,9 @@ start(void)
 	    "smtpd_error_sleep_time = 0\nmessage_size_limit = 2048\n"
 	    "hopcount_limit = 3\nsmtpd_recipient_limit = 3\n"
 	    "smtpd_line_length_limit = 512\nsmtpd_sasl_auth_enable = yes\n"
-	    "smtpd_tls_auth_only = no\nsmtpd_hard_error_limit = 100\n");
+	    "smtpd_tls_auth_only = no\nsmtpd_authorized_xclient_hosts = "
+	    "192.0.2.7\nsmtpd_authorized_xforward_hosts = 0.0.0.0/0\n"
+	    "smtpd_hard_error_limit = 100\n");
 	(void)atexit(quit);
 	ready = true;
 }

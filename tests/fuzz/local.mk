@@ -58,6 +58,9 @@ tests_fuzz_fuzz_spf_LDADD = $(FUZZ_MAIN) $(MAIL_LIBS) $(NET_LIBS)
 fuzz_targets += tests/fuzz/fuzz_smtp_session
 tests_fuzz_fuzz_smtp_session_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 tests_fuzz_fuzz_smtp_session_LDADD = $(FUZZ_MAIN) $(SMTPD_FAKE_LIBS)
+fuzz_targets += tests/fuzz/fuzz_xattr
+tests_fuzz_fuzz_xattr_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
+tests_fuzz_fuzz_xattr_LDADD = $(FUZZ_MAIN) $(SMTPD_FAKE_LIBS)
 fuzz_targets += tests/fuzz/fuzz_imap_command
 tests_fuzz_fuzz_imap_command_LDADD = $(FUZZ_MAIN) imapd/libimapd.a \
 	$(MAIL_LIBS) $(BASE_LIBS)
