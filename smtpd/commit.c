@@ -124,14 +124,19 @@ envelope_fill(struct session *s, struct txn *t)
 		rcpt_fill(t, &t->rcpt[i], &t->env_rcpt[i]);
 	t->env = (struct envelope){
 		.arrival_us = t->arrival_us,
-		.flags = t->flags | (s->tls ? ENVELOPE_TLS : 0),
+		.flags = t->flags | (s->tls ? ENVELOPE_TLS : 0) |
+		    (t->act.hold != NULL ? ENVELOPE_HOLD : 0),
 		.ret = t->ret, .envid = txn_span(t, t->envid),
 		.sender = txn_sender(t), .client_name = txn_span(t, name),
 		.client_ip = txn_span(t, ip), .helo = txn_span(t, helo),
 		.proto = span_str(received_protocol(s)),
+		.hold = span_str(t->act.hold != NULL ? t->act.hold : ""),
 		.sasl_user = txn_span(t, user), .body_size = t->body.size,
 		.rcpt = t->env_rcpt, .n_rcpt = t->n_rcpt,
 	};
+	/* REDIRECT overrides FILTER */
+	if (t->act.filter != NULL && t->act.redirect == NULL)
+		t->env.filter = span_str(t->act.filter);
 	memcpy(t->env.queue_id, t->queue_id, sizeof(t->env.queue_id));
 }
 
@@ -277,6 +282,14 @@ static void
 flushed_cb(void *arg)
 {
 	commit_go(arg);
+}
+
+enum step
+commit_discard(struct session *s)
+{
+	log_info("%s: discarded size=%llu nrcpt=%u", s->txn->queue_id,
+	    (unsigned long long)s->txn->size, s->txn->n_accepted);
+	return told(s);
 }
 
 enum step

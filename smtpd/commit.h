@@ -11,6 +11,8 @@
 #include "smtpd/session.h"
 
 enum step commit_begin(struct session *s) MUST_CHECK;
+/* Says what a client of a stored message hears, and stores nothing. */
+enum step commit_discard(struct session *s) MUST_CHECK;
 
 /* Answers of qmgr. */
 int commit_cold_cb(struct ipc *c, struct ipc_msg *m, void *arg);

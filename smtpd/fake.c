@@ -356,7 +356,7 @@ envelope_text(const struct envelope *e, struct buf *out)
 	uint32_t i;
 
 	buf_span_add(out, e->sender);
-	for (i = 0; i < e->n_rcpt; i++)
+	for (i = 0; i < e->n_rcpt; i++) {
 		if (e->rcpt[i].kind == ENVELOPE_MAILBOX)
 			buf_fmt(out, "|MAILBOX %llu %.*s",
 			    (unsigned long long)e->rcpt[i].mailbox_id,
@@ -364,6 +364,13 @@ envelope_text(const struct envelope *e, struct buf *out)
 		else
 			buf_fmt(out, "|EXTERNAL %.*s",
 			    SPAN_ARG(e->rcpt[i].final));
+		if (e->rcpt[i].notify == ENVELOPE_NOTIFY_NEVER)
+			buf_str(out, " never");
+	}
+	if (e->flags & ENVELOPE_HOLD)
+		buf_fmt(out, "|HOLD %.*s", SPAN_ARG(e->hold));
+	if (e->filter.n > 0)
+		buf_fmt(out, "|FILTER %.*s", SPAN_ARG(e->filter));
 }
 
 void
@@ -540,6 +547,31 @@ fake_send(struct fake *f, struct span bytes)
 		return;
 	buf_span_add(&f->stream->in, bytes);
 	offer(f);
+}
+
+bool
+fake_said(struct fake *f, const char *says, struct buf *why)
+{
+	struct span rest = span_str(says), said = buf_span(&f->sent), want,
+	    line;
+
+	while (span_split(&rest, '|', &want) && want.n > 0) {
+		if (span_is(want, "!")) {
+			if (!f->closed)
+				buf_str(why, "the session has not closed");
+			break;
+		}
+		if (!span_split(&said, '\n', &line) || line.n < want.n ||
+		    memcmp(line.p, want.p, want.n) != 0) {
+			buf_fmt(why, "want \"%.*s\", got \"%s\"",
+			    SPAN_ARG(want), buf_cstr(&f->sent));
+			break;
+		}
+	}
+	if (buf_len(why) == 0 && said.p != NULL && said.n > 0)
+		buf_fmt(why, "also said: \"%.*s\"", SPAN_ARG(said));
+	buf_clear(&f->sent);
+	return buf_len(why) == 0;
 }
 
 void

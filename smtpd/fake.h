@@ -24,7 +24,9 @@
 
 /* A message that the journal was given. */
 struct fake_message {
-	struct buf envelope;	/* "sender|MAILBOX 1 kim@..|EXTERNAL x@.." */
+	/* "sender|MAILBOX 1 kim@..|EXTERNAL x@..|HOLD why|FILTER x:y"; a
+	 * recipient that wants no notice has " never" behind it */
+	struct buf envelope;
 	struct buf body;
 };
 #define FAKE_MESSAGES_MAX	64
@@ -57,6 +59,9 @@ void fake_journal_release(struct fake *f);
 /* The client hangs up. */
 void fake_hangup(struct fake *f);
 void fake_settle(struct fake *f);
+/* "a|b|!" against what was said since the last time: every line begins with
+ * its piece, "!" means that the session has closed. False with *why. */
+bool fake_said(struct fake *f, const char *says, struct buf *why) MUST_CHECK;
 /* One turn of the loop, whatever the session does. */
 void fake_turn(struct fake *f);
 

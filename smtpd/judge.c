@@ -57,6 +57,14 @@ note(const char *what, const char *text, void *arg)
 	    j->s->where, text, j->facts.recipient);
 }
 
+static void
+effect(enum gate_do what, struct span text, const char *line, void *arg)
+{
+	struct judge *j = arg;
+
+	actions_add(j->s, what, text, line);
+}
+
 /* These two codes say that the connection ends (RFC 5321 3.8, 7504). */
 static bool
 says_goodbye(const char *reply)
@@ -140,6 +148,7 @@ judge_begin(struct session *s, unsigned stages, struct span recipient,
 	};
 	tls_facts(s, &j->facts);
 	if (s->txn != NULL) {
+		j->facts.discard = s->txn->act.discard;
 		j->facts.sender = txn_sender(s->txn);
 		if (j->facts.sender.n == 0)	/* null, but there is one */
 			j->facts.sender = span_of("", 0);
@@ -148,6 +157,7 @@ judge_begin(struct session *s, unsigned stages, struct span recipient,
 	j->ask.facts = &j->facts;
 	j->ask.come = come;
 	j->ask.note = note;
+	j->ask.effect = effect;
 	j->ask.arg = j;
 	gate_ask_begin(&j->ask, normal);
 	gate_begin(&j->eval, s->prof->gate, stages, &j->facts,

@@ -1,6 +1,7 @@
 # smtpd: the gate
 noinst_LIBRARIES += smtpd/libsmtpd.a
 smtpd_libsmtpd_a_SOURCES = \
+	smtpd/actions.c smtpd/actions.h \
 	smtpd/body.c smtpd/body.h smtpd/cmd_mail.c smtpd/cmd_session.c \
 	smtpd/cmd_xclient.c smtpd/command.c smtpd/command.h smtpd/commit.c smtpd/commit.h \
 	smtpd/data.c smtpd/data.h smtpd/greet.c smtpd/headscan.c \
@@ -23,7 +24,7 @@ SMTPD_FAKE_LIBS = smtpd/libsmtpd.a smtpd/libfake.a smtpd/libsmtpd.a \
 	$(SPOOL_LIBS) lib/libgate.a $(TABLE_LIBS) $(MAIL_LIBS) $(NET_LIBS) $(BASE_LIBS)
 
 if HAVE_CMOCKA
-check_PROGRAMS += smtpd/t_session smtpd/t_peers smtpd/t_xattr
+check_PROGRAMS += smtpd/t_session smtpd/t_peers smtpd/t_xattr smtpd/t_actions
 endif
 smtpd_t_session_SOURCES = smtpd/t_session.c
 smtpd_t_session_CFLAGS = $(SMTPD_CFLAGS) $(CMOCKA_CFLAGS)
@@ -31,6 +32,9 @@ smtpd_t_session_LDADD = $(SMTPD_FAKE_LIBS) $(CMOCKA_LIBS)
 smtpd_t_xattr_SOURCES = smtpd/t_xattr.c
 smtpd_t_xattr_CFLAGS = $(smtpd_t_session_CFLAGS)
 smtpd_t_xattr_LDADD = $(smtpd_t_session_LDADD)
+smtpd_t_actions_SOURCES = smtpd/t_actions.c
+smtpd_t_actions_CFLAGS = $(smtpd_t_session_CFLAGS)
+smtpd_t_actions_LDADD = $(smtpd_t_session_LDADD)
 smtpd_t_peers_SOURCES = smtpd/t_peers.c
 smtpd_t_peers_CFLAGS = $(smtpd_t_session_CFLAGS)
 smtpd_t_peers_LDADD = $(smtpd_t_session_LDADD)

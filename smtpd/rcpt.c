@@ -124,6 +124,22 @@ add_mailboxes(struct txn *t, const struct resolution *res)
 	}
 }
 
+bool
+rcpt_expand(struct txn *t, const struct resolution *res, struct span normal)
+{
+	size_t i;
+
+	if (t->n_rcpt + res->n_mailboxes + res->n_forwards + 1 >
+	    ENVELOPE_RCPT_MAX)
+		return false;
+	if (res->class == RESOLVE_NOT_LOCAL)
+		add_external(t, normal);
+	add_mailboxes(t, res);
+	for (i = 0; i < res->n_forwards; i++)
+		add_external(t, span_str(res->forwards[i]));
+	return true;
+}
+
 /* --- quota --- */
 
 static void
@@ -176,7 +192,6 @@ resolved(struct session *s, enum gate_result r)
 	const struct resolution *res = s->judge->facts.rcpt;
 	struct txn *t = s->txn;
 	enum step st = STEP_NEXT;
-	size_t i;
 
 	t->rcpt_first = t->n_rcpt;
 	switch (res->class) {
@@ -193,22 +208,14 @@ resolved(struct session *s, enum gate_result r)
 		break;
 	case RESOLVE_NOT_LOCAL:
 		/* The chain let it pass: our user, or our network. */
-		add_external(t, span_of(s->judge->ask.normal,
-		    s->judge->ask.normal_n));
-		accept_rcpt(s);
-		break;
 	case RESOLVE_MAILBOX:
 	case RESOLVE_RELAY:
-		if (t->n_rcpt + res->n_mailboxes + res->n_forwards >
-		    ENVELOPE_RCPT_MAX) {
+		if (rcpt_expand(t, res, span_of(s->judge->ask.normal,
+		    s->judge->ask.normal_n)))
+			st = quota_begin(s);
+		else
 			refusef(s, "452 4.5.3", "too many recipients behind "
 			    "this one");
-			break;
-		}
-		add_mailboxes(t, res);
-		for (i = 0; i < res->n_forwards; i++)
-			add_external(t, span_str(res->forwards[i]));
-		st = quota_begin(s);
 		break;
 	}
 	judge_end(s);
@@ -218,9 +225,12 @@ resolved(struct session *s, enum gate_result r)
 static enum step
 judged(struct session *s, enum gate_result r)
 {
-	if (r == GATE_PERMIT)
+	if (r == GATE_PERMIT && !s->txn->act.discard)
 		return judge_rcpt(s, resolved);
-	refuse(s, s->judge->eval.reply);
+	if (r == GATE_PERMIT)
+		accept_rcpt(s);		/* whoever it is, it gets nothing */
+	else
+		refuse(s, s->judge->eval.reply);
 	judge_end(s);
 	return STEP_NEXT;
 }

@@ -10,6 +10,10 @@
 /* text as given (inside <>), normal its normal form; both copied. */
 enum step rcpt_begin(struct session *s, struct span text,
     struct span normal) MUST_CHECK;
+/* Adds where the address that is worked on (t->rcpt_orig and the like) leads
+ * to: a MAILBOX, RELAY or NOT_LOCAL. False when that would be too many. */
+bool rcpt_expand(struct txn *t, const struct resolution *res,
+    struct span normal) MUST_CHECK;
 /* The last answer of quota.h came. */
 void rcpt_quota_answered(struct session *s);
 

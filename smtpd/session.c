@@ -294,7 +294,8 @@ drained_cb(struct stream *stream, void *arg)
 	if (s->parked && s->after == NULL && s->judge == NULL &&
 	    s->sasl == NULL && s->name_ask == NULL && s->login_ask == NULL &&
 	    (s->txn == NULL || (!s->txn->committing &&
-	    s->txn->body.flush == NULL && s->txn->quota_waiting == 0)))
+	    s->txn->body.flush == NULL && s->txn->act.ask == NULL &&
+	    s->txn->quota_waiting == 0)))
 		session_continue(s, STEP_NEXT);
 }
 
@@ -376,6 +377,7 @@ session_forget(struct session *s)
 	if (t != NULL) {
 		quota_forget(s);
 		t->session = NULL;
+		directory_cancel(&t->act.ask);
 		if (!t->committing)
 			txn_free(&t);
 		s->txn = NULL;

@@ -9,14 +9,16 @@
 #include "smtpd/commit.h"
 #include "smtpd/received.h"
 
-/* Our Received line comes first, so that it lies in front in the file as in
- * memory. It is not part of what the client sent: not counted, not scanned. */
+/* Our lines come first, so that they lie in front in the file as in memory:
+ * what access rules prepend, then Received. They are no part of what the
+ * client sent: not counted, not scanned. */
 static void
 text_begin(struct session *s)
 {
 	struct txn *t = s->txn;
 
 	t->arrival_us = clock_wall_us();
+	buf_span_add(&t->body.mem, buf_span(&t->act.prepend));
 	received_write(s, &t->body.mem);
 	t->body.size = buf_len(&t->body.mem);
 	t->size = 0;
@@ -39,7 +41,7 @@ text_sink(struct span run, void *arg)
 		if (t->head.hops > session_conf(s)->hopcount_limit)
 			t->refusal = TXN_TOO_MANY_HOPS;
 	}
-	if (t->refusal == TXN_FINE)
+	if (t->refusal == TXN_FINE && !t->act.discard)
 		body_add(&t->body, run);
 	else if (t->body.flush == NULL)
 		body_fini(&t->body);
@@ -68,7 +70,7 @@ judged_end(struct session *s, enum gate_result r)
 {
 	if (r == GATE_PERMIT) {
 		judge_end(s);
-		return commit_begin(s);
+		return actions_apply(s, commit_begin);
 	}
 	session_log_reject(s, "END-OF-MESSAGE", s->judge->eval.reply,
 	    SPAN_NONE);

@@ -46,6 +46,7 @@ txn_new(struct session *s)
 	t->arrival_us = clock_wall_us();
 	t->sender = t->envid = (struct piece){ 0, 0 };
 	t->n_rcpt = t->n_accepted = 0;
+	actions_init(&t->act);
 	t->bdat = false;
 	t->refusal = TXN_FINE;
 	t->decoder = (struct data_decoder){ 0 };
@@ -79,6 +80,7 @@ txn_free(struct txn **tp)
 	srv = t->srv;
 	srv->n_txns--;
 	quota_release(t, 0, 0);
+	actions_fini(&t->act);
 	body_fini(&t->body);
 	map_free(&t->seen);
 	if (t->cold_fd != -1)

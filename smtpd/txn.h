@@ -9,6 +9,7 @@
 #define SMTPD_TXN_H
 
 #include "base/work.h"
+#include "smtpd/actions.h"
 #include "smtpd/body.h"
 #include "smtpd/data.h"
 #include "smtpd/headscan.h"
@@ -51,6 +52,8 @@ struct txn {
 	struct map *seen;	/* destinations, once there are many */
 	uint32_t n_accepted;	/* RCPT commands that got 250 */
 	struct piece last_rcpt;	/* as given, of the last accepted one */
+
+	struct actions act;	/* what access rules want done with it */
 
 	/* The RCPT being worked on. */
 	struct piece rcpt_orig, rcpt_orcpt;

@@ -21,7 +21,12 @@ enum access_what {
 	ACCESS_DEFER_IF_REJECT,
 	ACCESS_WARN,		/* log and go on */
 	ACCESS_INFO,
-	ACCESS_UNBUILT,		/* an action of Postfix that we don't have */
+	ACCESS_HOLD,		/* the rest of these act on the message: */
+	ACCESS_DISCARD,		/* checks_effect.c */
+	ACCESS_PREPEND,
+	ACCESS_REDIRECT,
+	ACCESS_BCC,
+	ACCESS_FILTER,
 	ACCESS_LIST		/* text is a list of restrictions */
 };
 

@@ -195,8 +195,17 @@ note(const char *what, const char *text, void *arg)
 		a->note(what, text, a->arg);
 }
 
+static void
+effect(enum gate_do what, struct span text, const char *line, void *arg)
+{
+	struct gate_ask *a = arg;
+
+	if (a->effect != NULL)
+		a->effect(what, text, line, a->arg);
+}
+
 const struct gate_ops gate_ask_ops = { .need = need, .note = note,
-	.dns = dns };
+	.effect = effect, .dns = dns };
 
 static void
 again_cb(void *arg)

@@ -55,6 +55,14 @@ enum gate_what {
 	GATE_IS_CLIENT, GATE_IS_REVERSE, GATE_IS_HELO, GATE_IS_SENDER,
 	GATE_IS_RECIPIENT, GATE_IS_STAGE
 };
+/* HOLD, PREPEND and their like; key is what the table was found with. */
+struct access;
+enum gate_result gate_access_effect(struct gate_eval *e,
+    const struct access *a, enum gate_what about, const char *table,
+    struct span key);
+/* Is it the first time that the rule comes by here, and its turn? Not when it
+ * was parked behind this point and is asked again. */
+bool gate_once(struct gate_eval *e);
 /* "CODE DSN <x>: Helo command rejected: WHY": a reject or, with a 4xx code,
  * a defer. The first digit of dsn becomes the code's. */
 enum gate_result gate_refuse(struct gate_eval *e, enum gate_what what,

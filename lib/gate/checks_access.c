@@ -75,10 +75,14 @@ act(struct gate_eval *e, struct lookup *l)
 		return noted(e, "warn", &a);
 	case ACCESS_INFO:
 		return noted(e, "info", &a);
-	case ACCESS_UNBUILT:
-		return gate_broken(e, "%s: %s of \"%.*s\" is not supported "
-		    "yet", table_name(l->ask.table), a.name,
-		    SPAN_ARG(buf_span(&l->key)));
+	case ACCESS_HOLD:
+	case ACCESS_DISCARD:
+	case ACCESS_PREPEND:
+	case ACCESS_REDIRECT:
+	case ACCESS_BCC:
+	case ACCESS_FILTER:
+		return gate_access_effect(e, &a, l->what,
+		    table_name(l->ask.table), buf_span(&l->key));
 	case ACCESS_LIST:
 		break;
 	}

@@ -109,14 +109,32 @@ told_instead(struct gate_eval *e, const char *reply)
 	return GATE_DEFER;
 }
 
+bool
+gate_once(struct gate_eval *e)
+{
+	if (e->probing || e->notes_now++ < e->notes_done)
+		return false;	/* not its turn, or said before it parked */
+	e->notes_done = e->notes_now;
+	return true;
+}
+
 void
 gate_note(struct gate_eval *e, const char *what, const char *text)
 {
-	if (e->probing || e->notes_now++ < e->notes_done)
-		return;		/* not its turn, or said before it parked */
-	e->notes_done = e->notes_now;
-	if (e->ops->note != NULL)
+	if (gate_once(e) && e->ops->note != NULL)
 		e->ops->note(what, text, e->arg);
+}
+
+void
+gate_effect(struct gate_eval *e, enum gate_do what, struct span text,
+    const char *line)
+{
+	if (!gate_once(e))
+		return;
+	if (what == GATE_DO_DISCARD)
+		e->facts->discard = true;
+	if (e->ops->effect != NULL)
+		e->ops->effect(what, text, line, e->arg);
 }
 
 enum gate_result
@@ -315,6 +333,7 @@ gate_look_up(struct gate_eval *e, struct table *t, struct span key,
  * The list, and behind the recipient list the unlisted check, even when the
  * list said permit (as Postfix: an unknown user is never accepted by luck).
  * Before it comes what some rule could not decide.
+ * Who is to be fooled by DISCARD is not told that either.
  */
 static enum gate_result
 run_stage(struct gate_eval *e)
@@ -326,7 +345,7 @@ run_stage(struct gate_eval *e)
 	if (r != GATE_DUNNO && r != GATE_PERMIT)
 		return r;
 	if (e->stage != GATE_RECIPIENT || e->if_permit != NULL ||
-	    !gate_wants_unlisted(e->gate))
+	    e->facts->discard || !gate_wants_unlisted(e->gate))
 		return r;
 	e->list_done = true;
 	r = gate_unlisted_recipient(e);

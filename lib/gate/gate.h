@@ -135,6 +135,7 @@ struct gate_facts {
 	uint64_t mailbox_id;		/* of that user */
 	bool early_input;		/* it did not wait for our reply */
 	uint32_t n_recipients;		/* accepted before this one */
+	bool discard;			/* the message will be thrown away */
 	/* In TLS; NULL and 0 outside it. The certificate's are NULL when the
 	 * client has shown none. */
 	const char *tls_protocol, *tls_cipher;
@@ -155,6 +156,17 @@ gate_reverse_name(const struct gate_facts *f)
 }
 
 enum gate_need { GATE_NEED_RCPT_DOMAIN, GATE_NEED_RCPT, GATE_NEED_SENDER };
+
+/* What a rule wants done with the message: access(5). */
+enum gate_do {
+	GATE_DO_HOLD,		/* keep it until somebody releases it */
+	GATE_DO_DISCARD,	/* say 250 and throw it away */
+	GATE_DO_PREPEND,	/* "Name: value" on top of its header */
+	GATE_DO_REDIRECT,	/* to this address instead; the last counts */
+	GATE_DO_BCC,		/* to this address, too */
+	GATE_DO_FILTER		/* through transport:destination; the last */
+};
+#define GATE_FILTER_MAX	1024
 
 /*
  * Where facts come from (ask.h is the real one; tests bring their own). Each
@@ -179,6 +191,11 @@ struct gate_ops {
 	 * that it named. GATE_PARKED: forget these, they come again. */
 	void (*trace)(const struct gate_eval *e, const struct gate_rule *rule,
 	    enum gate_result r, unsigned depth, void *arg);
+	/* Do so with the message. Once for each; `text` holds no control
+	 * byte but tabs, `line` is for the log: "<x>: Sender address
+	 * triggers FILTER y". */
+	void (*effect)(enum gate_do what, struct span text, const char *line,
+	    void *arg);
 };
 
 #define GATE_REPLY_MAX	512
@@ -227,6 +244,9 @@ enum gate_result gate_reply(struct gate_eval *e, enum gate_result r,
     int code, const char *dsn, const char *fmt, ...) PRINTF(5, 6);
 /* For checks: logs once, however often the check is asked again. */
 void gate_note(struct gate_eval *e, const char *what, const char *text);
+/* For checks: gate_ops.effect, once. */
+void gate_effect(struct gate_eval *e, enum gate_do what, struct span text,
+    const char *line);
 /* For checks: "451 4.3.5 Server configuration error", with a warning. */
 enum gate_result gate_broken(struct gate_eval *e, const char *fmt, ...)
     PRINTF(2, 3);

@@ -4,7 +4,7 @@ lib_libgate_a_SOURCES = lib/gate/access.c lib/gate/access.h \
 	lib/gate/ask.c lib/gate/ask.h \
 	lib/gate/checks.c lib/gate/checks.h lib/gate/checks_access.c \
 	lib/gate/checks_dns.c lib/gate/checks_dnsbl.c \
-	lib/gate/checks_form.c lib/gate/checks_owner.c \
+	lib/gate/checks_effect.c lib/gate/checks_form.c lib/gate/checks_owner.c \
 	lib/gate/checks_server.c lib/gate/dnslist.c lib/gate/dnslist.h \
 	lib/gate/template.c lib/gate/template.h \
 	lib/gate/eval.c lib/gate/gate.c lib/gate/gate.h \

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "gate/access.h"
-#include "gate/gate.h"
+#include "gate/checks.h"
 
 static const struct {
 	const char *value;
@@ -38,8 +38,14 @@ static const struct {
 	{ "DEFER_IF_REJECT", ACCESS_DEFER_IF_REJECT, 0, "", "" },
 	{ "WARN look", ACCESS_WARN, 0, "", "look" },
 	{ "INFO look", ACCESS_INFO, 0, "", "look" },
-	{ "HOLD", ACCESS_UNBUILT, 0, "", "" },
-	{ "PREPEND X: y", ACCESS_UNBUILT, 0, "", "X: y" },
+	{ "HOLD", ACCESS_HOLD, 0, "", "" },
+	{ "hold 4.7.1 please look", ACCESS_HOLD, 0, "", "4.7.1 please look" },
+	{ "DISCARD", ACCESS_DISCARD, 0, "", "" },
+	{ "PREPEND X: y", ACCESS_PREPEND, 0, "", "X: y" },
+	{ "REDIRECT a@b.example", ACCESS_REDIRECT, 0, "", "a@b.example" },
+	{ "BCC a@b.example", ACCESS_BCC, 0, "", "a@b.example" },
+	{ "FILTER smtp:[h]:10025", ACCESS_FILTER, 0, "", "smtp:[h]:10025" },
+	{ "FILTERED x", ACCESS_LIST, 0, "", "FILTERED x" },
 	{ "reject_unauth_destination, permit", ACCESS_LIST, 0, "",
 	  "reject_unauth_destination, permit" },
 	{ "permit", ACCESS_LIST, 0, "", "permit" },
@@ -185,9 +191,6 @@ static const struct {
 	{ LIST("check_sender_access fail:broken"), "h.example", "s@s.example",
 	  "kim@a.example", GATE_DEFER, "451 4.3.5 Server configuration error",
 	  0 },
-	{ LIST("check_sender_access static:HOLD"), "h.example", "s@s.example",
-	  "kim@a.example", GATE_DEFER, "451 4.3.5 Server configuration error",
-	  0 },
 	{ LIST("check_sender_access static:frobnicate"), "h.example",
 	  "s@s.example", "kim@a.example", GATE_DEFER,
 	  "451 4.3.5 Server configuration error", 0 },
@@ -318,7 +321,24 @@ note(const char *what, const char *text, void *arg)
 	((struct asker *)arg)->notes++;
 }
 
-static const struct gate_ops ops = { .need = need, .note = note };
+/* What was asked for last, and what the log was told of it. */
+static struct {
+	unsigned n;
+	enum gate_do what;
+	char text[2000], line[GATE_REPLY_MAX];
+} done;
+
+static void
+effect(enum gate_do what, struct span text, const char *line, void *arg)
+{
+	done.n++;
+	done.what = what;
+	(void)snprintf(done.text, sizeof(done.text), "%.*s", SPAN_ARG(text));
+	(void)snprintf(done.line, sizeof(done.line), "%s", line);
+}
+
+static const struct gate_ops ops = { .need = need, .note = note,
+	.effect = effect };
 
 static struct gate *
 gate_of(const char *text)
@@ -472,10 +492,132 @@ a_table_that_names_itself_ends(void **state)
 	gate_unref(&g);
 }
 
+/* A table may hold anything: no byte of it ends a header or a log line, and
+ * what is no argument is left undone with a warning, as in Postfix. */
+static void
+values_are_cleaned_and_checked(void **state)
+{
+	static const struct {
+		enum gate_stage stage;
+		const char *sender;	/* NULL: before MAIL */
+		struct span value;
+		enum gate_result want;
+		unsigned n;
+		enum gate_do what;
+		const char *text, *line;
+	} t[] = {
+#define V(s)	{ s, sizeof(s) - 1 }
+#define X	"<x@y.example>: Sender address "
+		{ GATE_SENDER, "x@y.example", V("HOLD a\r\n\0\1\x7f\tz"),
+		  GATE_DUNNO, 1, GATE_DO_HOLD, "a?????\tz",
+		  X "a?????\tz" },
+		{ GATE_SENDER, "x@y.example", V("PREPEND X: a\r\nB: c"),
+		  GATE_DUNNO, 1, GATE_DO_PREPEND, "X: a??B: c",
+		  X "triggers PREPEND X: a??B: c" },
+		{ GATE_SENDER, "x@y.example", V("PREPEND X :a"), GATE_DUNNO,
+		  1, GATE_DO_PREPEND, "X :a", X "triggers PREPEND X :a" },
+		{ GATE_SENDER, "x@y.example", V("PREPEND : a"), GATE_DUNNO,
+		  0, 0, "", "" },
+		{ GATE_SENDER, "x@y.example", V("PREPEND a b: c"), GATE_DUNNO,
+		  0, 0, "", "" },
+		{ GATE_SENDER, "x@y.example", V("PREPEND a"), GATE_DUNNO, 0,
+		  0, "", "" },
+		{ GATE_END_OF_DATA, "x@y.example", V("PREPEND a: b"),
+		  GATE_DUNNO, 0, 0, "", "" },
+		{ GATE_SENDER, NULL, V("PREPEND a: b"), GATE_DUNNO, 0, 0, "",
+		  "" },
+		{ GATE_SENDER, NULL, V("DISCARD"), GATE_DUNNO, 0, 0, "", "" },
+		{ GATE_SENDER, "", V("DISCARD"), GATE_PERMIT, 1,
+		  GATE_DO_DISCARD, "", "<>: Sender address triggers DISCARD "
+		  "action" },
+		{ GATE_SENDER, "x@y.example", V("REDIRECT @b.example"),
+		  GATE_DUNNO, 0, 0, "", "" },
+		{ GATE_SENDER, "x@y.example", V("REDIRECT a b@c.example"),
+		  GATE_DUNNO, 0, 0, "", "" },
+		{ GATE_SENDER, "x@y.example", V("BCC a@b.example\n"),
+		  GATE_DUNNO, 1, GATE_DO_BCC, "a@b.example",
+		  X "triggers BCC a@b.example" },
+		{ GATE_SENDER, "x@y.example", V("FILTER smtp:"), GATE_DUNNO,
+		  1, GATE_DO_FILTER, "smtp:", X "triggers FILTER smtp:" },
+#undef X
+#undef V
+	};
+	struct gate *g = gate_of(OURS);
+	struct asker asker = { .late = false };
+	struct access a;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(t); i++) {
+		struct gate_facts f = { .client_name = "unknown",
+			.client_ip = "192.0.2.1", .helo = "" };
+		struct gate_eval e;
+
+		if (t[i].sender != NULL)
+			f.sender = span_str(t[i].sender);
+		memset(&done, 0, sizeof(done));
+		gate_begin(&e, g, 0, &f, &ops, &asker);
+		e.stage = t[i].stage;
+		access_parse(t[i].value, &a);
+		assert_int_equal(gate_access_effect(&e, &a, GATE_IS_SENDER,
+		    "t:t", SPAN_LIT("key")), t[i].want);
+		assert_int_equal(done.n, t[i].n);
+		assert_int_equal(done.what, t[i].what);
+		assert_string_equal(done.text, t[i].text);
+		assert_string_equal(done.line, t[i].line);
+		assert_int_equal(f.discard, t[i].what == GATE_DO_DISCARD);
+		gate_end(&e);
+	}
+	gate_unref(&g);
+}
+
+/* Long values: a header line over the limit and a filter that no envelope
+ * takes are refused, what only goes to the log is cut. */
+static void
+long_values_are_bounded(void **state)
+{
+	static const struct { const char *name; size_t n; unsigned done; } t[] = {
+		{ "PREPEND X:", 996, 1 }, { "PREPEND X:", 997, 0 },
+		{ "FILTER x:", GATE_FILTER_MAX - 2, 1 },
+		{ "FILTER x:", GATE_FILTER_MAX - 1, 0 },
+		{ "HOLD ", 60000, 1 }, { "BCC a@", 1000, 0 },
+	};
+	struct gate *g = gate_of(OURS);
+	struct asker asker = { .late = false };
+	struct access a;
+	struct buf value;
+	size_t i, k;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(t); i++) {
+		struct gate_facts f = { .client_name = "unknown",
+			.client_ip = "192.0.2.1", .helo = "",
+			.sender = SPAN_LIT("x@y.example") };
+		struct gate_eval e;
+
+		buf_init(&value, BUF_NO_CAP);
+		buf_str(&value, t[i].name);
+		for (k = 0; k < t[i].n; k++)
+			buf_char(&value, 'x');
+		memset(&done, 0, sizeof(done));
+		gate_begin(&e, g, 0, &f, &ops, &asker);
+		e.stage = GATE_SENDER;
+		access_parse(buf_span(&value), &a);
+		assert_int_equal(gate_access_effect(&e, &a, GATE_IS_SENDER,
+		    "t:t", SPAN_LIT("key")), GATE_DUNNO);
+		assert_int_equal(done.n, t[i].done);
+		gate_end(&e);
+		buf_fini(&value);
+	}
+	gate_unref(&g);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(values_are_cleaned_and_checked),
+		cmocka_unit_test(long_values_are_bounded),
 		cmocka_unit_test(values_mean_what_access_5_says),
 		cmocka_unit_test(addresses_are_looked_up_in_order),
 		cmocka_unit_test(clients_are_looked_up_by_prefix),

@@ -32,7 +32,15 @@ start(void)
 	    "smtpd_line_length_limit = 512\nsmtpd_sasl_auth_enable = yes\n"
 	    "smtpd_tls_auth_only = no\nsmtpd_authorized_xclient_hosts = "
 	    "192.0.2.7\nsmtpd_authorized_xforward_hosts = 0.0.0.0/0\n"
-	    "smtpd_hard_error_limit = 100\n");
+	    "smtpd_hard_error_limit = 100\n"
+	    /* what rules do to a message, by who sends and to whom */
+	    "smtpd_sender_restrictions = check_sender_access inline:{ "
+	    "{hold@ = HOLD}, {discard@ = DISCARD}, {filter@ = FILTER x:y}, "
+	    "{prepend@ = PREPEND X: y}, {redirect@ = REDIRECT k@a.example}, "
+	    "{lost@ = REDIRECT nobody@a.example} }\n"
+	    "smtpd_recipient_restrictions = check_recipient_access inline:{ "
+	    "{lee@ = BCC both@a.example}, {k@ = BCC x@out.example}, "
+	    "{fwd@ = PREPEND X: z} }\n");
 	(void)atexit(quit);
 	ready = true;
 }

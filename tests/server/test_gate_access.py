@@ -4,7 +4,6 @@ bad.example\tREJECT no mail from there
 slow.example\t450 4.2.0 wait
 bye.example\t521 5.7.1 bye
 watched.example\tWARN look at this
-held.example\tHOLD
 listed.example\treject_non_fqdn_helo_hostname
 """
 
@@ -15,7 +14,6 @@ SENDERS = {
     "x@slow.example": "450 4.2.0 <x@slow.example>: Sender address rejected: "
                       "wait",
     "x@watched.example": "250",
-    "x@held.example": "451 4.3.5 Server configuration error",
     "x@listed.example": "504 5.5.2 <bogus>: Helo command rejected: need "
                         "fully-qualified hostname",
     "x@nodots": "504 5.5.2 <x@nodots>: Sender address rejected: need "
