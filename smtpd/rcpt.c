@@ -196,15 +196,11 @@ resolved(struct session *s, enum gate_result r)
 	t->rcpt_first = t->n_rcpt;
 	switch (res->class) {
 	case RESOLVE_TEMP:
-		refusef(s, "451 4.3.0", "Temporary lookup failure");
-		break;
 	case RESOLVE_UNKNOWN:
-		refusef(s, "550 5.1.1", "Recipient address rejected: "
-		    "User unknown in virtual mailbox table");
-		break;
 	case RESOLVE_DISABLED:
-		refusef(s, "550 5.2.1",
-		    "Recipient address rejected: Mailbox disabled");
+		/* whether or not the chain looked at it */
+		(void)gate_unlisted_recipient(&s->judge->eval);
+		refuse(s, s->judge->eval.reply);
 		break;
 	case RESOLVE_NOT_LOCAL:
 		/* The chain let it pass: our user, or our network. */

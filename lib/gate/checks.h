@@ -7,8 +7,6 @@
 
 #include "gate/gate.h"
 
-/* smtpd_reject_unlisted_recipient, behind the last recipient rule. */
-enum gate_result gate_unlisted_recipient(struct gate_eval *e);
 bool gate_wants_unlisted(const struct gate *g);
 
 /* The rule of a restriction class. */

@@ -5,7 +5,6 @@
  */
 #include <stdio.h>
 
-#include "base/log.h"
 #include "gate/checks.h"
 #include "mail/address.h"
 

@@ -6,7 +6,6 @@
  */
 #include <stdio.h>
 
-#include "base/log.h"
 #include "gate/access.h"
 #include "gate/checks.h"
 #include "gate/dnslist.h"
@@ -26,9 +25,8 @@ ask_list(struct gate_eval *e, const struct dnslist *l, const char *query)
 	if (a == NULL)
 		return LISTED_PARKED;
 	if (a->result == DNS_TEMPFAIL) {
-		if (!e->probing)
-			log_warning("%s: RBL lookup error: %s", query,
-			    a->why == NULL ? "no answer" : a->why);
+		gate_warn(e, "%s: RBL lookup error: %s", query,
+		    a->why == NULL ? "no answer" : a->why);
 		return LISTED_TEMP;
 	}
 	for (i = 0; i < a->n_records; i++)
@@ -119,7 +117,7 @@ reply_say(struct gate_eval *e, struct span text)
 
 	if (!span_word(&rest, &code) || code.n != 3 ||
 	    !span_u32(code, 400, 599, &n)) {
-		log_warning("rbl response code configuration error: %.*s",
+		gate_warn(e, "rbl response code configuration error: %.*s",
 		    SPAN_ARG(text));
 		return gate_refuse_plain(e, 450, "4.7.1",
 		    "Service unavailable");
@@ -147,8 +145,9 @@ refusal(struct reply *r)
 	if (buf_len(&template) == 0 || !template_expand(buf_span(&template),
 	    &text, macro, r)) {
 		if (buf_len(&template) > 0)
-			log_warning("bad rbl reply template for domain %s: "
-			    "%s", dnslist_spec(r->list), buf_cstr(&template));
+			gate_warn(r->e, "bad rbl reply template for domain "
+			    "%s: %s", dnslist_spec(r->list),
+			    buf_cstr(&template));
 		buf_clear(&text);
 		if (!template_expand(span_str(usual), &text, macro, r))
 			buf_clear(&text);

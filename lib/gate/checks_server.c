@@ -7,7 +7,6 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
-#include "base/log.h"
 #include "gate/checks.h"
 #include "mail/address.h"
 
@@ -107,10 +106,9 @@ servers_of(struct servers *q, const char *name)
 		if (a->result == DNS_OK)
 			break;
 		if (a->result == DNS_TEMPFAIL) {
-			if (!q->e->probing)
-				log_warning("Unable to look up %s host for "
-				    "%s: %s", q->type == DNS_MX ? "MX" : "NS",
-				    name, a->why == NULL ? "" : a->why);
+			gate_warn(q->e, "Unable to look up %s host for %s: "
+			    "%s", q->type == DNS_MX ? "MX" : "NS", name,
+			    a->why == NULL ? "" : a->why);
 			return GATE_DUNNO;
 		}
 		if (q->type == DNS_MX)

@@ -137,6 +137,20 @@ gate_effect(struct gate_eval *e, enum gate_do what, struct span text,
 		e->ops->effect(what, text, line, e->arg);
 }
 
+void
+gate_warn(struct gate_eval *e, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	if (!gate_once(e))
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_warning("%s", text);
+}
+
 enum gate_result
 gate_broken(struct gate_eval *e, const char *fmt, ...)
 {

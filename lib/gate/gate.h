@@ -236,6 +236,9 @@ void gate_begin(struct gate_eval *e, const struct gate *g, unsigned stages,
  * is set for these two), or GATE_PARKED.
  */
 enum gate_result gate_run(struct gate_eval *e) MUST_CHECK;
+/* After a permit: can the recipient take mail at all? GATE_DUNNO: yes (or it is
+ * not ours); else a refusal, or GATE_PARKED. */
+enum gate_result gate_unlisted_recipient(struct gate_eval *e);
 /* Forgets what gate_begin and gate_run hold; fine at any time, twice too. */
 void gate_end(struct gate_eval *e);
 
@@ -252,6 +255,8 @@ enum gate_result gate_broken(struct gate_eval *e, const char *fmt, ...)
     PRINTF(2, 3);
 /* For checks: "451 4.3.0 <what>: Temporary lookup failure". */
 enum gate_result gate_lookup_failed(struct gate_eval *e, struct span what);
+/* For checks: a warning in the log, once, like gate_note. */
+void gate_warn(struct gate_eval *e, const char *fmt, ...) PRINTF(2, 3);
 /* For checks: evaluates restrictions that a table named. */
 enum gate_result gate_run_words(struct gate_eval *e, struct span words);
 /* For checks: a DNS fact. NULL: park. Never NULL without ops->dns. */

@@ -15,7 +15,7 @@ GATE_LIBS = lib/libgate.a $(TABLE_LIBS) $(MAIL_LIBS) $(NET_LIBS)
 EXTRA_DIST += lib/gate/README.md
 
 if HAVE_CMOCKA
-check_PROGRAMS += lib/gate/t_access lib/gate/t_gate
+check_PROGRAMS += lib/gate/t_access lib/gate/t_dnschecks lib/gate/t_gate
 endif
 lib_gate_t_gate_SOURCES = lib/gate/t_gate.c
 lib_gate_t_gate_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CMOCKA_CFLAGS)
@@ -23,3 +23,6 @@ lib_gate_t_gate_LDADD = $(GATE_LIBS) $(CMOCKA_LIBS)
 lib_gate_t_access_SOURCES = lib/gate/t_access.c
 lib_gate_t_access_CFLAGS = $(lib_gate_t_gate_CFLAGS)
 lib_gate_t_access_LDADD = $(lib_gate_t_gate_LDADD)
+lib_gate_t_dnschecks_SOURCES = lib/gate/t_dnschecks.c
+lib_gate_t_dnschecks_CFLAGS = $(lib_gate_t_gate_CFLAGS)
+lib_gate_t_dnschecks_LDADD = $(lib_gate_t_gate_LDADD)

@@ -1,0 +1,82 @@
+/*
+ * What stands in lists and tables: a DNS list with its filter, a reply
+ * template, an access(5) value, a list of networks.
+ */
+#include <stdlib.h>
+
+#include "base/xmalloc.h"
+#include "gate/access.h"
+#include "gate/dnslist.h"
+#include "gate/netlist.h"
+#include "gate/template.h"
+#include "tests/fuzz/fuzz.h"
+
+static bool
+macro(struct span name, struct buf *out, void *arg)
+{
+	buf_span_add(out, name);
+	return name.n % 3 != 0;
+}
+
+static void
+dnslist(struct span s)
+{
+	static const uint8_t refused[4] = { 127, 255, 255, 254 },
+	    elsewhere[4] = { 192, 0, 2, 1 };
+	struct dnslist *l;
+	struct buf why;
+
+	buf_init(&why, 4096);
+	l = dnslist_parse(s, &why);
+	if ((l == NULL) == (buf_len(&why) == 0 && !buf_failed(&why)))
+		__builtin_trap();
+	if (l != NULL && (dnslist_match(l, refused) ||
+	    dnslist_match(l, elsewhere)))
+		__builtin_trap();
+	dnslist_free(&l);
+	buf_fini(&why);
+}
+
+static void
+template(struct span s)
+{
+	struct buf out;
+	size_t i;
+
+	buf_init(&out, 2048);
+	if (template_expand(s, &out, macro, NULL) && buf_len(&out) > 2048)
+		__builtin_trap();
+	for (i = 0; i < buf_len(&out); i++)
+		if (buf_data(&out)[i] == '\0' &&
+		    memchr(s.p, '\0', s.n) == NULL)
+			__builtin_trap();
+	buf_fini(&out);
+}
+
+static void
+networks(struct span s)
+{
+	char *text = xmemdup0(s.p, s.n);
+	struct span bad = SPAN_NONE;
+	struct netlist *n = netlist_parse(text, &bad);
+
+	if (n == NULL && bad.n == 0)
+		__builtin_trap();
+	netlist_free(&n);
+	free(text);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct span s = span_of(data, size);
+	struct access a;
+
+	dnslist(s);
+	template(s);
+	networks(s);
+	access_parse(s, &a);
+	if (a.text.n > s.n)
+		__builtin_trap();
+	return 0;
+}
