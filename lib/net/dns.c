@@ -16,6 +16,7 @@
 
 #define DNS_MAGIC	0x646e7331u
 #define RCODE_NXDOMAIN	3
+#define FAILED		"Host not found, try again (SERVFAIL)"
 #define CNAMES_MAX	16
 
 struct dns_query {
@@ -300,6 +301,18 @@ negative_ttl(ns_msg *msg)
 	return 0;
 }
 
+/* libunbound remembers failures for some seconds and hands them out as an
+ * answer: only the packet says then that it is none. */
+static enum dns_result
+result_of(int rcode, bool found)
+{
+	if (rcode != 0 && rcode != RCODE_NXDOMAIN)
+		return DNS_TEMPFAIL;
+	if (found)
+		return DNS_OK;
+	return rcode == RCODE_NXDOMAIN ? DNS_NXDOMAIN : DNS_NODATA;
+}
+
 bool
 dns_parse(struct span packet, enum dns_type type, struct dns_answer *a,
     struct dns_record **records, char **scratch)
@@ -337,9 +350,8 @@ dns_parse(struct span packet, enum dns_type type, struct dns_answer *a,
 		a->n_records++;
 	}
 	a->record = *records;
-	a->result = a->n_records > 0 ? DNS_OK :
-	    ns_msg_getflag(msg, ns_f_rcode) == RCODE_NXDOMAIN ?
-	    DNS_NXDOMAIN : DNS_NODATA;
+	a->result = result_of(ns_msg_getflag(msg, ns_f_rcode),
+	    a->n_records > 0);
 	if (a->result != DNS_OK) {
 		no = negative_ttl(&msg);
 		a->ttl = MIN(a->ttl, no);
@@ -401,7 +413,7 @@ resolved_cb(void *arg, int rcode, void *packet, int packet_len, int sec,
 	}
 	if (rcode != 0 && rcode != RCODE_NXDOMAIN) {
 		query_answer(q, DNS_TEMPFAIL, rcode == 2 ?
-		    "Host not found, try again (SERVFAIL)" :
+		    FAILED :
 		    "name server refused to answer");
 		return;
 	}
@@ -413,7 +425,8 @@ resolved_cb(void *arg, int rcode, void *packet, int packet_len, int sec,
 		return;
 	}
 	q->answer.secure = sec == SECURE;
-	query_answer(q, q->answer.result, NULL);
+	query_answer(q, q->answer.result,
+	    q->answer.result == DNS_TEMPFAIL ? FAILED : NULL);
 }
 
 static void
