@@ -12,9 +12,22 @@
 /* A parameter "KEY=value"; returns NULL or the reply that refuses it. */
 struct param {
 	const char *key;
-	bool needs_value;
+	bool needs_value;	/* else it has none */
 	const char *(*fn)(struct session *s, struct span value);
 };
+
+/* Lent until the next call. */
+static const char *
+unsupported(struct span key, struct span value)
+{
+	static char reply[256];
+
+	(void)snprintf(reply, sizeof(reply), "555 5.5.4 Unsupported option: "
+	    "%.*s%s%.*s", (int)MIN(key.n, (size_t)80), key.p,
+	    value.p == NULL ? "" : "=", (int)MIN(value.n, (size_t)80),
+	    value.p == NULL ? "" : value.p);
+	return reply;
+}
 
 static const char *
 take_params(struct session *s, struct span rest, const struct param *table,
@@ -29,10 +42,8 @@ take_params(struct session *s, struct span rest, const struct param *table,
 		for (i = 0; i < n; i++)
 			if (span_is(key, table[i].key))
 				break;
-		if (i == n)
-			return "555 5.5.4 Unsupported option";
-		if (table[i].needs_value != (value.p != NULL))
-			return "501 5.5.4 Bad parameter syntax";
+		if (i == n || table[i].needs_value != (value.p != NULL))
+			return unsupported(key, value);
 		if ((refusal = table[i].fn(s, value)) != NULL)
 			return refusal;
 	}
@@ -45,7 +56,7 @@ take_word(struct span *args, const char *word)
 {
 	size_t n = strlen(word);
 
-	if (!span_starts(*args, word))
+	if (!span_starts(*args, word) || args->n == n)
 		return false;
 	*args = span_sub(*args, n, args->n);
 	return true;
@@ -80,7 +91,7 @@ mail_body(struct session *s, struct span value)
 	if (span_is(value, "8BITMIME"))
 		s->txn->flags |= ENVELOPE_8BITMIME;
 	else if (!span_is(value, "7BIT"))
-		return "501 5.5.4 Bad parameter syntax";
+		return unsupported(SPAN_LIT("BODY"), value);
 	return NULL;
 }
 
@@ -99,7 +110,7 @@ mail_ret(struct session *s, struct span value)
 	else if (span_is(value, "HDRS"))
 		s->txn->ret = ENVELOPE_RET_HDRS;
 	else
-		return "501 5.5.4 Bad RET parameter syntax";
+		return "501 5.5.4 Error: Bad RET parameter syntax";
 	return NULL;
 }
 
@@ -114,7 +125,7 @@ mail_envid(struct session *s, struct span value)
 	if (rc == 0)
 		s->txn->envid = txn_keep(s->txn, buf_span(&plain));
 	buf_fini(&plain);
-	return rc == 0 ? NULL : "501 5.5.4 Bad ENVID parameter syntax";
+	return rc == 0 ? NULL : "501 5.5.4 Error: Bad ENVID parameter syntax";
 }
 
 /* RFC 4954 5: who submitted it elsewhere. Nobody we have to believe. */
@@ -226,13 +237,13 @@ rcpt_notify(struct session *s, struct span value)
 				break;
 		if (i == ARRAY_LEN(notify_words) ||
 		    (bits & notify_words[i].bit))
-			return "501 5.5.4 Bad NOTIFY parameter syntax";
+			return "501 5.5.4 Error: Bad NOTIFY parameter syntax";
 		bits |= notify_words[i].bit;
 	}
 	/* RFC 3461 4.1: NEVER stands alone. */
 	if (bits == 0 || ((bits & ENVELOPE_NOTIFY_NEVER) &&
 	    bits != ENVELOPE_NOTIFY_NEVER))
-		return "501 5.5.4 Bad NOTIFY parameter syntax";
+		return "501 5.5.4 Error: Bad NOTIFY parameter syntax";
 	s->txn->rcpt_notify = bits;
 	return NULL;
 }
@@ -252,7 +263,7 @@ rcpt_orcpt(struct session *s, struct span value)
 	if (rc == 0)
 		s->txn->rcpt_orcpt = txn_keep(s->txn, buf_span(&plain));
 	buf_fini(&plain);
-	return rc == 0 ? NULL : "501 5.5.4 Bad ORCPT parameter syntax";
+	return rc == 0 ? NULL : "501 5.5.4 Error: Bad ORCPT parameter syntax";
 }
 
 static const struct param rcpt_params[] = {

@@ -105,27 +105,41 @@ helo_judged(struct session *s, enum gate_result r)
 	return STEP_NEXT;
 }
 
+/* It goes into headers and logs: printable, and nothing that could close
+ * what we put around it. */
+static char *
+printable(struct span args)
+{
+	char *name = xmalloc(args.n + 1), *to = name;
+	struct span word;
+	size_t i;
+
+	while (span_word(&args, &word)) {
+		if (to != name)
+			*to++ = '?';
+		for (i = 0; i < word.n; i++)
+			*to++ = (unsigned char)word.p[i] <= 0x20 ||
+			    word.p[i] == 0x7f ||
+			    strchr("<>()\\\";@", word.p[i]) != NULL ? '?' :
+			    word.p[i];
+	}
+	*to = '\0';
+	return name;
+}
+
 static enum step
 helo(struct session *s, struct span args, bool esmtp)
 {
-	struct span name;
-	size_t i;
-
-	if (!span_word(&args, &name) || name.n > HELO_MAX) {
+	if (args.n == 0 || args.n > HELO_MAX) {
 		session_replyf(s, "501 Syntax: %s hostname",
 		    esmtp ? "EHLO" : "HELO");
 		return STEP_NEXT;
 	}
 	session_reset(s);
+	judge_forget(s, GATE_HELO);
 	s->esmtp = esmtp;
 	free(s->helo);
-	s->helo = xmemdup0(name.p, name.n);
-	/* It goes into headers and logs: printable, and no brackets that
-	 * could close what we put around it. */
-	for (i = 0; i < name.n; i++)
-		if ((unsigned char)s->helo[i] <= 0x20 || s->helo[i] == 0x7f ||
-		    strchr("<>()\\\";", s->helo[i]) != NULL)
-			s->helo[i] = '?';
+	s->helo = printable(args);
 	return judge_begin(s, session_conf(s)->smtpd_delay_reject ? 0 :
 	    JUDGE_STAGE(GATE_HELO), SPAN_NONE, SPAN_NONE, helo_judged);
 }

@@ -6,7 +6,7 @@
 static enum step
 cmd_unknown(struct session *s, struct span args)
 {
-	session_reply(s, "502 5.5.2 Error: command not recognized");
+	session_reply(s, "500 5.5.2 Error: command not recognized");
 	return STEP_NEXT;
 }
 
@@ -90,6 +90,9 @@ talks_ahead(struct session *s, const struct command *c)
 {
 	struct span more = buf_span(stream_in(s->stream));
 
+	/* Without EHLO nobody has offered PIPELINING. */
+	if (more.n > 0 && !s->esmtp && c->fn != cmd_bdat)
+		s->talked_ahead = true;
 	if (!(c->flags & COMMAND_LAST) || more.n == 0)
 		return false;
 	log_info("improper command pipelining after %s from %s: %.*s",

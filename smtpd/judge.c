@@ -72,6 +72,44 @@ says_goodbye(const char *reply)
 	return strncmp(reply, "421", 3) == 0 || strncmp(reply, "521", 3) == 0;
 }
 
+/* --- from list to list, when they are not delayed (gate_carry) --- */
+
+void
+judge_forget(struct session *s, enum gate_stage from)
+{
+	int i;
+
+	for (i = (int)from; i < CARRY_STAGES; i++) {
+		free(s->carry[i]);
+		s->carry[i] = NULL;
+	}
+}
+
+/* What the lists before the first of these left. */
+static const char *
+carried(const struct session *s, unsigned stages)
+{
+	int i;
+
+	for (i = CARRY_STAGES - 1; i >= 0; i--)
+		if (s->carry[i] != NULL && stages < JUDGE_STAGE(GATE_DATA) &&
+		    !(stages & (JUDGE_STAGE(i + 1) - 1)))
+			return s->carry[i];
+	return NULL;
+}
+
+static void
+carry_on(struct session *s, struct judge *j)
+{
+	int i;
+
+	for (i = 0; i < CARRY_STAGES; i++)
+		if (j->eval.stages == JUDGE_STAGE(i)) {
+			judge_forget(s, (enum gate_stage)i);
+			s->carry[i] = gate_carried(&j->eval);
+		}
+}
+
 static enum step
 judge_run(struct session *s)
 {
@@ -87,18 +125,11 @@ judge_run(struct session *s)
 		r = gate_run(&j->eval);
 	if (r == GATE_PARKED)
 		return STEP_PARKED;
+	if (r == GATE_PERMIT)
+		carry_on(s, j);
 	goodbye = r != GATE_PERMIT && says_goodbye(j->eval.reply);
 	st = j->done(s, r);
 	return goodbye && st == STEP_NEXT ? STEP_CLOSE : st;
-}
-
-/* Is there input already though our reply has not gone out? The bytes of a
- * chunk follow BDAT as they should. */
-static bool
-sent_ahead(struct session *s)
-{
-	return buf_len(stream_in(s->stream)) > 0 &&
-	    (s->where == NULL || strcmp(s->where, "BDAT") != 0);
 }
 
 static void
@@ -143,7 +174,7 @@ judge_begin(struct session *s, unsigned stages, struct span recipient,
 		.reverse_state = s->reverse_state,
 		.authenticated = session_authenticated(s), .tls = s->tls,
 		.user = s->sasl_user, .mailbox_id = s->mailbox_id,
-		.esmtp = s->esmtp, .early_input = sent_ahead(s),
+		.esmtp = s->esmtp, .early_input = s->talked_ahead,
 		.n_recipients = s->txn == NULL ? 0 : s->txn->n_accepted,
 	};
 	tls_facts(s, &j->facts);
@@ -162,6 +193,7 @@ judge_begin(struct session *s, unsigned stages, struct span recipient,
 	gate_ask_begin(&j->ask, normal);
 	gate_begin(&j->eval, s->prof->gate, stages, &j->facts,
 	    &gate_ask_ops, &j->ask);
+	gate_carry(&j->eval, carried(s, stages));
 	return judge_run(s);
 }
 

@@ -23,6 +23,8 @@ struct judge {
 };
 
 #define JUDGE_STAGE(s)	(1u << (s))
+/* Client, helo and sender: what they leave for RCPT when not delayed. */
+#define CARRY_STAGES	(GATE_SENDER + 1)
 
 /*
  * Evaluates the lists of `stages`, then calls done with GATE_PERMIT, _REJECT
@@ -37,6 +39,8 @@ enum step judge_begin(struct session *s, unsigned stages,
 /* After a permit: makes sure that s->judge->facts.rcpt is known, then done. */
 enum step judge_rcpt(struct session *s,
     enum step (*done)(struct session *, enum gate_result)) MUST_CHECK;
+/* Drops what the list `from` and those behind it left for RCPT. */
+void judge_forget(struct session *s, enum gate_stage from);
 /* Fine without a judge, too; cancels what is asked. */
 void judge_end(struct session *s);
 

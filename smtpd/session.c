@@ -411,6 +411,7 @@ session_close(struct session *s)
 	profile_unref(&s->prof);
 	free(s->name);
 	free(s->reverse_name);
+	judge_forget(s, GATE_CLIENT);
 	free(s->helo);
 	free(s->sasl_user);
 	free(s->sasl_method);
@@ -444,6 +445,7 @@ session_reset(struct session *s)
 {
 	free(s->forward);
 	s->forward = NULL;
+	judge_forget(s, GATE_SENDER);
 	if (s->txn != NULL)
 		txn_free(&s->txn);
 }

@@ -66,6 +66,7 @@ struct session {
 	bool esmtp, tls, shut;
 	bool tls_dropped;	/* plain bytes came behind STARTTLS (S3) */
 	bool refused;		/* by the client list: QUIT only */
+	bool talked_ahead;	/* did not wait for a reply, once */
 	uint8_t tls_fails;
 	uint16_t errors, junk;
 	uint16_t n_messages;	/* queue ids given out */
@@ -90,6 +91,7 @@ struct session {
 	size_t held_n;
 	struct client_name_ask *name_ask;
 	struct judge *judge;
+	char *carry[CARRY_STAGES];	/* judge_forget */
 	struct txn *txn;
 	struct sasl *sasl;	/* AUTH in progress */
 	char *sasl_user, *sasl_method;

@@ -49,6 +49,7 @@ cmd_starttls(struct session *s, struct span args)
 	}
 	session_reply(s, "220 2.0.0 Ready to start TLS");
 	session_reset(s);
+	judge_forget(s, GATE_HELO);
 	free(s->helo);		/* RFC 3207 4.2: all is forgotten */
 	s->helo = NULL;
 	s->esmtp = false;

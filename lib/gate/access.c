@@ -73,7 +73,7 @@ access_parse(struct span value, struct access *a)
 	memset(a, 0, sizeof(*a));
 	a->what = ACCESS_LIST;
 	a->text = rest;
-	if (all_digits(rest) && !is_code(rest)) {
+	if (all_digits(rest)) {	/* a code without a text, too */
 		a->what = ACCESS_OK;
 		a->text = SPAN_NONE;
 		return;

@@ -13,7 +13,7 @@
 #include "table/table.h"
 
 enum access_what {
-	ACCESS_OK,		/* OK, or a number that is no reply code */
+	ACCESS_OK,		/* OK, or a number and nothing else */
 	ACCESS_DUNNO,
 	ACCESS_REJECT,		/* REJECT, 5NN */
 	ACCESS_DEFER,		/* DEFER, 4NN */

@@ -61,11 +61,26 @@ permit_sasl_authenticated(struct gate_eval *e, const struct gate_rule *r)
 	return e->facts->authenticated ? GATE_PERMIT : GATE_DUNNO;
 }
 
+/* "user%elsewhere@ours" and its like ask us to send it on from here (S34):
+ * the last "@" doesn't tell where it goes. */
+static bool
+is_routed(struct span address)
+{
+	ptrdiff_t at = span_rchr(address, '@');
+	struct span local = at < 0 ? address : span_sub(address, 0,
+	    (size_t)at);
+
+	return span_chr(local, '@') >= 0 || span_chr(local, '%') >= 0 ||
+	    span_chr(local, '!') >= 0;
+}
+
 enum gate_result
 gate_our_domain(struct gate_eval *e)
 {
 	struct gate_facts *f = e->facts;
 
+	if (is_routed(f->recipient))
+		return GATE_DUNNO;
 	if (f->rcpt_domain == NULL &&
 	    !e->ops->need(GATE_NEED_RCPT_DOMAIN, f, e->arg))
 		return GATE_PARKED;
@@ -119,7 +134,7 @@ enum gate_result
 gate_unlisted_recipient(struct gate_eval *e)
 {
 	struct gate_facts *f = e->facts;
-	int code = (int)gate_conf(e->gate)->virtual_mailbox_reject_code;
+	int code = (int)gate_conf(e->gate)->unknown_virtual_mailbox_reject_code;
 
 	if (f->rcpt == NULL && !e->ops->need(GATE_NEED_RCPT, f, e->arg))
 		return GATE_PARKED;
@@ -175,7 +190,7 @@ static const struct gate_restriction table[] = {
 	{ "reject_unlisted_recipient", AT_RCPT, GATE_ARG_NONE, 0,
 	  reject_unlisted_recipient,
 	  "Refuses recipients that the database does not know "
-	  "(virtual_mailbox_reject_code) or that are disabled." },
+	  "(unknown_virtual_mailbox_reject_code) or that are disabled." },
 	{ "check_recipient_maps", AT_RCPT, GATE_ARG_NONE, GATE_OLD,
 	  reject_unlisted_recipient,
 	  "Old name of reject_unlisted_recipient." },
@@ -319,7 +334,7 @@ static const struct gate_restriction table[] = {
 	{ "reject_unlisted_sender", ANY, GATE_ARG_NONE, 0,
 	  reject_unlisted_sender,
 	  "Refuses senders in domains of the database that it does not know "
-	  "(virtual_mailbox_reject_code)." },
+	  "(unknown_virtual_mailbox_reject_code)." },
 	{ "reject_sender_login_mismatch", ANY, GATE_ARG_NONE, 0,
 	  reject_sender_login_mismatch,
 	  "Refuses a sender whose owner is not who is logged in, and a sender "

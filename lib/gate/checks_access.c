@@ -219,8 +219,8 @@ check_helo_access(struct gate_eval *e, const struct gate_rule *rule)
 	return by_name(e, rule, e->facts->helo, GATE_IS_HELO);
 }
 
-/* Tables know an address by its normal form: quotes, case and the like are
- * no way around an entry. */
+/* Tables know an address by its normal form: quotes, case, a domain left out
+ * and the like are no way around an entry. */
 static enum gate_result
 by_mail(struct gate_eval *e, const struct gate_rule *rule,
     struct span address, enum gate_what what)
@@ -236,6 +236,8 @@ by_mail(struct gate_eval *e, const struct gate_rule *rule,
 		buf_clear(&normal);
 		buf_span_add(&normal, address);
 	}
+	if (address.n > 0 && span_rchr(buf_span(&normal), '@') == -1)
+		buf_fmt(&normal, "@%s", gate_conf(e->gate)->myorigin);
 	err_clear(&l.err);
 	v = verdict(e, &l, access_mail(&l.ask, buf_span(&normal),
 	    gate_conf(e->gate)->recipient_delimiter));

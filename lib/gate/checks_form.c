@@ -84,19 +84,10 @@ undotted(struct span s)
 	    span_sub(s, 0, s.n - 1) : s;
 }
 
-/* A host name and not a bare address. */
 static bool
-is_hostname(struct span s)
+is_fqdn(struct span s, unsigned flags)
 {
-	struct net_addr a;
-
-	return address_is_domain(s, ADDRESS_UTF8) && !net_addr_parse(s, &a);
-}
-
-static bool
-is_fqdn(struct span s)
-{
-	return is_hostname(s) && span_chr(s, '.') >= 0;
+	return address_is_domain(s, flags) && span_chr(s, '.') >= 0;
 }
 
 static enum gate_result
@@ -113,12 +104,14 @@ enum gate_result
 reject_invalid_helo_hostname(struct gate_eval *e, const struct gate_rule *r)
 {
 	struct span helo = span_str(e->facts->helo);
+	struct net_addr a;
 
 	if (helo.n == 0)
 		return GATE_DUNNO;
 	if (helo.p[0] == '[')
 		return helo_literal(e, helo);
-	if (is_hostname(undotted(helo)))
+	if (address_is_domain(undotted(helo), 0) ||
+	    net_addr_parse(undotted(helo), &a))
 		return GATE_DUNNO;
 	return gate_refuse(e, GATE_IS_HELO,
 	    gate_conf(e->gate)->invalid_hostname_reject_code, "5.5.2",
@@ -151,7 +144,7 @@ reject_non_fqdn_helo_hostname(struct gate_eval *e, const struct gate_rule *r)
 		return GATE_DUNNO;
 	if (helo.p[0] == '[')
 		return helo_literal(e, helo);
-	if (is_fqdn(undotted(helo)))
+	if (is_fqdn(undotted(helo), 0))
 		return GATE_DUNNO;
 	return gate_refuse(e, GATE_IS_HELO,
 	    gate_conf(e->gate)->non_fqdn_reject_code, "5.5.2",
@@ -167,7 +160,7 @@ non_fqdn_address(struct gate_eval *e, struct span address,
 	    span_sub(address, (size_t)at + 1, address.n);
 
 	if (address.n == 0 || address_is_literal(domain) ||
-	    is_fqdn(undotted(domain)))
+	    is_fqdn(undotted(domain), ADDRESS_UTF8))
 		return GATE_DUNNO;
 	return gate_refuse(e, what, gate_conf(e->gate)->non_fqdn_reject_code,
 	    "5.5.2", "need fully-qualified address");
@@ -193,9 +186,7 @@ reject_non_fqdn_recipient(struct gate_eval *e, const struct gate_rule *r)
 enum gate_result
 reject_unauth_pipelining(struct gate_eval *e, const struct gate_rule *r)
 {
-	const struct gate_facts *f = e->facts;
-
-	if (!f->early_input || (f->esmtp && e->stage != GATE_DATA))
+	if (!e->facts->early_input)
 		return GATE_DUNNO;
 	return gate_refuse(e, GATE_IS_STAGE, 503, "5.5.0",
 	    "Improper use of SMTP command pipelining");
@@ -229,7 +220,7 @@ reject_multi_recipient_bounce(struct gate_eval *e, const struct gate_rule *r)
 
 static enum gate_result
 unknown_client(struct gate_eval *e, enum client_name_state state,
-    const char *what)
+    const char *dsn, const char *what)
 {
 	char why[160];
 
@@ -239,18 +230,19 @@ unknown_client(struct gate_eval *e, enum client_name_state state,
 	    "Client host rejected: cannot find your %s, [%.50s]", what,
 	    e->facts->client_ip);
 	return gate_refuse_plain(e, state == CLIENT_NAME_TEMP ? 450 :
-	    gate_conf(e->gate)->unknown_client_reject_code, "4.7.25", why);
+	    gate_conf(e->gate)->unknown_client_reject_code, dsn, why);
 }
 
 enum gate_result
 reject_unknown_client_hostname(struct gate_eval *e, const struct gate_rule *r)
 {
-	return unknown_client(e, e->facts->name_state, "hostname");
+	return unknown_client(e, e->facts->name_state, "4.7.25", "hostname");
 }
 
 enum gate_result
 reject_unknown_reverse_client_hostname(struct gate_eval *e,
     const struct gate_rule *r)
 {
-	return unknown_client(e, e->facts->reverse_state, "reverse hostname");
+	return unknown_client(e, e->facts->reverse_state, "4.7.1",
+	    "reverse hostname");
 }

@@ -74,14 +74,6 @@ reject_authenticated_sender_login_mismatch(struct gate_eval *e,
 }
 
 enum gate_result
-reject_known_sender_login_mismatch(struct gate_eval *e,
-    const struct gate_rule *r)
-{
-	return has_sender(e) && e->facts->authenticated ?
-	    mismatch(e, false) : GATE_DUNNO;
-}
-
-enum gate_result
 reject_unauthenticated_sender_login_mismatch(struct gate_eval *e,
     const struct gate_rule *r)
 {
@@ -99,6 +91,15 @@ reject_unauthenticated_sender_login_mismatch(struct gate_eval *e,
 		break;
 	}
 	return gate_refuse(e, GATE_IS_SENDER, 553, "5.7.1", "not logged in");
+}
+
+enum gate_result
+reject_known_sender_login_mismatch(struct gate_eval *e,
+    const struct gate_rule *r)
+{
+	if (!e->facts->authenticated)
+		return reject_unauthenticated_sender_login_mismatch(e, r);
+	return has_sender(e) ? mismatch(e, false) : GATE_DUNNO;
 }
 
 enum gate_result
@@ -121,6 +122,6 @@ reject_unlisted_sender(struct gate_eval *e, const struct gate_rule *r)
 	if (e->facts->from->class != RESOLVE_UNKNOWN)
 		return GATE_DUNNO;
 	return gate_refuse(e, GATE_IS_SENDER,
-	    gate_conf(e->gate)->virtual_mailbox_reject_code, "5.1.0",
+	    gate_conf(e->gate)->unknown_virtual_mailbox_reject_code, "5.1.0",
 	    "User unknown in virtual mailbox table");
 }

@@ -14,6 +14,10 @@
  * twice would else cost 2^depth. */
 #define GATE_LISTS_MAX	50
 
+/* Lists that come before a recipient. Evaluated alone, what they would defer
+ * if it were permitted waits for the recipient: nothing is permitted yet. */
+#define EARLY	(1u << GATE_CLIENT | 1u << GATE_HELO | 1u << GATE_SENDER)
+
 void
 gate_begin(struct gate_eval *e, const struct gate *g, unsigned stages,
     struct gate_facts *facts, const struct gate_ops *ops, void *arg)
@@ -23,6 +27,7 @@ gate_begin(struct gate_eval *e, const struct gate *g, unsigned stages,
 	e->arg = arg;
 	e->facts = facts;
 	e->stages = stages;
+	e->carries = (stages & ~EARLY) == 0;
 	e->stage = 0;
 	e->rule = 0;
 	e->list_done = false;
@@ -397,7 +402,24 @@ gate_run(struct gate_eval *e)
 		stage_over(e);
 		e->rule = 0;
 	}
-	if (e->if_permit != NULL)
+	if (e->if_permit != NULL && !e->carries)
 		return told_instead(e, e->if_permit);
 	return GATE_PERMIT;
+}
+
+void
+gate_carry(struct gate_eval *e, const char *reply)
+{
+	if (reply != NULL)
+		e->if_permit = xstrdup(reply);
+}
+
+char *
+gate_carried(struct gate_eval *e)
+{
+	char *reply = e->carries ? e->if_permit : NULL;
+
+	if (e->carries)
+		e->if_permit = NULL;
+	return reply;
 }

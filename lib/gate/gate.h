@@ -133,7 +133,7 @@ struct gate_facts {
 	bool authenticated, tls, esmtp;
 	const char *user;		/* who, when authenticated */
 	uint64_t mailbox_id;		/* of that user */
-	bool early_input;		/* it did not wait for our reply */
+	bool early_input;		/* it once spoke before it may */
 	uint32_t n_recipients;		/* accepted before this one */
 	bool discard;			/* the message will be thrown away */
 	/* In TLS; NULL and 0 outside it. The certificate's are NULL when the
@@ -209,6 +209,7 @@ struct gate_eval {
 	enum gate_stage stage;	/* the present one */
 	size_t rule;
 	bool list_done;		/* only the implicit check is left of it */
+	bool carries;		/* no recipient yet: see gate_carried */
 	/* The reply of the deciding rule, "554 5.7.1 <x>: ..." */
 	char reply[GATE_REPLY_MAX];
 	/* Rule that decided, for the log and explain; NULL: none. */
@@ -241,6 +242,15 @@ enum gate_result gate_run(struct gate_eval *e) MUST_CHECK;
 enum gate_result gate_unlisted_recipient(struct gate_eval *e);
 /* Forgets what gate_begin and gate_run hold; fine at any time, twice too. */
 void gate_end(struct gate_eval *e);
+
+/*
+ * With smtpd_delay_reject = no the client, helo and sender lists run each at
+ * its own command. What one of them would defer if it were permitted is told
+ * at RCPT: gate_carried hands that reply out after such a run (NULL: nothing;
+ * the caller frees it), gate_carry gives it to the next one, after gate_begin.
+ */
+char *gate_carried(struct gate_eval *e);
+void gate_carry(struct gate_eval *e, const char *reply);
 
 /* For checks: fills e->reply. Control bytes become '?'. */
 enum gate_result gate_reply(struct gate_eval *e, enum gate_result r,

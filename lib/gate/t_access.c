@@ -28,7 +28,7 @@ static const struct {
 	{ "REJECT 5.7. x", ACCESS_REJECT, 0, "", "5.7. x" },
 	{ "REJECT 5.7.1.2 x", ACCESS_REJECT, 0, "", "5.7.1.2 x" },
 	{ "REJECT 5.1234.1 x", ACCESS_REJECT, 0, "", "5.1234.1 x" },
-	{ "550", ACCESS_REJECT, 550, "", "" },
+	{ "550", ACCESS_OK, 0, "", "" },
 	{ "550 5.1.1 no", ACCESS_REJECT, 550, "5.1.1", "no" },
 	{ "450 later", ACCESS_DEFER, 450, "", "later" },
 	{ "421 bye", ACCESS_DEFER, 421, "", "bye" },
@@ -217,8 +217,10 @@ static const struct {
 	  "kim@a.example", GATE_REJECT,
 	  "501 5.5.2 <h..example>: Helo command rejected: Invalid name", 0 },
 	{ LIST("reject_invalid_hostname"), "192.0.2.1", "s@s.example",
+	  "kim@a.example", GATE_PERMIT, "", 0 },
+	{ LIST("reject_invalid_hostname"), "192.0.2", "s@s.example",
 	  "kim@a.example", GATE_REJECT,
-	  "501 5.5.2 <192.0.2.1>: Helo command rejected: Invalid name", 0 },
+	  "501 5.5.2 <192.0.2>: Helo command rejected: Invalid name", 0 },
 	{ LIST("reject_invalid_helo_hostname"), "[192.0.2.1]", "s@s.example",
 	  "kim@a.example", GATE_PERMIT, "", 0 },
 	{ LIST("reject_invalid_helo_hostname"), "[192.0.2.x]", "s@s.example",
@@ -259,7 +261,7 @@ static const struct {
 	  "cannot find your hostname, [192.0.2.1]", 0 },
 	{ LIST("reject_unknown_reverse_client_hostname") "unknown_client_"
 	  "reject_code = 550\n", "h.example", "s@s.example", "kim@a.example",
-	  GATE_REJECT, "550 5.7.25 Client host rejected: "
+	  GATE_REJECT, "550 5.7.1 Client host rejected: "
 	  "cannot find your reverse hostname, [192.0.2.1]", 0 },
 	/* it could not be found out: never for good */
 	{ LIST("reject_unknown_client_hostname") "unknown_client_reject_code "

@@ -154,6 +154,12 @@ static const struct {
 	  "smtpd_sender_restrictions = inline:{s.example=REJECT}\n",
 	  "192.0.2.1", "kim@a.example", false, GATE_REJECT,
 	  "554 5.7.1 <s@s.example>: Sender address rejected: Access denied" },
+	{ "sent on through us", OURS, "192.0.2.1", "x%b.example@a.example",
+	  false, GATE_REJECT,
+	  "554 5.7.1 <x%b.example@a.example>: Relay access denied" },
+	{ "sent on through us, quoted", OURS, "192.0.2.1",
+	  "\"x@b.example\"@a.example", false, GATE_REJECT, "554 5.7.1 "
+	  "<\"x@b.example\"@a.example>: Relay access denied" },
 	{ "defer_if_reject, then permit", OURS "smtpd_sender_restrictions ="
 	  " defer_if_reject\n", "192.0.2.1", "kim@a.example", false,
 	  GATE_PERMIT, "" },
@@ -225,6 +231,38 @@ judge(size_t i, bool late)
 	if (r != GATE_PERMIT)
 		assert_string_equal(e.reply, cases[i].reply);
 	gate_end(&e);
+	gate_unref(&g);
+}
+
+/* smtpd_delay_reject = no: the sender list alone, then the recipient's. */
+static void
+defer_if_permit_waits_for_the_recipient(void **state)
+{
+	struct gate *g = gate_of(OURS "smtpd_delay_reject = no\n"
+	    "smtpd_sender_restrictions = defer_if_permit\n");
+	struct asker a = { .late = false };
+	struct gate_eval e;
+	struct gate_facts f = { .client_name = "unknown",
+		.client_ip = "192.0.2.1", .helo = "h.example",
+		.sender = SPAN_LIT("s@s.example") };
+	char *carried;
+
+	(void)state;
+	gate_begin(&e, g, 1u << GATE_SENDER, &f, &ops, &a);
+	assert_int_equal(gate_run(&e), GATE_PERMIT);
+	carried = gate_carried(&e);
+	assert_non_null(carried);
+	gate_end(&e);
+	f.recipient = SPAN_LIT("kim@a.example");
+	gate_begin(&e, g, 1u << GATE_RELAY | 1u << GATE_RECIPIENT, &f, &ops,
+	    &a);
+	gate_carry(&e, carried);
+	assert_int_equal(gate_run(&e), GATE_DEFER);
+	assert_string_equal(e.reply, "450 4.7.0 <s@s.example>: Sender address "
+	    "rejected: defer_if_permit requested");
+	assert_null(gate_carried(&e));
+	gate_end(&e);
+	free(carried);
 	gate_unref(&g);
 }
 
@@ -349,6 +387,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lists_are_evaluated_as_postfix_does),
+		cmocka_unit_test(defer_if_permit_waits_for_the_recipient),
 		cmocka_unit_test(mistakes_are_named),
 		cmocka_unit_test(networks_match_by_prefix),
 	};

@@ -80,10 +80,22 @@ label_ok(struct span l)
 	return l.n <= 63 || !span_is_ascii(l);
 }
 
+/* Digits and dots only: an address that lost its brackets, or junk. */
+static bool
+is_numeric(struct span s)
+{
+	size_t i;
+
+	for (i = 0; i < s.n; i++)
+		if (s.p[i] != '.' && !ascii_isdigit((unsigned char)s.p[i]))
+			return false;
+	return true;
+}
+
 bool
 address_is_domain(struct span s, unsigned flags)
 {
-	struct span label;
+	struct span rest, label;
 
 	if (s.n > 1 && s.p[s.n - 1] == '.')
 		s.n--;
@@ -92,10 +104,10 @@ address_is_domain(struct span s, unsigned flags)
 	if (!span_is_ascii(s) &&
 	    (!(flags & ADDRESS_UTF8) || !span_is_utf8(s)))
 		return false;
-	while (span_split(&s, '.', &label))
+	for (rest = s; span_split(&rest, '.', &label); )
 		if (!label_ok(label))
 			return false;
-	return true;
+	return !is_numeric(s);
 }
 
 bool

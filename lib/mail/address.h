@@ -76,7 +76,8 @@ int address_domain_normal(struct span domain, struct buf *out,
 int address_normal_text(struct span s, struct buf *out, struct err *err)
     MUST_CHECK;
 
-/* Is this a host name: LDH labels (and "_", which people use), no literal? */
+/* Is this a host name: LDH labels (and "_", which people use), no literal,
+ * and not a number or a bare IPv4 address? */
 bool address_is_domain(struct span s, unsigned flags);
 /* "[192.0.2.1]" or "[IPv6:2001:db8::1]"? */
 bool address_is_literal(struct span s);

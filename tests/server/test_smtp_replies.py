@@ -34,7 +34,7 @@ def test_helo_gets_one_line(postern):
     ("NOOP", 250, "2.0.0"),
     ("RSET", 250, "2.0.0"),
     ("VRFY kim", 252, "2.0.0"),
-    ("NONSENSE", 502, "5.5.2"),
+    ("NONSENSE", 500, "5.5.2"),
     ("AUTH PLAIN AAAA", 503, "5.5.1"),
 ])
 def test_commands_get_postfix_codes(postern, command, code, enhanced):
