@@ -7,7 +7,7 @@ AM_TESTS_ENVIRONMENT = \
 	top_builddir='$(abs_top_builddir)'; export top_builddir;
 
 EXTRA_DIST += tests/__init__.py tests/harness tests/server tests/run \
-	tests/valgrind.supp tests/crash tests/bench/README.md \
+	tests/valgrind.supp tests/crash tests/diff tests/bench/README.md \
 	tests/bench/run tests/bench/smtpload.c
 
 # Whole-server tests: pytest with clients of its standard library and raw
