@@ -311,3 +311,12 @@ arg_take_list(struct arg_iter *it, struct arg_iter *members)
 	it->at = a->end;
 	return true;
 }
+
+bool
+arg_take_modseq(struct arg_iter *it, bool zero, uint64_t *out)
+{
+	struct span word;
+
+	return arg_take_atom(it, &word) &&
+	    span_u64(word, zero ? 0 : 1, (uint64_t)INT64_MAX, out);
+}

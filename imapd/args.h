@@ -63,5 +63,7 @@ bool arg_take_astring(struct arg_iter *it, struct span *out);
 bool arg_take_pattern(struct arg_iter *it, struct span *out);
 bool arg_take_list(struct arg_iter *it, struct arg_iter *members);
 bool arg_is_list(const struct arg_iter *it);
+/* A mod-sequence of 63 bits (RFC 7162); 0 only when `zero`. */
+bool arg_take_modseq(struct arg_iter *it, bool zero, uint64_t *out);
 
 #endif

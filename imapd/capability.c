@@ -1,6 +1,5 @@
 /*
- * CAPABILITY, and the small commands any client begins with: ID, NAMESPACE,
- * ENABLE. A capability is listed only when it is true in this state.
+ * CAPABILITY, and the small commands any client begins with: ID, NAMESPACE. A capability is listed only when it is true in this state.
  */
 #include "imapd/command.h"
 #include "imapd/sasl.h"
@@ -11,7 +10,8 @@
 static const char always[] = "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE "
     "NAMESPACE CHILDREN UNSELECT UIDPLUS MOVE MULTIAPPEND SPECIAL-USE "
     "CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE QUOTA "
-    "QUOTA=RES-STORAGE QUOTA=RES-MESSAGE";
+    "QUOTA=RES-STORAGE QUOTA=RES-MESSAGE CONDSTORE QRESYNC ESEARCH "
+    "SEARCHRES WITHIN";
 
 void
 capability_put(struct session *s, struct buf *out)
@@ -76,24 +76,5 @@ cmd_namespace(struct session *s, struct arg_iter *it)
 		return;
 	stream_fmt(s->stream, "* NAMESPACE ((\"\" \"%s\")) NIL NIL\r\n",
 	    s->conf->imap_hierarchy_separator);
-	session_ok(s);
-}
-
-/* RFC 5161: we know ENABLE, but so far nothing that can be enabled. */
-void
-cmd_enable(struct session *s, struct arg_iter *it)
-{
-	struct span word;
-
-	if (arg_at_end(it)) {
-		session_bad(s, "Capability names expected");
-		return;
-	}
-	while (!arg_at_end(it))
-		if (!arg_take_atom(it, &word)) {
-			session_bad(s, "Capability names expected");
-			return;
-		}
-	stream_str(s->stream, "* ENABLED\r\n");
 	session_ok(s);
 }

@@ -5,6 +5,7 @@
 
 #include "base/xmalloc.h"
 #include "imapd/command.h"
+#include "imapd/condstore.h"
 #include "imapd/quota.h"
 #include "imapd/seqs.h"
 
@@ -100,7 +101,7 @@ copy_done(struct session *s)
 		session_changed_folder(s, folder_name(s->folder));
 		/* before the EXPUNGEs, so the client knows where they went */
 		stream_fmt(s->stream, "* OK %s Moved\r\n", code);
-		session_ok(s);
+		condstore_expunged_ok(s);
 	} else {
 		session_reply(s, "OK", "%s Copied", code);
 	}

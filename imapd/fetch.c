@@ -9,9 +9,11 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "imapd/command.h"
+#include "imapd/condstore.h"
 #include "imapd/fetch_plan.h"
 #include "imapd/flags.h"
 #include "imapd/message.h"
+#include "imapd/resync.h"
 #include "imapd/seqs.h"
 #include "mail/date.h"
 #include "mail/imap_text.h"
@@ -27,7 +29,9 @@ struct fetch {
 	struct fetch_plan plan;
 	struct seqs seqs;
 	size_t at;			/* index of the present message */
+	bool sifted;			/* CHANGEDSINCE was looked at */
 	bool in_message;		/* its response is begun */
+	bool told;			/* ... with all that can change */
 	bool writable;
 	size_t section;			/* next one of it */
 	size_t mark;			/* where its text in s->out begins */
@@ -165,14 +169,25 @@ begin_message(struct session *s, struct fetch *r)
 	buf_str(out, "* ");
 	buf_dec(out, seq);
 	buf_str(out, " FETCH (");
+	if (newly_seen(r))
+		items |= FETCH_FLAGS | (condstore_on(s) ? FETCH_UID |
+		    FETCH_MODSEQ : 0);
 	if (items & FETCH_UID) {
 		put_item(out, &any, "UID");
 		buf_dec(out, m.uid);
 	}
-	if ((items & FETCH_FLAGS) || newly_seen(r)) {
+	if (items & FETCH_FLAGS) {
 		put_item(out, &any, "FLAGS");
 		flags_put(out, s->folder, m.flags, m.recent);
 	}
+	if (items & FETCH_MODSEQ) {
+		if (any)
+			buf_char(out, ' ');
+		any = true;
+		modseq_put(out, m.modseq);
+	}
+	r->told = (items & FETCH_FLAGS) &&
+	    (!condstore_on(s) || (items & FETCH_MODSEQ));
 	if (items & FETCH_DATE) {
 		put_item(out, &any, "INTERNALDATE");
 		put_date(out, m.date);
@@ -245,6 +260,8 @@ end_message(struct session *s, struct fetch *r)
 {
 	buf_str(&s->out, ")\r\n");
 	message_close(&r->message);
+	if (r->told)
+		folder_told(s->folder, r->seqs.seq[r->at]);
 	r->in_message = false;
 	r->at++;
 }
@@ -284,11 +301,37 @@ fetch_step(struct session *s, struct fetch *r)
 	return 0;
 }
 
+/* CHANGEDSINCE: only those, as they are now, and before them what went. */
+static int
+sift(struct session *s, struct fetch *r)
+{
+	struct folder_msg m;
+	size_t i, n = 0;
+	int rc;
+
+	r->sifted = true;
+	rc = r->plan.vanished ? vanished_put(s, &s->out, &r->seqs.set, 0,
+	    r->plan.since, &s->job_err) :
+	    folder_refresh(s->folder, &s->job_err);
+	for (i = 0; rc == 0 && i < r->seqs.n; i++)
+		if (folder_msg(s->folder, r->seqs.seq[i], &m) &&
+		    m.modseq > r->plan.since && !m.gone)
+			r->seqs.seq[n++] = r->seqs.seq[i];
+	r->seqs.n = n;
+	return rc;
+}
+
 static void
 fetch_job(struct session *s)
 {
 	struct fetch *r = s->run;
 	size_t from = r->at;
+
+	if (r->plan.changed_only && !r->sifted) {
+		s->job_rc = sift(s, r);
+		if (s->job_rc < 0)
+			return;
+	}
 
 	/* what was begun in an earlier slice is already sent */
 	r->mark_valid = false;
@@ -305,6 +348,10 @@ fetch_done(struct session *s)
 {
 	struct fetch *r = s->run;
 
+	if (s->job_rc < 0) {
+		session_failed(s, &s->job_err);
+		return;
+	}
 	session_send_out(s);
 	if (r->broken) {
 		session_bye(s, "[SERVERBUG] A message changed while it was "
@@ -347,8 +394,17 @@ cmd_fetch(struct session *s, struct arg_iter *it)
 		session_bad(s, why);
 		return;
 	}
+	why = fetch_modifiers_take(&r->plan, it);
+	if (why == NULL && r->plan.vanished && (!s->uid || !qresync_on(s)))
+		why = "VANISHED is for UID FETCH after ENABLE QRESYNC";
+	if (why != NULL) {
+		session_bad(s, why);
+		return;
+	}
 	if (!command_end(s, it))
 		return;
+	if (r->plan.items & FETCH_MODSEQ)
+		condstore_enable(s);
 	if (s->uid)
 		r->plan.items |= FETCH_UID;
 	r->writable = !s->read_only;

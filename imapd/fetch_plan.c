@@ -14,6 +14,7 @@ static const struct {
 	    FETCH_BODY },
 }, items[] = {
 	{ "UID", FETCH_UID },
+	{ "MODSEQ", FETCH_MODSEQ },
 	{ "FLAGS", FETCH_FLAGS },
 	{ "INTERNALDATE", FETCH_DATE },
 	{ "RFC822.SIZE", FETCH_SIZE },
@@ -249,6 +250,35 @@ fetch_plan_take(struct fetch_plan *p, struct arg_iter *it)
 			return NULL;
 		}
 	return take_item(p, word);
+}
+
+const char *
+fetch_modifiers_take(struct fetch_plan *p, struct arg_iter *it)
+{
+	struct arg_iter members;
+	struct span word;
+
+	if (arg_at_end(it))
+		return NULL;
+	if (!arg_take_list(it, &members) || arg_at_end(&members))
+		return "FETCH modifiers expected";
+	while (!arg_at_end(&members)) {
+		if (!arg_take_atom(&members, &word))
+			return "FETCH modifier expected";
+		if (span_is(word, "VANISHED"))
+			p->vanished = true;
+		else if (!span_is(word, "CHANGEDSINCE"))
+			return "Unknown FETCH modifier";
+		else if (!arg_take_modseq(&members, false, &p->since))
+			return "Mod-sequence expected";
+		else
+			p->changed_only = true;
+	}
+	if (p->vanished && !p->changed_only)
+		return "VANISHED needs CHANGEDSINCE";
+	if (p->changed_only)
+		p->items |= FETCH_MODSEQ;
+	return NULL;
 }
 
 void

@@ -14,7 +14,8 @@ enum {
 	FETCH_SIZE = 8,
 	FETCH_ENVELOPE = 16,
 	FETCH_STRUCTURE = 32,
-	FETCH_BODY = 64
+	FETCH_BODY = 64,
+	FETCH_MODSEQ = 128
 };
 #define FETCH_TEXTS	(FETCH_ENVELOPE | FETCH_STRUCTURE | FETCH_BODY)
 
@@ -47,10 +48,16 @@ struct fetch_plan {
 	bool seen;		/* sets \Seen */
 	struct section *section;
 	size_t n;
+	bool changed_only;	/* CHANGEDSINCE (RFC 7162) ... */
+	uint64_t since;		/* ... this */
+	bool vanished;		/* and what was expunged since */
 };
 
 /* NULL when fine, else what is wrong. fetch_plan_fini() in any case. */
 const char *fetch_plan_take(struct fetch_plan *p,
+    struct arg_iter *it) MUST_CHECK;
+/* The list of modifiers behind the items, when there is one. */
+const char *fetch_modifiers_take(struct fetch_plan *p,
     struct arg_iter *it) MUST_CHECK;
 void fetch_plan_fini(struct fetch_plan *p);
 

@@ -230,6 +230,7 @@ list_common(struct session *s, struct arg_iter *it, bool lsub)
 		    r->sep);
 		session_ok(s);
 	} else {
+		status_items_asked(s, r->plan.status);
 		list_slice(s);
 	}
 }

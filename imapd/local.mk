@@ -2,7 +2,8 @@
 noinst_LIBRARIES += imapd/libimapd.a
 imapd_libimapd_a_SOURCES = \
 	imapd/append.c imapd/args.c imapd/args.h imapd/capability.c \
-	imapd/command.c imapd/command.h imapd/copy.c imapd/fetch.c \
+	imapd/command.c imapd/command.h imapd/condstore.c \
+	imapd/condstore.h imapd/copy.c imapd/fetch.c \
 	imapd/fetch_plan.c imapd/fetch_plan.h imapd/flags.c imapd/flags.h \
 	imapd/idle.c imapd/input.c imapd/job.c imapd/list.c \
 	imapd/list_plan.c imapd/list_plan.h imapd/list_tree.c \
@@ -10,7 +11,8 @@ imapd_libimapd_a_SOURCES = \
 	imapd/listener.c imapd/login.c imapd/mailbox.c \
 	imapd/message.c imapd/message.h imapd/pattern.c imapd/pattern.h \
 	imapd/peers.c imapd/quota.c imapd/quota.h imapd/reader.c \
-	imapd/reader.h imapd/reply.c \
+	imapd/reader.h imapd/reply.c imapd/resync.c imapd/resync.h \
+	imapd/resync_plan.c imapd/resync_plan.h \
 	imapd/sasl.c imapd/sasl.h imapd/search.c imapd/search_match.c \
 	imapd/search_match.h imapd/search_plan.c imapd/search_plan.h \
 	imapd/select.c imapd/seqs.c imapd/seqs.h imapd/seqset.c \
@@ -27,7 +29,8 @@ imapd_imapd_CFLAGS = $(IMAPD_CFLAGS)
 imapd_imapd_LDADD = $(IMAPD_LIBS)
 
 if HAVE_CMOCKA
-check_PROGRAMS += imapd/t_parse imapd/t_session imapd/t_folders
+check_PROGRAMS += imapd/t_parse imapd/t_session imapd/t_folders \
+	imapd/t_resync
 endif
 imapd_t_parse_SOURCES = imapd/t_parse.c
 imapd_t_parse_CFLAGS = $(IMAPD_CFLAGS) $(CMOCKA_CFLAGS)
@@ -35,6 +38,9 @@ imapd_t_parse_LDADD = $(IMAPD_LIBS) $(CMOCKA_LIBS)
 imapd_t_session_SOURCES = imapd/t_session.c imapd/t_imapd.c imapd/t_imapd.h
 imapd_t_session_CFLAGS = $(IMAPD_CFLAGS) $(CMOCKA_CFLAGS)
 imapd_t_session_LDADD = $(IMAPD_LIBS) $(CMOCKA_LIBS)
+imapd_t_resync_SOURCES = imapd/t_resync.c imapd/t_imapd.c imapd/t_imapd.h
+imapd_t_resync_CFLAGS = $(IMAPD_CFLAGS) $(CMOCKA_CFLAGS)
+imapd_t_resync_LDADD = $(IMAPD_LIBS) $(CMOCKA_LIBS)
 imapd_t_folders_SOURCES = imapd/t_folders.c imapd/t_imapd.c imapd/t_imapd.h
 imapd_t_folders_CFLAGS = $(IMAPD_CFLAGS) $(CMOCKA_CFLAGS)
 imapd_t_folders_LDADD = $(IMAPD_LIBS) $(CMOCKA_LIBS)

@@ -24,6 +24,7 @@ command_finish(struct session *s)
 	s->run = NULL;
 	s->abandon = NULL;
 	s->command = NULL;
+	s->hold_expunges = false;
 	s->idling = false;
 	s->line = NULL;
 	args_fini(&s->args);
@@ -42,6 +43,8 @@ session_reply(struct session *s, const char *word, const char *fmt, ...)
 {
 	const struct command *c = s->command;
 	unsigned flags = c == NULL ? CMD_NO_UPDATES : c->flags;
+	bool expunges = (!(flags & CMD_NO_EXPUNGE) || s->uid) &&
+	    !s->hold_expunges;
 	va_list ap;
 
 	buf_clear(&s->reply);
@@ -53,11 +56,9 @@ session_reply(struct session *s, const char *word, const char *fmt, ...)
 	if (s->state != SESSION_SELECTED || (flags & CMD_NO_UPDATES))
 		command_finish(s);
 	else if (s->stale || (flags & CMD_REFRESH))
-		update_refresh(s, !(flags & CMD_NO_EXPUNGE) || s->uid,
-		    command_finish);
+		update_refresh(s, expunges, command_finish);
 	else
-		update_send(s, !(flags & CMD_NO_EXPUNGE) || s->uid,
-		    command_finish);
+		update_send(s, expunges, command_finish);
 }
 
 void

@@ -161,6 +161,10 @@ memory_matches(const struct search_key *k, uint32_t seq,
 		return msg->recent != k->off;
 	case SEARCH_SIZE:
 		return k->off ? msg->size < k->n : msg->size > k->n;
+	case SEARCH_AGE:
+		return k->off ? msg->date <= k->when : msg->date >= k->when;
+	case SEARCH_MODSEQ:
+		return msg->modseq >= k->n;
 	case SEARCH_DATE:
 		day = msg->date / DAY_S - (msg->date % DAY_S < 0);
 		return day_matches(k, day);

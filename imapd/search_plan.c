@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/xmalloc.h"
 #include "mail/charset.h"
 #include "mail/date.h"
@@ -9,7 +10,7 @@
 
 struct reader_state {
 	struct search_plan *p;
-	struct folder *f;
+	const struct search_scope *scope;
 	struct span charset;
 	unsigned depth;
 	const char *why;
@@ -165,7 +166,7 @@ take_keyword(struct reader_state *r, struct arg_iter *it,
 
 	if (!arg_take_atom(it, &name))
 		return wrong(r, "Keyword expected");
-	k->flags = keyword_bit(r->f, name);
+	k->flags = keyword_bit(r->scope->folder, name);
 	k->off = row->off;
 	if (k->flags == 0)
 		k->op = row->off ? SEARCH_AND : SEARCH_NOTHING;
@@ -177,15 +178,61 @@ take_set(struct reader_state *r, struct arg_iter *it, struct search_key *k,
     const struct row *row)
 {
 	struct span text;
-	uint32_t exists = folder_exists(r->f);
+	uint32_t exists = r->scope->exists;
 
 	k->uid = row != NULL;
 	k->op = SEARCH_SET;
-	if (!arg_take_atom(it, &text) || !seqset_parse(&k->set, text))
+	if (!arg_take_atom(it, &text))
+		return wrong(r, "Unknown search key");
+	if (span_eq(text, SPAN_LIT("$"))) {
+		k->uid = true;
+		seqset_copy(&k->set, r->scope->saved);
+		return true;
+	}
+	if (!seqset_parse(&k->set, text))
 		return wrong(r, "Unknown search key");
 	if (!k->uid && seqset_max(&k->set) > exists)
 		return wrong(r, "No such message number");
-	seqset_resolve(&k->set, k->uid ? folder_uid(r->f, exists) : exists);
+	r->p->numbers = r->p->numbers || !k->uid;
+	seqset_resolve(&k->set, k->uid ?
+	    folder_uid(r->scope->folder, exists) : exists);
+	return true;
+}
+
+/* RFC 5032: seconds before now. */
+static bool
+take_age(struct reader_state *r, struct arg_iter *it, struct search_key *k,
+    const struct row *row)
+{
+	struct span text;
+	uint32_t seconds;
+
+	k->off = row->off;
+	if (!arg_take_atom(it, &text) ||
+	    !span_u32(text, 1, UINT32_MAX, &seconds))
+		return wrong(r, "Number of seconds expected");
+	k->when = clock_wall_us() / 1000000 - (int64_t)seconds;
+	return true;
+}
+
+/* MODSEQ ["entry" type] n: all metadata share one mod-sequence, so what names
+ * some of it is passed over (RFC 7162 3.1.5). */
+static bool
+take_modseq(struct reader_state *r, struct arg_iter *it,
+    struct search_key *k, const struct row *row)
+{
+	struct arg_iter ahead = *it;
+	struct span word;
+
+	r->p->modseq = true;
+	if (arg_take_modseq(it, true, &k->n))
+		return true;
+	*it = ahead;
+	if (!arg_take_astring(it, &word) ||
+	    !span_starts(word, "/flags/") || !arg_take_atom(it, &word) ||
+	    (!span_is(word, "all") && !span_is(word, "priv") &&
+	    !span_is(word, "shared")) || !arg_take_modseq(it, true, &k->n))
+		return wrong(r, "Mod-sequence expected");
 	return true;
 }
 
@@ -203,7 +250,9 @@ static const struct row rows[] = {
 	{ "HEADER", take_header, SEARCH_HEADER, 0, false },
 	{ "KEYWORD", take_keyword, SEARCH_FLAGS, 0, false },
 	{ "LARGER", take_size, SEARCH_SIZE, 0, false },
+	{ "MODSEQ", take_modseq, SEARCH_MODSEQ, 0, false },
 	{ "OLD", take_nothing, SEARCH_RECENT, 0, true },
+	{ "OLDER", take_age, SEARCH_AGE, 0, true },
 	{ "ON", take_date, SEARCH_DATE, REL_ON, false },
 	{ "RECENT", take_nothing, SEARCH_RECENT, 0, false },
 	{ "SEEN", take_nothing, SEARCH_FLAGS, MSG_SEEN, false },
@@ -222,6 +271,7 @@ static const struct row rows[] = {
 	{ "UNFLAGGED", take_nothing, SEARCH_FLAGS, MSG_FLAGGED, true },
 	{ "UNKEYWORD", take_keyword, SEARCH_FLAGS, 0, true },
 	{ "UNSEEN", take_nothing, SEARCH_FLAGS, MSG_SEEN, true },
+	{ "YOUNGER", take_age, SEARCH_AGE, 0, false },
 };
 
 /* --- the tree --------------------------------------------------------------------------------- */
@@ -335,9 +385,9 @@ take_key(struct reader_state *r, struct arg_iter *it)
 
 const char *
 search_plan_take(struct search_plan *p, struct arg_iter *it,
-    struct folder *f)
+    const struct search_scope *scope)
 {
-	struct reader_state r = { .p = p, .f = f,
+	struct reader_state r = { .p = p, .scope = scope,
 	    .charset = SPAN_LIT("utf-8") };
 	struct arg_iter ahead = *it;
 	struct span word;

@@ -22,6 +22,9 @@ enum search_op {
 	SEARCH_RECENT,
 	SEARCH_SIZE,		/* larger, or with `off` smaller, than n */
 	SEARCH_DATE,		/* day by `rel` */
+	SEARCH_AGE,		/* date not before, or with `off` not after,
+				 * `when` (RFC 5032) */
+	SEARCH_MODSEQ,		/* modseq at least n (RFC 7162) */
 	SEARCH_SENT,		/* the same of the envelope's date */
 	SEARCH_ENVELOPE,	/* envelope field `n` holds text */
 	SEARCH_HEADER,		/* header field holds text */
@@ -42,6 +45,7 @@ struct search_key {
 	bool off, uid;
 	enum search_rel rel;
 	int32_t day;
+	int64_t when;
 	uint32_t flags;
 	uint64_t n;
 	struct seqset set;
@@ -55,12 +59,21 @@ struct search_plan {
 	uint32_t n, size;
 	uint32_t root;
 	bool bad_charset;
+	bool modseq;			/* asks for mod-sequences */
+	bool numbers;			/* names message numbers */
+};
+
+/* What sets and keywords mean. */
+struct search_scope {
+	const struct folder *folder;
+	uint32_t exists;		/* messages that the client knows of */
+	const struct seqset *saved;	/* UIDs of "$" (RFC 5182) */
 };
 
 /* Reads the keys up to the end. NULL when fine, else what is wrong; with
  * bad_charset the answer is NO [BADCHARSET]. search_plan_fini() always. */
 const char *search_plan_take(struct search_plan *p, struct arg_iter *it,
-    struct folder *f) MUST_CHECK;
+    const struct search_scope *scope) MUST_CHECK;
 void search_plan_fini(struct search_plan *p);
 
 #endif

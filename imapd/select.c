@@ -6,7 +6,9 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "imapd/command.h"
+#include "imapd/condstore.h"
 #include "imapd/flags.h"
+#include "imapd/resync.h"
 #include "imapd/seqs.h"
 #include "imapd/seqset.h"
 
@@ -14,7 +16,8 @@
 
 struct selecting {
 	char name[FOLDER_NAME_MAX + 1];
-	bool read_only;
+	bool read_only, condstore;
+	struct resync resync;
 	struct folder *folder;
 };
 
@@ -24,6 +27,7 @@ selecting_free(void *arg)
 	struct selecting *r = arg;
 
 	folder_close(&r->folder);
+	resync_fini(&r->resync);
 	free(r);
 }
 
@@ -54,8 +58,53 @@ send_selected(struct session *s)
 	buf_fmt(out, "* OK [UIDVALIDITY %u] UIDs valid\r\n"
 	    "* OK [UIDNEXT %u] Predicted next UID\r\n",
 	    folder_uidvalidity(f), folder_uidnext(f));
+	buf_fmt(out, "* OK [HIGHESTMODSEQ %llu] Highest\r\n",
+	    (unsigned long long)folder_told_modseq(f));
 	s->told_exists = folder_exists(f);
 	s->told_recent = folder_recent(f);
+}
+
+static void resync_slice(struct session *s);
+
+static void
+selected_ok(struct session *s)
+{
+	struct selecting *r = s->run;
+
+	session_reply(s, "OK", "[%s] %s completed", r->read_only ?
+	    "READ-ONLY" : "READ-WRITE", s->command->name);
+}
+
+static void
+resync_job(struct session *s)
+{
+	struct selecting *r = s->run;
+
+	s->job_rc = resync_step(s, &r->resync, &s->job_err);
+}
+
+/* It is selected; what cannot be said of the past makes it no less so, but a
+ * client that asked must not think that nothing happened. */
+static void
+resync_done(struct session *s)
+{
+	if (s->job_rc < 0) {
+		log_error("%s: resync user=<%s> folder=<%s>: %s", s->id,
+		    s->user, folder_name(s->folder), s->job_err.why);
+		session_bye(s, "[SERVERBUG] Mailbox cannot be resynchronised");
+		return;
+	}
+	session_send_out(s);
+	if (s->job_rc > 0)
+		session_slice(s, resync_slice);
+	else
+		selected_ok(s);
+}
+
+static void
+resync_slice(struct session *s)
+{
+	session_job(s, resync_job, resync_done);
 }
 
 static void
@@ -71,13 +120,19 @@ select_done(struct session *s)
 	r->folder = NULL;
 	s->read_only = r->read_only;
 	s->stale = false;
+	if (r->condstore)
+		condstore_enable(s);
 	session_state_set(s, SESSION_SELECTED);
 	send_selected(s);
 	/* what comes between the opening and this is found by a refresh */
 	session_watch(s, true);
 	s->stale = true;
-	session_reply(s, "OK", "[%s] %s completed", r->read_only ?
-	    "READ-ONLY" : "READ-WRITE", s->command->name);
+	/* of another UIDVALIDITY the client knows nothing (RFC 7162 3.2.5) */
+	if (r->resync.wanted &&
+	    r->resync.uidvalidity == folder_uidvalidity(s->folder))
+		resync_slice(s);
+	else
+		selected_ok(s);
 }
 
 static void
@@ -86,17 +141,61 @@ select_start(struct session *s)
 	session_job(s, select_job, select_done);
 }
 
+/* What was said before this was about the other mailbox (RFC 7162 3.2.11). */
+static void
+select_closed(struct session *s)
+{
+	stream_str(s->stream, "* OK [CLOSED] Previous mailbox closed\r\n");
+	select_start(s);
+}
+
+/* "(CONDSTORE)", "(QRESYNC (...))"; NULL when fine. */
+static const char *
+parameters_take(struct session *s, struct selecting *r, struct arg_iter *it)
+{
+	struct arg_iter members;
+	const char *why = NULL;
+	struct span word;
+
+	if (arg_at_end(it))
+		return NULL;
+	if (!arg_take_list(it, &members) || arg_at_end(&members))
+		return "List of parameters expected";
+	while (why == NULL && !arg_at_end(&members)) {
+		if (!arg_take_atom(&members, &word))
+			why = "Parameter expected";
+		else if (span_is(word, "CONDSTORE"))
+			r->condstore = true;
+		else if (!span_is(word, "QRESYNC") || r->resync.wanted)
+			why = "Unknown parameter";
+		else if (!qresync_on(s))
+			why = "ENABLE QRESYNC first";
+		else
+			why = resync_take(&r->resync, &members);
+	}
+	return why;
+}
+
 static void
 select_common(struct session *s, struct arg_iter *it, bool read_only)
 {
 	struct selecting *r = xcalloc(1, sizeof(*r));
 
+	const char *why;
+
 	r->read_only = read_only;
 	session_run_set(s, r, selecting_free);
-	if (!command_folder(s, it, r->name) || !command_end(s, it))
+	if (!command_folder(s, it, r->name))
+		return;
+	why = parameters_take(s, r, it);
+	if (why != NULL) {
+		session_bad(s, why);
+		return;
+	}
+	if (!command_end(s, it))
 		return;
 	if (s->state == SESSION_SELECTED)
-		session_unselect(s, select_start);
+		session_unselect(s, select_closed);
 	else
 		select_start(s);
 }
@@ -210,9 +309,12 @@ expunge_done(struct session *s)
 		session_failed(s, &s->job_err);
 		return;
 	}
-	if (folder_has_gone(s->folder))
-		session_changed_folder(s, folder_name(s->folder));
-	session_ok(s);
+	if (!folder_has_gone(s->folder)) {
+		session_ok(s);
+		return;
+	}
+	session_changed_folder(s, folder_name(s->folder));
+	condstore_expunged_ok(s);
 }
 
 void

@@ -123,19 +123,85 @@ seqset_max(const struct seqset *s)
 }
 
 void
+seqset_copy(struct seqset *s, const struct seqset *from)
+{
+	s->n = from->n;
+	s->range = s->n == 0 ? NULL :
+	    xreallocarray(NULL, s->n, sizeof(*s->range));
+	if (s->n > 0)
+		memcpy(s->range, from->range, s->n * sizeof(*s->range));
+}
+
+/* The run of consecutive numbers at v[i]; returns where the next begins. */
+static size_t
+run_take(const uint32_t *v, size_t n, size_t i, struct seqset_range *r)
+{
+	r->lo = v[i];
+	while (i + 1 < n && v[i + 1] == v[i] + 1)
+		i++;
+	r->hi = v[i];
+	return i + 1;
+}
+
+void
+seqset_of(struct seqset *s, const uint32_t *v, size_t n)
+{
+	struct seqset_range r;
+	size_t i, runs = 0;
+
+	for (i = 0; i < n; runs++)
+		i = run_take(v, n, i, &r);
+	s->n = 0;
+	s->range = runs == 0 ? NULL :
+	    xreallocarray(NULL, runs, sizeof(*s->range));
+	for (i = 0; i < n; )
+		i = run_take(v, n, i, &s->range[s->n++]);
+}
+
+bool
+seqset_has_star(const struct seqset *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->n; i++)
+		if (s->range[i].lo == SEQSET_STAR ||
+		    s->range[i].hi == SEQSET_STAR)
+			return true;
+	return false;
+}
+
+void
+seqset_put_range(struct buf *out, bool first, uint32_t lo, uint32_t hi)
+{
+	if (!first)
+		buf_char(out, ',');
+	buf_dec(out, lo);
+	if (hi > lo) {
+		buf_char(out, ':');
+		buf_dec(out, hi);
+	}
+}
+
+void
+seqset_print(struct buf *out, const struct seqset *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->n; i++)
+		seqset_put_range(out, i == 0, s->range[i].lo,
+		    s->range[i].hi);
+}
+
+void
 seqset_put(struct buf *out, const uint32_t *v, size_t n)
 {
-	size_t i, j;
+	struct seqset_range r;
+	size_t i = 0;
+	bool first = true;
 
-	for (i = 0; i < n; i = j) {
-		for (j = i + 1; j < n && v[j] == v[j - 1] + 1; j++)
-			;
-		if (i > 0)
-			buf_char(out, ',');
-		buf_dec(out, v[i]);
-		if (j > i + 1) {
-			buf_char(out, ':');
-			buf_dec(out, v[j - 1]);
-		}
+	while (i < n) {
+		i = run_take(v, n, i, &r);
+		seqset_put_range(out, first, r.lo, r.hi);
+		first = false;
 	}
 }

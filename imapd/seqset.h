@@ -25,7 +25,15 @@ bool seqset_has(const struct seqset *s, uint32_t n);	/* after resolve */
  * not counted, as "1:*" is asked of empty mailboxes too. */
 uint32_t seqset_max(const struct seqset *s);
 
-/* Appends ascending numbers as "1:3,7". */
+/* Made from ascending numbers; or a copy. seqset_fini() either. */
+void seqset_of(struct seqset *s, const uint32_t *v, size_t n);
+void seqset_copy(struct seqset *s, const struct seqset *from);
+bool seqset_has_star(const struct seqset *s);	/* before resolve */
+
+/* Appends "1:3,7": a resolved set, or ascending numbers. */
+void seqset_print(struct buf *out, const struct seqset *s);
 void seqset_put(struct buf *out, const uint32_t *v, size_t n);
+/* One range more. */
+void seqset_put_range(struct buf *out, bool first, uint32_t lo, uint32_t hi);
 
 #endif

@@ -69,6 +69,8 @@ session_unselect(struct session *s, void (*done)(struct session *))
 	session_watch(s, false);
 	s->stale = false;
 	s->read_only = false;
+	s->modseq_lowered = false;
+	seqset_fini(&s->saved);
 	session_state_set(s, SESSION_AUTHENTICATED);
 	session_job(s, unselect_job, done);
 }
@@ -95,6 +97,7 @@ session_free(struct session *s)
 	defer_cancel(&s->next);
 	reader_fini(&s->reader);
 	args_fini(&s->args);
+	seqset_fini(&s->saved);
 	buf_fini(&s->reply);
 	buf_fini(&s->out);
 	stream_free(&s->stream);

@@ -16,6 +16,7 @@
 #include "base/work.h"
 #include "imapd/args.h"
 #include "imapd/reader.h"
+#include "imapd/seqset.h"
 #include "imapd/server.h"
 #include "net/stream.h"
 #include "store/account.h"
@@ -29,6 +30,11 @@ enum session_state {
 	SESSION_AUTHENTICATED = 2,
 	SESSION_SELECTED = 4
 };
+enum session_enabled {
+	ENABLED_CONDSTORE = 1,		/* FETCH tells mod-sequences */
+	ENABLED_QRESYNC = 2		/* VANISHED instead of EXPUNGE */
+};
+
 #define SESSION_ANY	(SESSION_GREETED | SESSION_LOGGED_IN)
 #define SESSION_LOGGED_IN (SESSION_AUTHENTICATED | SESSION_SELECTED)
 
@@ -56,6 +62,7 @@ struct session {
 	/* the command under way */
 	const struct command *command;	/* NULL: none */
 	bool uid;			/* "UID ..." form */
+	bool hold_expunges;		/* it named message numbers */
 	char tag[TAG_MAX + 1];
 	struct args args;
 	void *run;			/* its own state */
@@ -78,6 +85,7 @@ struct session {
 	struct buf out;			/* what the job wants to send */
 
 	/* login */
+	unsigned enabled;		/* ENABLED_* */
 	uint64_t asked;			/* request id we wait for, or 0 */
 	unsigned failed_logins, unknown_commands;
 	char *user, *ticket;
@@ -91,7 +99,10 @@ struct session {
 
 	/* selected folder */
 	struct folder *folder;
+	struct seqset saved;		/* UIDs that "$" stands for */
 	bool read_only;
+	bool modseq_lowered;		/* HIGHESTMODSEQ was told too low, as
+					 * expunges are held back */
 	bool stale;			/* somebody changed it: refresh */
 	uint32_t told_exists, told_recent;
 	uint32_t told_keywords;		/* bits of those in FLAGS */

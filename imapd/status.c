@@ -4,6 +4,7 @@
 
 #include "base/xmalloc.h"
 #include "imapd/command.h"
+#include "imapd/condstore.h"
 #include "mail/imap_text.h"
 
 /* What an item's figure is made from. */
@@ -24,6 +25,7 @@ static const struct {
 	{ "UIDNEXT", FACT(st.uidnext), false },
 	{ "UIDVALIDITY", FACT(st.uidvalidity), false },
 	{ "UNSEEN", FACT(st.unseen), false },
+	{ "HIGHESTMODSEQ", FACT(st.highest_modseq), true }, /* RFC 7162 */
 	{ "SIZE", FACT(st.bytes), true },		/* RFC 8438 */
 	{ "APPENDLIMIT", FACT(append_limit), true },	/* RFC 7889 */
 	{ "DELETED", FACT(st.deleted), false },		/* RFC 9208 */
@@ -65,6 +67,13 @@ status_items_take(struct arg_iter *it, unsigned *out)
 		*out |= 1u << i;
 	}
 	return *out != 0 && arg_at_end(&members);
+}
+
+void
+status_items_asked(struct session *s, unsigned want)
+{
+	if (want & item_bit("HIGHESTMODSEQ"))
+		condstore_enable(s);
 }
 
 static uint64_t
@@ -156,6 +165,8 @@ cmd_status(struct session *s, struct arg_iter *it)
 		session_bad(s, "List of STATUS items expected");
 		return;
 	}
-	if (command_end(s, it))
-		session_job(s, status_job, status_done);
+	if (!command_end(s, it))
+		return;
+	status_items_asked(s, r->want);
+	session_job(s, status_job, status_done);
 }

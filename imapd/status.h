@@ -9,6 +9,8 @@
 
 /* Takes "(MESSAGES UNSEEN)" into a set of bits. False: it is not one. */
 bool status_items_take(struct arg_iter *it, unsigned *items);
+/* Before they are answered, on the loop: some enable an extension. */
+void status_items_asked(struct session *s, unsigned items);
 /* Appends "* STATUS name (...)" of a folder by its name on disk, or nothing
  * when it fails. In a thread. */
 int status_put(struct session *s, struct buf *out, const char *name,

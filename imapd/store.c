@@ -5,6 +5,7 @@
 
 #include "base/xmalloc.h"
 #include "imapd/command.h"
+#include "imapd/condstore.h"
 #include "imapd/flags.h"
 #include "imapd/seqs.h"
 
@@ -16,6 +17,8 @@ struct store {
 	struct flag_list flags;
 	struct flag_change change;
 	bool resolved;
+	uint32_t *failed;		/* room for all; NULL: unconditional */
+	size_t n_failed;
 };
 
 static void
@@ -25,6 +28,7 @@ store_free(void *arg)
 
 	seqs_fini(&r->seqs);
 	flag_list_fini(&r->flags);
+	free(r->failed);
 	free(r);
 }
 
@@ -33,6 +37,7 @@ store_job(struct session *s)
 {
 	struct store *r = s->run;
 	size_t n = MIN(r->seqs.n - r->at, (size_t)SLICE_MESSAGES);
+	size_t failed = 0;
 
 	if (!r->resolved) {
 		/* what is to be removed may be named by somebody else since */
@@ -47,11 +52,29 @@ store_job(struct session *s)
 	}
 	if (s->job_rc == 0 && n > 0)
 		s->job_rc = folder_store(s->folder, r->seqs.seq + r->at, n,
-		    &r->change, NULL, NULL, &s->job_err);
+		    &r->change, r->failed == NULL ? NULL :
+		    r->failed + r->n_failed, &failed, &s->job_err);
 	r->at += n;
+	r->n_failed += failed;
 }
 
 static void store_slice(struct session *s);
+
+/* The messages that had changed since (RFC 7162 3.1.3). */
+static void
+reply_modified(struct session *s, struct store *r)
+{
+	struct buf set;
+	size_t i;
+
+	for (i = 0; s->uid && i < r->n_failed; i++)
+		r->failed[i] = folder_uid(s->folder, r->failed[i]);
+	buf_init(&set, BUF_NO_CAP);
+	seqset_put(&set, r->failed, r->n_failed);
+	session_reply(s, "OK", "[MODIFIED %s] Conditional STORE failed",
+	    buf_cstr(&set));
+	buf_fini(&set);
+}
 
 static void
 store_done(struct session *s)
@@ -68,7 +91,10 @@ store_done(struct session *s)
 	}
 	if (r->seqs.n > 0)
 		session_changed_folder(s, folder_name(s->folder));
-	session_ok(s);
+	if (r->n_failed > 0)
+		reply_modified(s, r);
+	else
+		session_ok(s);
 }
 
 static void
@@ -87,8 +113,24 @@ operation_parse(struct flag_change *c, struct span word)
 		word = span_sub(word, 1, word.n);
 	}
 	c->silent = span_is(word, "FLAGS.SILENT");
-	c->unchanged_since = UINT64_MAX;
 	return c->silent || span_is(word, "FLAGS");
+}
+
+/* "(UNCHANGEDSINCE n)" */
+static bool
+modifier_take(struct session *s, struct store *r, struct arg_iter *it)
+{
+	struct arg_iter members;
+	struct span word;
+
+	r->change.unchanged_since = UINT64_MAX;
+	if (!arg_take_list(it, &members))
+		return true;
+	r->failed = xcalloc(r->seqs.n + 1, sizeof(*r->failed));
+	return arg_take_atom(&members, &word) &&
+	    span_is(word, "UNCHANGEDSINCE") &&
+	    arg_take_modseq(&members, true, &r->change.unchanged_since) &&
+	    arg_at_end(&members);
 }
 
 void
@@ -101,6 +143,10 @@ cmd_store(struct session *s, struct arg_iter *it)
 	session_run_set(s, r, store_free);
 	if (!seqs_read(s, it, &r->seqs))
 		return;
+	if (!modifier_take(s, r, it)) {
+		session_bad(s, "Bad STORE modifier");
+		return;
+	}
 	if (!arg_take_atom(it, &word) || !operation_parse(&r->change, word)) {
 		session_bad(s, "FLAGS, +FLAGS or -FLAGS expected");
 		return;
@@ -112,6 +158,9 @@ cmd_store(struct session *s, struct arg_iter *it)
 	}
 	if (!command_end(s, it))
 		return;
+	if (r->failed != NULL)
+		condstore_enable(s);
+	r->change.stamp = condstore_on(s);
 	if (s->read_only)
 		session_reply(s, "NO", "[CANNOT] Mailbox is read-only");
 	else

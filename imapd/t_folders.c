@@ -264,25 +264,6 @@ test_quota(void **state)
 	t_quota(0, 0);
 }
 
-static int
-setup_bytewise(void **state)
-{
-	t_bytewise(true);
-	return t_setup(state);
-}
-
-static int
-teardown_bytewise(void **state)
-{
-	t_bytewise(false);
-	return t_teardown(state);
-}
-
-#define WHOLE(f) cmocka_unit_test_setup_teardown(f, t_setup, t_teardown)
-#define BYTES(f) { #f " byte by byte", f, setup_bytewise, teardown_bytewise, \
-	NULL }
-#define T(f) WHOLE(f), BYTES(f)
-
 int
 main(void)
 {

@@ -165,6 +165,13 @@ t_setup(void **state)
 	return 0;
 }
 
+int
+t_setup_bytewise(void **state)
+{
+	t.bytewise = true;
+	return t_setup(state);
+}
+
 static int
 remove_one(const char *path, const struct stat *st, int flag,
     struct FTW *where)
@@ -189,6 +196,7 @@ t_teardown(void **state)
 	loop_free(&t.env.loop);
 	close(t.store_dir);
 	nftw(t.dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	t.bytewise = false;
 	return 0;
 }
 
@@ -326,12 +334,6 @@ t_quota(uint64_t bytes, uint64_t messages)
 {
 	t.quota_bytes = bytes;
 	t.quota_messages = messages;
-}
-
-void
-t_bytewise(bool on)
-{
-	t.bytewise = on;
 }
 
 void

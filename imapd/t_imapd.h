@@ -40,12 +40,18 @@ const char *client_do(struct client *c, const char *command,
 /* APPENDs a message (CRLF made of LF) to INBOX. */
 void client_append(struct client *c, const char *args, const char *message);
 
-/* Clients send one byte at a time, with a turn of the loop in between. */
-void t_bytewise(bool on);
+/* The same, with clients that send one byte at a time and let the loop turn in
+ * between. */
+int t_setup_bytewise(void **state);
 /* Limits that later logins have; 0: none. */
 void t_quota(uint64_t bytes, uint64_t messages);
 struct server *t_server(void);
 /* Runs the loop for a while. */
 void t_run_ms(unsigned ms);
+
+/* Rows of a test table: as it is, byte by byte, both. */
+#define WHOLE(f) cmocka_unit_test_setup_teardown(f, t_setup, t_teardown)
+#define BYTEWISE(f) { #f " byte by byte", f, t_setup_bytewise, t_teardown, NULL }
+#define T(f) WHOLE(f), BYTEWISE(f)
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/xmalloc.h"
 #include "imapd/args.h"
 #include "imapd/fetch_plan.h"
+#include "imapd/resync_plan.h"
 #include "imapd/pattern.h"
 #include "imapd/reader.h"
 #include "imapd/seqset.h"
@@ -375,6 +376,105 @@ test_fetch_items(void **state)
 	buf_fini(&out);
 }
 
+static void
+test_fetch_modifiers(void **state)
+{
+	static const struct {
+		const char *in;
+		bool ok, vanished;
+		uint64_t since;
+	} cases[] = {
+		{ "", true, false, 0 },
+		{ "(CHANGEDSINCE 12345)", true, false, 12345 },
+		{ "(changedsince 9223372036854775807 vanished)", true, true,
+		    INT64_MAX },
+		{ "(VANISHED CHANGEDSINCE 1)", true, true, 1 },
+		{ "(VANISHED)", false, false, 0 },
+		{ "(CHANGEDSINCE)", false, false, 0 },
+		{ "(CHANGEDSINCE 0)", false, false, 0 },
+		{ "(CHANGEDSINCE 9223372036854775808)", false, false, 0 },
+		{ "(CHANGEDSINCE (1))", false, false, 0 },
+		{ "()", false, false, 0 },
+		{ "CHANGEDSINCE 1", false, false, 0 },
+	};
+	struct args a;
+	size_t i;
+
+	args_init(&a);
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		struct fetch_plan p = { .items = FETCH_UID };
+		char *text = xstrdup(cases[i].in);
+		struct arg_iter it;
+
+		assert_null(args_parse(&a, span_str(text)));
+		it = args_iter(&a);
+		if ((fetch_modifiers_take(&p, &it) == NULL) != cases[i].ok)
+			fail_msg("%s", cases[i].in);
+		if (cases[i].ok) {
+			assert_int_equal(p.since, cases[i].since);
+			assert_int_equal(p.vanished, cases[i].vanished);
+			assert_int_equal(p.items, FETCH_UID |
+			    (p.changed_only ? FETCH_MODSEQ : 0));
+		}
+		free(text);
+	}
+	args_fini(&a);
+}
+
+static void
+test_qresync_parameter(void **state)
+{
+	static const struct {
+		const char *in, *known, *seqs, *uids;
+	} cases[] = {
+		{ "(67890007 20050715194045000 41,43:211,214:541)",
+		    "41,43:211,214:541", "", "" },
+		{ "(1 2)", "", "", "" },
+		{ "(1 2 9:5,1 (1:2 3,5))", "1,5:9", "1:2", "3,5" },
+		{ "(1 2 (5000,9990:9992 15000,29970,29973,29976))", "",
+		    "5000,9990:9992", "15000,29970,29973,29976" },
+		{ "(1 2 1:*)", NULL, NULL, NULL },
+		{ "(1 2 (* 1))", NULL, NULL, NULL },
+		{ "(4294967296 1)", NULL, NULL, NULL },
+		{ "(1 2 3 (1 2) 4)", NULL, NULL, NULL },
+		{ "1", NULL, NULL, NULL },
+	};
+	struct args a;
+	struct buf out;
+	size_t i;
+
+	args_init(&a);
+	buf_init(&out, 1000);
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		struct resync r = { .seq = 0 };
+		char *text = xstrdup(cases[i].in);
+		struct arg_iter it;
+		const char *why;
+
+		assert_null(args_parse(&a, span_str(text)));
+		it = args_iter(&a);
+		why = resync_take(&r, &it);
+		if ((why == NULL) != (cases[i].known != NULL))
+			fail_msg("%s: %s", cases[i].in, why);
+		if (why == NULL) {
+			seqset_print(&out, &r.known);
+			buf_char(&out, ' ');
+			seqset_print(&out, &r.match_seqs);
+			buf_char(&out, ' ');
+			seqset_print(&out, &r.match_uids);
+			char *want = xasprintf("%s %s %s", cases[i].known,
+			    cases[i].seqs, cases[i].uids);
+			assert_string_equal(buf_cstr(&out), want);
+			free(want);
+			buf_clear(&out);
+		}
+		resync_fini(&r);
+		free(text);
+	}
+	args_fini(&a);
+	buf_fini(&out);
+}
+
 int
 main(void)
 {
@@ -385,6 +485,8 @@ main(void)
 		cmocka_unit_test(test_sets),
 		cmocka_unit_test(test_patterns),
 		cmocka_unit_test(test_fetch_items),
+		cmocka_unit_test(test_fetch_modifiers),
+		cmocka_unit_test(test_qresync_parameter),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,7 +102,8 @@ test_select_tells_the_state(void **state)
 	    "* STATUS INBOX (MESSAGES 2 UIDNEXT 3 UNSEEN 1)\r\n");
 	assert_non_null(all);
 	client_do(c, "STORE 1 +FLAGS (\\Deleted)", "NO [CANNOT]", "");
-	client_do(c, "SELECT nowhere", "NO [NONEXISTENT]", "");
+	client_do(c, "SELECT nowhere", "NO [NONEXISTENT]",
+	    "* OK [CLOSED] Previous mailbox closed\r\n");
 	client_do(c, "FETCH 1 FLAGS", "BAD No mailbox selected", "");
 	client_send(c, "s SELECT inbox\r\n");
 	all = client_wait(c, "s OK");
@@ -543,8 +544,6 @@ test_small_commands(void **state)
 	client_do(c, "ID NIL", "OK", "* ID (\"name\" \"Postern\")\r\n");
 	client_do(c, "ID (\"name\" \"x\" \"version\" NIL)", "OK", NULL);
 	client_do(c, "ID x", "BAD", "");
-	client_do(c, "ENABLE CONDSTORE", "OK", "* ENABLED\r\n");
-	client_do(c, "ENABLE", "BAD", "");
 	client_do(c, "UNSELECT", "BAD", "");
 	client_do(c, "STATUS INBOX (BOGUS)", "BAD", "");
 	client_do(c, "STATUS INBOX ()", "BAD", "");
@@ -555,25 +554,6 @@ test_small_commands(void **state)
 	client_do(c, "UNSELECT", "OK", "");
 	client_free(&c);
 }
-
-static int
-setup_bytewise(void **state)
-{
-	t_bytewise(true);
-	return t_setup(state);
-}
-
-static int
-teardown_bytewise(void **state)
-{
-	t_bytewise(false);
-	return t_teardown(state);
-}
-
-#define WHOLE(f) cmocka_unit_test_setup_teardown(f, t_setup, t_teardown)
-#define BYTES(f) { #f " byte by byte", f, setup_bytewise, teardown_bytewise, \
-	NULL }
-#define T(f) WHOLE(f), BYTES(f)
 
 int
 main(void)

@@ -6,25 +6,40 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "imapd/session.h"
+#include "imapd/condstore.h"
 #include "imapd/flags.h"
 
 #define FLAGS_PER_SLICE	500
 
 static void
-send_expunges(struct session *s)
+put_expunges(struct buf *out, const uint32_t *seqs, size_t n)
 {
-	struct buf *out = session_out(s);
-	uint32_t *seqs;
-	size_t i, n;
+	size_t i;
 
-	n = folder_expunged_take(s->folder, &seqs, NULL);
 	for (i = 0; i < n; i++) {
 		buf_str(out, "* ");
 		buf_dec(out, seqs[i]);
 		buf_str(out, " EXPUNGE\r\n");
 	}
+}
+
+static void
+send_expunges(struct session *s)
+{
+	struct buf *out = session_out(s);
+	uint32_t *seqs, *uids;
+	size_t n;
+
+	n = folder_expunged_take(s->folder, &seqs, &uids);
+	if (qresync_on(s)) {
+		buf_str(out, "* VANISHED ");
+		seqset_put(out, uids, n);
+		buf_str(out, "\r\n");
+	} else {
+		put_expunges(out, seqs, n);
+	}
 	free(seqs);
+	free(uids);
 	s->told_exists -= (uint32_t)MIN(n, (size_t)s->told_exists);
 }
 
@@ -42,8 +57,9 @@ send_counts(struct session *s)
 	s->told_recent = recent;
 }
 
+/* `flags`: else it is only the modseq that is new. */
 static void
-put_flags(struct session *s, uint32_t seq)
+put_news(struct session *s, uint32_t seq, bool flags)
 {
 	struct buf *out = session_out(s);
 	struct folder_msg m;
@@ -53,14 +69,36 @@ put_flags(struct session *s, uint32_t seq)
 	buf_str(out, "* ");
 	buf_dec(out, seq);
 	buf_str(out, " FETCH (");
-	if (s->uid) {
+	/* RFC 7162 3.2.4 */
+	if (s->uid || condstore_on(s)) {
 		buf_str(out, "UID ");
 		buf_dec(out, m.uid);
 		buf_char(out, ' ');
 	}
-	buf_str(out, "FLAGS ");
-	flags_put(out, s->folder, m.flags, m.recent);
+	if (flags) {
+		buf_str(out, "FLAGS ");
+		flags_put(out, s->folder, m.flags, m.recent);
+	}
+	if (condstore_on(s)) {
+		buf_str(out, flags ? " " : "");
+		modseq_put(out, m.modseq);
+	}
 	buf_str(out, ")\r\n");
+}
+
+/* While expunges are held back, what was told of later changes must not make
+ * the client believe that it knows all up to there (RFC 7162 3.2). */
+static void
+send_modseq(struct session *s)
+{
+	bool held = folder_has_gone(s->folder);
+
+	if (!qresync_on(s) || (!held && !s->modseq_lowered))
+		return;
+	stream_fmt(s->stream, "* OK [HIGHESTMODSEQ %llu] %s\r\n",
+	    (unsigned long long)folder_told_modseq(s->folder),
+	    held ? "Expunges wait" : "All was told");
+	s->modseq_lowered = held;
 }
 
 static void
@@ -72,10 +110,11 @@ flags_slice(struct session *s)
 
 	for (i = 0; i < FLAGS_PER_SLICE; i++) {
 		if (!folder_changed_next(s->folder, &seq, &flags)) {
+			send_modseq(s);
 			s->update_done(s);
 			return;
 		}
-		put_flags(s, seq);
+		put_news(s, seq, flags);
 	}
 	session_slice(s, flags_slice);
 }

@@ -375,7 +375,7 @@ account_folder_status(struct account *a, const char *name,
 			.messages = b->h.n_live, .unseen = b->h.n_unseen,
 			.deleted = b->h.n_deleted, .uidnext = b->h.uidnext,
 			.uidvalidity = b->h.uidvalidity,
-			.highest_modseq = b->h.modseq,
+			.highest_modseq = MAX(b->h.modseq, 1),
 			.bytes = b->h.bytes + b->h.lf_bytes,
 			.recent = MIN(b->h.n_live, b->h.uidnext -
 			    MIN(b->h.uidnext, b->h.recent_uid)),

@@ -10,18 +10,13 @@
 #include "imapd/fetch_plan.h"
 #include "imapd/pattern.h"
 #include "imapd/reader.h"
+#include "imapd/resync_plan.h"
 #include "imapd/search_plan.h"
 #include "tests/fuzz/fuzz.h"
 
 #define LIMIT 2048
 
-/* A folder of 100 messages is all that search_plan.c asks of the store. */
-uint32_t
-folder_exists(const struct folder *f)
-{
-	return 100;
-}
-
+/* All that search_plan.c asks of the store. */
 uint32_t
 folder_uid(const struct folder *f, uint32_t seq)
 {
@@ -38,8 +33,12 @@ static void
 try_arguments(const struct args *a)
 {
 	struct arg_iter it = args_iter(a), at;
+	static const struct seqset saved;
+	static const struct search_scope scope = { .exists = 10,
+	    .saved = &saved };
 	struct search_plan search;
 	struct fetch_plan fetch;
+	struct resync resync;
 	struct seqset set;
 	struct span word;
 
@@ -48,7 +47,16 @@ try_arguments(const struct args *a)
 		if (fetch_plan_take(&fetch, &at) == NULL && fetch.n == 0 &&
 		    fetch.items == 0)
 			__builtin_trap();
+		if (fetch_modifiers_take(&fetch, &at) == NULL &&
+		    fetch.vanished && !fetch.changed_only)
+			__builtin_trap();
 		fetch_plan_fini(&fetch);
+		at = it;
+		resync = (struct resync){ .seq = 0 };
+		if (resync_take(&resync, &at) == NULL &&
+		    (resync.uidvalidity == 0 || resync.since == 0))
+			__builtin_trap();
+		resync_fini(&resync);
 		at = it;
 		if (!arg_take_pattern(&at, &word))
 			continue;
@@ -61,7 +69,7 @@ try_arguments(const struct args *a)
 		seqset_fini(&set);
 	}
 	it = args_iter(a);
-	if (search_plan_take(&search, &it, NULL) == NULL &&
+	if (search_plan_take(&search, &it, &scope) == NULL &&
 	    search.root >= search.n)
 		__builtin_trap();
 	search_plan_fini(&search);
