@@ -1,5 +1,6 @@
 /*
- * CAPABILITY, and the small commands any client begins with: ID, NAMESPACE. A capability is listed only when it is true in this state.
+ * CAPABILITY, and the small commands any client begins with: ID, NAMESPACE. A
+ * capability is listed only when it is true in this state.
  */
 #include "imapd/command.h"
 #include "imapd/sasl.h"

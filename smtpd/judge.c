@@ -1,6 +1,7 @@
 #include "smtpd/judge.h"
 
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "base/xmalloc.h"
 #include "smtpd/session.h"
@@ -40,11 +41,26 @@ judge_end(struct session *s)
 
 static enum step judge_run(struct session *s);
 
+/* Who was made to wait may have lost his patience: what he has sent lies in
+ * the socket, as a parked session reads nothing. */
+static void
+look_again(struct judge *j)
+{
+	int fd = stream_fd(j->s->stream);
+	char byte;
+
+	if (!j->facts.early_input && fd != -1)
+		j->facts.early_input = recv(fd, &byte, 1,
+		    MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 static void
 come(void *arg)
 {
 	struct session *s = ((struct judge *)arg)->s;
 
+	if (s->judge->ask.napping == NAP_OVER)
+		look_again(s->judge);
 	session_continue(s, judge_run(s));
 }
 
@@ -189,6 +205,7 @@ judge_begin(struct session *s, unsigned stages, struct span recipient,
 	j->ask.come = come;
 	j->ask.note = note;
 	j->ask.effect = effect;
+	j->ask.sleeps = true;
 	j->ask.arg = j;
 	gate_ask_begin(&j->ask, normal);
 	gate_begin(&j->eval, s->prof->gate, stages, &j->facts,

@@ -438,6 +438,32 @@ a_message_is_kept_when_its_client_goes_too_early(void **state)
 	fake_fini(&f);
 }
 
+/* `sleep' holds the answer back, and nobody else; who hangs up leaves
+ * nothing. */
+static void
+sleep_parks_the_session(void **state)
+{
+	struct fake f;
+	uint64_t began = clock_mono_ms();
+
+	(void)state;
+	fake_init(&f, STRICT "smtpd_sender_restrictions = sleep 1\n");
+	fake_connect(&f);
+	buf_clear(&f.sent);
+	fake_send(&f, SPAN_LIT("MAIL FROM:<>\r\nRCPT TO:<kim@a.example>\r\n"
+	    "NOOP\r\n"));
+	expect(&f, "250 2.1.0|");
+	while (buf_len(&f.sent) == 0 && clock_mono_ms() < began + 5000)
+		fake_settle(&f);
+	assert_true(clock_mono_ms() - began >= 990);
+	expect(&f, "250 2.1.5|250 2.0.0|");
+	fake_send(&f, SPAN_LIT("RCPT TO:<lee@a.example>\r\n"));
+	buf_clear(&f.sent);
+	fake_hangup(&f);
+	assert_int_equal(f.srv.n_sessions, 0);
+	fake_fini(&f);
+}
+
 static bool gone;
 
 static void
@@ -548,6 +574,7 @@ main(void)
 		    a_lagging_queue_slows_and_a_full_one_refuses),
 		cmocka_unit_test(
 		    a_message_is_kept_when_its_client_goes_too_early),
+		cmocka_unit_test(sleep_parks_the_session),
 		cmocka_unit_test(stopping_lets_a_message_finish),
 		cmocka_unit_test(stopping_ends_idle_sessions),
 		cmocka_unit_test(many_destinations_are_told_apart),

@@ -184,6 +184,35 @@ dns(const char *name, enum dns_type type, void *arg)
 	return d->kept == NULL ? NULL : &d->kept->answer;
 }
 
+/* --- time --- */
+
+static void
+nap_cb(void *arg)
+{
+	struct gate_ask *a = arg;
+
+	a->napping = NAP_OVER;
+	a->come(a->arg);
+}
+
+/* One at a time, as rules that sleep come one after the other. */
+static bool
+nap(uint32_t seconds, void *arg)
+{
+	struct gate_ask *a = arg;
+
+	if (!a->sleeps || seconds == 0)
+		return true;
+	if (a->napping == NAP_OVER) {
+		a->napping = NAP_NONE;
+		return true;
+	}
+	if (a->napping == NAP_NONE)
+		timer_set_ms(&a->nap, (uint64_t)seconds * 1000);
+	a->napping = NAP_ON;
+	return false;
+}
+
 /* --- life --- */
 
 static void
@@ -205,7 +234,7 @@ effect(enum gate_do what, struct span text, const char *line, void *arg)
 }
 
 const struct gate_ops gate_ask_ops = { .need = need, .note = note,
-	.effect = effect, .dns = dns };
+	.effect = effect, .dns = dns, .sleep = nap };
 
 static void
 again_cb(void *arg)
@@ -227,6 +256,8 @@ gate_ask_begin(struct gate_ask *a, struct span normal)
 	SLIST_INIT(&a->dns);
 	a->n_dns = 0;
 	defer_init(&a->again, a->world->loop, again_cb, a);
+	timer_init(&a->nap, a->world->loop, nap_cb, a);
+	a->napping = NAP_NONE;
 	ps_assert(normal.n <= ADDRESS_MAX);
 	if (normal.n > 0)
 		memcpy(a->normal, normal.p, normal.n);
@@ -249,5 +280,6 @@ gate_ask_end(struct gate_ask *a)
 		dns_kept_unref(&d->kept);
 		free(d);
 	}
+	timer_clear(&a->nap);
 	defer_cancel(&a->again);
 }

@@ -32,12 +32,15 @@ struct gate_ask {
 	void (*effect)(enum gate_do what, struct span text, const char *line,
 	    void *arg);
 	void *arg;
+	bool sleeps;		/* else `sleep' takes no time */
 
 	/* private */
 	struct resolution *known[3];		/* by enum gate_need */
 	struct directory_ask *asked[3];
 	SLIST_HEAD(, gate_ask_dns) dns;
 	unsigned n_dns;
+	struct timer nap;
+	enum { NAP_NONE, NAP_ON, NAP_OVER } napping;
 	struct defer again;
 	size_t normal_n;
 	char normal[ADDRESS_MAX + 1];	/* the recipient's normal form */
@@ -46,7 +49,7 @@ struct gate_ask {
 /* For gate_begin; its arg is the struct gate_ask. */
 extern const struct gate_ops gate_ask_ops;
 
-/* Set world, facts, come, note, effect and arg first. `normal` is the recipient's
+/* Set world, facts, come, note, effect, arg and sleeps first. `normal` is the recipient's
  * normal form, at most ADDRESS_MAX bytes; empty where there is none. */
 void gate_ask_begin(struct gate_ask *a, struct span normal);
 /* Cancels what is asked and forgets what is known. */

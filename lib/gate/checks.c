@@ -49,6 +49,12 @@ defer_if_reject(struct gate_eval *e, const struct gate_rule *r)
 }
 
 static enum gate_result
+sleep_first(struct gate_eval *e, const struct gate_rule *r)
+{
+	return gate_sleep(e, r->seconds);
+}
+
+static enum gate_result
 permit_mynetworks(struct gate_eval *e, const struct gate_rule *r)
 {
 	return gate_is_mynetworks(e->gate, &e->facts->client) ?
@@ -172,6 +178,9 @@ static const struct gate_restriction table[] = {
 	  "Refuses for now what the rest of the lists would permit." },
 	{ "defer_if_reject", ANY, GATE_ARG_NONE, 0, defer_if_reject,
 	  "Refuses for now what the rest of the lists would refuse." },
+	{ "sleep", ANY, GATE_ARG_SECONDS, GATE_IN_ORDER, sleep_first,
+	  "Waits so many seconds (at most 300), then goes on. Clients that do "
+	  "not wait can be told by reject_unauth_pipelining behind it." },
 	{ "permit_mynetworks", ANY, GATE_ARG_NONE, 0, permit_mynetworks,
 	  "Permits clients whose address is in mynetworks." },
 	{ "permit_sasl_authenticated", ANY, GATE_ARG_NONE, 0,

@@ -235,6 +235,12 @@ arg_take(const struct gate *g, struct gate *open, struct span arg,
 	case GATE_ARG_DNSLIST:
 		rule->dnslist = dnslist_parse(arg, why);
 		return rule->dnslist != NULL;
+	case GATE_ARG_SECONDS:
+		if (span_u32(arg, 0, GATE_SLEEP_MAX, &rule->seconds))
+			return true;
+		buf_fmt(why, "\"%s\" wants a number of seconds, at most %d",
+		    rule->is->name, GATE_SLEEP_MAX);
+		return false;
 	}
 	return true;
 }

@@ -39,7 +39,8 @@ enum gate_result {
 enum gate_arg {
 	GATE_ARG_NONE,
 	GATE_ARG_TABLE,		/* type:name, opened by gate_new */
-	GATE_ARG_DNSLIST	/* domain[=filter] */
+	GATE_ARG_DNSLIST,	/* domain[=filter] */
+	GATE_ARG_SECONDS	/* 0 to GATE_SLEEP_MAX */
 };
 
 struct gate_eval;
@@ -66,6 +67,8 @@ struct gate_restriction {
 };
 const struct gate_restriction *gate_restrictions(size_t *n);
 
+#define GATE_SLEEP_MAX	300	/* as long as clients wait: RFC 5321 4.5.3.2 */
+
 struct dnslist;
 struct gate_list;
 
@@ -74,6 +77,7 @@ struct gate_rule {
 	char *arg;		/* NULL without */
 	struct table *table;	/* GATE_ARG_TABLE; the gate's */
 	struct dnslist *dnslist;	/* GATE_ARG_DNSLIST; the rule's */
+	uint32_t seconds;	/* GATE_ARG_SECONDS */
 	const struct gate_list *class;	/* a restriction class; the gate's */
 	bool warn;		/* behind warn_if_reject */
 };
@@ -186,6 +190,9 @@ struct gate_ops {
 	 * table_look_up itself. */
 	enum table_result (*table)(struct table *t, struct span key,
 	    struct buf *out, struct err *err, void *arg);
+	/* False until that time is over, once for each; NULL: no time
+	 * passes. */
+	bool (*sleep)(uint32_t seconds, void *arg);
 	/* What a rule answered, for `postern explain`. depth 0: a rule of
 	 * the list itself; before it come those of the classes and lists
 	 * that it named. GATE_PARKED: forget these, they come again. */
@@ -214,8 +221,9 @@ struct gate_eval {
 	char reply[GATE_REPLY_MAX];
 	/* Rule that decided, for the log and explain; NULL: none. */
 	const struct gate_rule *by;
-	/* private: lines logged by the present rule, in this run of it and
-	 * in all runs; lists that tables named so far */
+	/* private: what the present rule has logged, done to the message and
+	 * slept, in this run of it and in all runs; lists that tables named so
+	 * far */
 	unsigned notes_now, notes_done, lists;
 	/* private: a rule is parked and this is one behind it: it may ask,
 	 * but says and decides nothing */
@@ -260,6 +268,8 @@ void gate_note(struct gate_eval *e, const char *what, const char *text);
 /* For checks: gate_ops.effect, once. */
 void gate_effect(struct gate_eval *e, enum gate_do what, struct span text,
     const char *line);
+/* For checks: GATE_DUNNO when that time is over, once. */
+enum gate_result gate_sleep(struct gate_eval *e, uint32_t seconds);
 /* For checks: "451 4.3.5 Server configuration error", with a warning. */
 enum gate_result gate_broken(struct gate_eval *e, const char *fmt, ...)
     PRINTF(2, 3);

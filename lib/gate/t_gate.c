@@ -279,9 +279,110 @@ lists_are_evaluated_as_postfix_does(void **state)
 	}
 }
 
+/* Every nap takes two turns, and each is taken once, though the rule it
+ * stands in begins anew each time something has come. */
+struct sleeper {
+	struct asker asker;		/* first: for need() */
+	unsigned turns, naps, notes;
+	uint32_t slept;
+};
+
+static bool
+nap(uint32_t seconds, void *arg)
+{
+	struct sleeper *s = arg;
+
+	if (s->turns++ % 2 == 0)
+		return false;
+	s->naps++;
+	s->slept += seconds;
+	return true;
+}
+
+static void
+note(const char *what, const char *text, void *arg)
+{
+	((struct sleeper *)arg)->notes++;
+}
+
+static void
+sleep_takes_its_time_once(void **state)
+{
+	static const struct gate_ops sleepers = { .need = need, .note = note,
+		.sleep = nap };
+	static const struct gate_ops sleepless = { .need = need };
+	static const struct {
+		const char *conf;
+		unsigned naps, slept, notes;
+		enum gate_result want;
+	} t[] = {
+		{ OURS "smtpd_client_restrictions = sleep 20, permit\n", 1, 20,
+		  0, GATE_PERMIT },
+		{ OURS "smtpd_client_restrictions = sleep 0, sleep 300\n", 2,
+		  300, 0, GATE_PERMIT },
+		{ OURS "smtpd_helo_restrictions = sleep 1, reject\n"
+		  "smtpd_sender_restrictions = sleep 4\n", 1, 1, 0,
+		  GATE_REJECT },
+		/* a class begins anew behind each nap */
+		{ OURS "smtpd_restriction_classes = slow\n"
+		  "slow = check_client_access static:{INFO a}, sleep 1, "
+		  "check_client_access static:{INFO b}, sleep 2, "
+		  "reject_unlisted_recipient, sleep 4\n"
+		  "smtpd_recipient_restrictions = slow, sleep 8\n", 4, 15, 2,
+		  GATE_PERMIT },
+		{ OURS "smtpd_sender_restrictions = check_sender_access "
+		  "static:{sleep 1, sleep 2}\n", 2, 3, 0, GATE_PERMIT },
+		/* a rule that is parked starts no nap of a later one */
+		{ OURS "smtpd_recipient_restrictions = "
+		  "reject_unlisted_recipient, sleep 5\n", 1, 5, 0,
+		  GATE_PERMIT },
+	};
+	struct gate_eval e;
+	enum gate_result r;
+	size_t i;
+	int pass;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(t) * 2; i++) {
+		struct gate *g = gate_of(t[i / 2].conf);
+		struct sleeper s = { .asker = { .late = true } };
+		struct gate_facts f = { .client_name = "unknown",
+			.client_ip = "192.0.2.1", .helo = "h.example",
+			.sender = SPAN_LIT("s@s.example"),
+			.recipient = SPAN_LIT("kim@a.example") };
+
+		print_message("%s", t[i / 2].conf);
+		gate_begin(&e, g, ALL, &f, i % 2 == 0 ? &sleepers :
+		    &sleepless, &s);
+		for (pass = 0; (r = gate_run(&e)) == GATE_PARKED; pass++) {
+			assert_true(pass < 20);
+			s.asker.late = s.asker.asked == 0;
+			if (s.asker.asked & 1u << GATE_NEED_RCPT_DOMAIN)
+				(void)need(GATE_NEED_RCPT_DOMAIN, &f, &s);
+			if (s.asker.asked & 1u << GATE_NEED_RCPT)
+				(void)need(GATE_NEED_RCPT, &f, &s);
+			s.asker.asked = 0;
+			s.asker.late = true;
+		}
+		assert_int_equal(r, t[i / 2].want);
+		if (i % 2 == 0) {
+			assert_int_equal(s.naps, t[i / 2].naps);
+			assert_int_equal(s.slept, t[i / 2].slept);
+			assert_int_equal(s.notes, t[i / 2].notes);
+		}
+		gate_end(&e);
+		gate_unref(&g);
+	}
+}
+
 static const struct {
 	const char *conf, *says;
 } mistakes[] = {
+	{ OURS "smtpd_client_restrictions = sleep 301\n",
+	  "\"sleep\" wants a number of seconds, at most 300" },
+	{ OURS "smtpd_client_restrictions = sleep long\n",
+	  "\"sleep\" wants a number of seconds, at most 300" },
+	{ OURS "smtpd_client_restrictions = sleep\n", "needs an argument" },
 	{ "smtpd_relay_restrictions = reject_unauth_destinaton\n",
 	  "did you mean \"reject_unauth_destination\"?" },
 	{ "smtpd_relay_restrictions = reject_unauth_destinaton\n",
@@ -387,7 +488,11 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lists_are_evaluated_as_postfix_does),
+<<<<<<< HEAD
 		cmocka_unit_test(defer_if_permit_waits_for_the_recipient),
+=======
+		cmocka_unit_test(sleep_takes_its_time_once),
+>>>>>>> 45f59c8 (gate: sleep SECONDS)
 		cmocka_unit_test(mistakes_are_named),
 		cmocka_unit_test(networks_match_by_prefix),
 	};
