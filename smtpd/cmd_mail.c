@@ -208,8 +208,8 @@ cmd_mail(struct session *s, struct span args)
 		    "address";
 	if (refusal != NULL)
 		return mail_refuse(s, refusal);
-	return judge_begin(s, session_conf(s)->smtpd_delay_reject ? 0 :
-	    JUDGE_STAGE(GATE_SENDER), SPAN_NONE, SPAN_NONE, mail_judged);
+	return judge_begin(s, GATE_AT_MAIL, SPAN_NONE, SPAN_NONE,
+	    mail_judged);
 }
 
 /* --- RCPT --- */

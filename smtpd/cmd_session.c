@@ -140,8 +140,8 @@ helo(struct session *s, struct span args, bool esmtp)
 	s->esmtp = esmtp;
 	free(s->helo);
 	s->helo = printable(args);
-	return judge_begin(s, session_conf(s)->smtpd_delay_reject ? 0 :
-	    JUDGE_STAGE(GATE_HELO), SPAN_NONE, SPAN_NONE, helo_judged);
+	return judge_begin(s, GATE_AT_HELO, SPAN_NONE, SPAN_NONE,
+	    helo_judged);
 }
 
 enum step

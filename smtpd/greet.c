@@ -188,8 +188,8 @@ greet_judged(struct session *s, enum gate_result r)
 enum step
 session_greeting(struct session *s)
 {
-	return judge_begin(s, session_conf(s)->smtpd_delay_reject ? 0 :
-	    JUDGE_STAGE(GATE_CLIENT), SPAN_NONE, SPAN_NONE, greet_judged);
+	return judge_begin(s, GATE_AT_CONNECT, SPAN_NONE, SPAN_NONE,
+	    greet_judged);
 }
 
 void

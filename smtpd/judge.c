@@ -168,10 +168,11 @@ tls_facts(const struct session *s, struct gate_facts *f)
 }
 
 enum step
-judge_begin(struct session *s, unsigned stages, struct span recipient,
+judge_begin(struct session *s, enum gate_moment m, struct span recipient,
     struct span normal, enum step (*done)(struct session *,
     enum gate_result))
 {
+	unsigned stages = gate_stages_at(s->prof->gate, m);
 	struct judge *j = judge_get(s);
 
 	ps_assert(s->judge == NULL);

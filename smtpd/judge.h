@@ -27,13 +27,13 @@ struct judge {
 #define CARRY_STAGES	(GATE_SENDER + 1)
 
 /*
- * Evaluates the lists of `stages`, then calls done with GATE_PERMIT, _REJECT
+ * Evaluates the lists of a moment, then calls done with GATE_PERMIT, _REJECT
  * or _DEFER; the reply is in s->judge->eval.reply. `recipient` is as given,
  * `normal` its normal form (both copied or lent from the transaction); empty
  * where there is none. Returns what done returned, or STEP_PARKED. done must
  * call judge_end.
  */
-enum step judge_begin(struct session *s, unsigned stages,
+enum step judge_begin(struct session *s, enum gate_moment m,
     struct span recipient, struct span normal,
     enum step (*done)(struct session *, enum gate_result)) MUST_CHECK;
 /* After a permit: makes sure that s->judge->facts.rcpt is known, then done. */

@@ -3,20 +3,6 @@
 #include "base/log.h"
 #include "smtpd/quota.h"
 
-/* The lists that judge a recipient. What is not delayed was judged before,
- * at its own command. */
-static unsigned
-stages(const struct session *s)
-{
-	unsigned at_rcpt = JUDGE_STAGE(GATE_RELAY) |
-	    JUDGE_STAGE(GATE_RECIPIENT);
-
-	if (session_conf(s)->smtpd_delay_reject)
-		at_rcpt |= JUDGE_STAGE(GATE_CLIENT) |
-		    JUDGE_STAGE(GATE_HELO) | JUDGE_STAGE(GATE_SENDER);
-	return at_rcpt;
-}
-
 static struct span
 given(const struct session *s)
 {
@@ -235,5 +221,5 @@ enum step
 rcpt_begin(struct session *s, struct span text, struct span normal)
 {
 	s->txn->rcpt_orig = txn_keep(s->txn, text);
-	return judge_begin(s, stages(s), given(s), normal, judged);
+	return judge_begin(s, GATE_AT_RCPT, given(s), normal, judged);
 }

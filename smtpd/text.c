@@ -107,7 +107,7 @@ text_end(struct session *s)
 	id = headscan_id(&t->head);
 	if (id.n > 0)
 		log_info("%s: message-id=%.*s", t->queue_id, SPAN_ARG(id));
-	return judge_begin(s, JUDGE_STAGE(GATE_END_OF_DATA), SPAN_NONE,
+	return judge_begin(s, GATE_AT_END_OF_DATA, SPAN_NONE,
 	    SPAN_NONE, judged_end);
 }
 
@@ -180,7 +180,7 @@ cmd_data(struct session *s, struct span args)
 		session_reply(s, "554 5.5.1 Error: no valid recipients");
 		return STEP_NEXT;
 	}
-	return judge_begin(s, JUDGE_STAGE(GATE_DATA), SPAN_NONE, SPAN_NONE,
+	return judge_begin(s, GATE_AT_DATA, SPAN_NONE, SPAN_NONE,
 	    data_judged);
 }
 
@@ -245,7 +245,7 @@ cmd_bdat(struct session *s, struct span args)
 		session_reply(s, refusal);
 		session_reset(s);
 	} else if (!s->txn->bdat)
-		return judge_begin(s, JUDGE_STAGE(GATE_DATA), SPAN_NONE,
+		return judge_begin(s, GATE_AT_DATA, SPAN_NONE,
 		    SPAN_NONE, chunk_judged);
 	session_enter(s, SESSION_CHUNK);
 	return STEP_NEXT;

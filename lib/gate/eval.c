@@ -36,15 +36,22 @@ gate_begin(struct gate_eval *e, const struct gate *g, unsigned stages,
 	e->notes_now = e->notes_done = e->lists = 0;
 	e->probing = e->broken = e->warning = false;
 	e->depth = 0;
-	e->if_permit = e->if_reject = NULL;
+	e->by_list = NULL;
+	e->if_permit = e->if_reject = (struct gate_doubt){ .reply = NULL };
+}
+
+static void
+forget(struct gate_doubt *d)
+{
+	free(d->reply);
+	*d = (struct gate_doubt){ .reply = NULL };
 }
 
 void
 gate_end(struct gate_eval *e)
 {
-	free(e->if_permit);
-	free(e->if_reject);
-	e->if_permit = e->if_reject = NULL;
+	forget(&e->if_permit);
+	forget(&e->if_reject);
 }
 
 enum gate_result
@@ -101,16 +108,25 @@ gate_subject(const struct gate_eval *e, struct buf *out)
 
 /* Remembers the first reply of a kind: it is the one that is told. */
 static void
-remember(struct gate_eval *e, char **slot)
+remember(struct gate_eval *e, const struct gate_rule *rule,
+    struct gate_doubt *d)
 {
-	if (*slot == NULL)
-		*slot = xstrdup(e->reply);
+	const struct gate_list *l = gate_list(e->gate, e->stage);
+
+	if (d->reply != NULL)
+		return;
+	d->reply = xstrdup(e->reply);
+	/* of what stands inside a rule, the rule of the list is told */
+	d->by = e->depth == 0 ? rule : &l->rules[e->rule];
+	d->list = l;
 }
 
 static enum gate_result
-told_instead(struct gate_eval *e, const char *reply)
+told_instead(struct gate_eval *e, const struct gate_doubt *d)
 {
-	(void)snprintf(e->reply, sizeof(e->reply), "%s", reply);
+	(void)snprintf(e->reply, sizeof(e->reply), "%s", d->reply);
+	e->by = d->by;
+	e->by_list = d->list;
 	return GATE_DEFER;
 }
 
@@ -214,9 +230,9 @@ run_rule(struct gate_eval *e, const struct gate_rule *rule)
 		return GATE_DUNNO;
 	}
 	if (r == GATE_DEFER_IF_PERMIT)
-		remember(e, &e->if_permit);
+		remember(e, rule, &e->if_permit);
 	else if (r == GATE_DEFER_IF_REJECT)
-		remember(e, &e->if_reject);
+		remember(e, rule, &e->if_reject);
 	else
 		return r;
 	return GATE_DUNNO;
@@ -226,7 +242,7 @@ run_rule(struct gate_eval *e, const struct gate_rule *rule)
 static bool
 decided(const struct gate_eval *e)
 {
-	return e->if_permit != NULL && e->if_reject != NULL;
+	return e->if_permit.reply != NULL && e->if_reject.reply != NULL;
 }
 
 /* A rule is parked: lets those behind it ask, so that look-ups of one list
@@ -263,6 +279,7 @@ run_list(struct gate_eval *e, const struct gate_list *l)
 			continue;
 		if (r != GATE_PARKED) {
 			e->by = &l->rules[e->rule];
+			e->by_list = l;
 			e->notes_done = 0;
 		} else if (!(l->rules[e->rule].is->flags & GATE_IN_ORDER))
 			probe(e, l);
@@ -376,13 +393,15 @@ run_stage(struct gate_eval *e)
 		r = run_list(e, gate_list(e->gate, e->stage));
 	if (r != GATE_DUNNO && r != GATE_PERMIT)
 		return r;
-	if (e->stage != GATE_RECIPIENT || e->if_permit != NULL ||
+	if (e->stage != GATE_RECIPIENT || e->if_permit.reply != NULL ||
 	    e->facts->discard || !gate_wants_unlisted(e->gate))
 		return r;
 	e->list_done = true;
 	r = gate_unlisted_recipient(e);
-	if (r != GATE_DUNNO && r != GATE_PARKED)
+	if (r != GATE_DUNNO && r != GATE_PARKED) {
 		e->by = NULL;
+		e->by_list = NULL;
+	}
 	return r;
 }
 
@@ -391,10 +410,8 @@ run_stage(struct gate_eval *e)
 static void
 stage_over(struct gate_eval *e)
 {
-	if (e->stage == GATE_RELAY)
-		return;
-	free(e->if_reject);
-	e->if_reject = NULL;
+	if (e->stage != GATE_RELAY)
+		forget(&e->if_reject);
 }
 
 enum gate_result
@@ -408,15 +425,15 @@ gate_run(struct gate_eval *e)
 		r = run_stage(e);
 		if (r == GATE_PARKED)
 			return r;
-		if (r == GATE_REJECT && e->if_reject != NULL)
-			return told_instead(e, e->if_reject);
+		if (r == GATE_REJECT && e->if_reject.reply != NULL)
+			return told_instead(e, &e->if_reject);
 		if (r == GATE_REJECT || r == GATE_DEFER)
 			return r;
 		stage_over(e);
 		e->rule = 0;
 	}
-	if (e->if_permit != NULL && !e->carries)
-		return told_instead(e, e->if_permit);
+	if (e->if_permit.reply != NULL && !e->carries)
+		return told_instead(e, &e->if_permit);
 	return GATE_PERMIT;
 }
 
@@ -424,15 +441,15 @@ void
 gate_carry(struct gate_eval *e, const char *reply)
 {
 	if (reply != NULL)
-		e->if_permit = xstrdup(reply);
+		e->if_permit.reply = xstrdup(reply);
 }
 
 char *
 gate_carried(struct gate_eval *e)
 {
-	char *reply = e->carries ? e->if_permit : NULL;
+	char *reply = e->carries ? e->if_permit.reply : NULL;
 
 	if (e->carries)
-		e->if_permit = NULL;
+		e->if_permit.reply = NULL;
 	return reply;
 }

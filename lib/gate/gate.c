@@ -610,6 +610,26 @@ gate_list(const struct gate *g, enum gate_stage s)
 	return &g->list[s];
 }
 
+unsigned
+gate_stages_at(const struct gate *g, enum gate_moment m)
+{
+#define BIT(s)	(1u << GATE_##s)
+	static const struct { unsigned at_once, delayed; } lists[] = {
+		[GATE_AT_CONNECT] = { BIT(CLIENT), 0 },
+		[GATE_AT_HELO] = { BIT(HELO), 0 },
+		[GATE_AT_MAIL] = { BIT(SENDER), 0 },
+		[GATE_AT_RCPT] = { BIT(RELAY) | BIT(RECIPIENT), BIT(CLIENT) |
+		    BIT(HELO) | BIT(SENDER) | BIT(RELAY) | BIT(RECIPIENT) },
+		[GATE_AT_DATA] = { BIT(DATA), BIT(DATA) },
+		[GATE_AT_END_OF_DATA] = { BIT(END_OF_DATA),
+		    BIT(END_OF_DATA) },
+	};
+#undef BIT
+
+	return g->conf->smtpd_delay_reject ? lists[m].delayed :
+	    lists[m].at_once;
+}
+
 bool
 gate_is_mynetworks(const struct gate *g, const struct net_addr *a)
 {

@@ -26,6 +26,13 @@ enum gate_stage {
 	GATE_DATA, GATE_END_OF_DATA, GATE_STAGES
 };
 
+/* When lists are looked at; with smtpd_delay_reject those about client, HELO
+ * and sender wait for RCPT. */
+enum gate_moment {
+	GATE_AT_CONNECT, GATE_AT_HELO, GATE_AT_MAIL, GATE_AT_RCPT,
+	GATE_AT_DATA, GATE_AT_END_OF_DATA
+};
+
 enum gate_result {
 	GATE_DUNNO,		/* go on with the next rule */
 	GATE_PERMIT,		/* this list is done */
@@ -109,6 +116,8 @@ const struct gate_list *gate_class(const struct gate *g, struct span name);
 const struct gate_list *gate_list(const struct gate *g, enum gate_stage s);
 /* "reject_rbl_client", or the name of the class it stands for. */
 const char *gate_rule_name(const struct gate_rule *r);
+/* The lists of a moment, as bits 1 << enum gate_stage. */
+unsigned gate_stages_at(const struct gate *g, enum gate_moment m);
 bool gate_is_mynetworks(const struct gate *g, const struct net_addr *a);
 /* Addresses of this host's interfaces and of proxy_interfaces. */
 const struct netlist *gate_own_addresses(const struct gate *g);
@@ -219,8 +228,10 @@ struct gate_eval {
 	bool carries;		/* no recipient yet: see gate_carried */
 	/* The reply of the deciding rule, "554 5.7.1 <x>: ..." */
 	char reply[GATE_REPLY_MAX];
-	/* Rule that decided, for the log and explain; NULL: none. */
+	/* Rule that decided, and the list it stands in, for the log and
+	 * explain; NULL: none. */
 	const struct gate_rule *by;
+	const struct gate_list *by_list;
 	/* private: what the present rule has logged, done to the message and
 	 * slept, in this run of it and in all runs; lists that tables named so
 	 * far */
@@ -234,7 +245,11 @@ struct gate_eval {
 	bool warning;		/* private: inside warn_if_reject */
 	unsigned depth;		/* private: of classes and lists of tables */
 	/* private: first reply of each DEFER_IF_ */
-	char *if_permit, *if_reject;
+	struct gate_doubt {
+		char *reply;		/* NULL: none */
+		const struct gate_rule *by;
+		const struct gate_list *list;
+	} if_permit, if_reject;
 };
 
 /* Begins the lists named by the bits of `stages`. */
