@@ -158,7 +158,6 @@ gate_effect(struct gate_eval *e, enum gate_do what, struct span text,
 		e->ops->effect(what, text, line, e->arg);
 }
 
-<<<<<<< HEAD
 void
 gate_warn(struct gate_eval *e, const char *fmt, ...)
 {
@@ -171,7 +170,8 @@ gate_warn(struct gate_eval *e, const char *fmt, ...)
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	log_warning("%s", text);
-=======
+}
+
 /* What the rule has slept before it is asked again is over; what it sleeps
  * now goes on, whatever else has come meanwhile. */
 enum gate_result
@@ -182,7 +182,6 @@ gate_sleep(struct gate_eval *e, uint32_t seconds)
 		return GATE_PARKED;
 	(void)gate_once(e);
 	return GATE_DUNNO;
->>>>>>> 45f59c8 (gate: sleep SECONDS)
 }
 
 enum gate_result

@@ -488,11 +488,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lists_are_evaluated_as_postfix_does),
-<<<<<<< HEAD
 		cmocka_unit_test(defer_if_permit_waits_for_the_recipient),
-=======
 		cmocka_unit_test(sleep_takes_its_time_once),
->>>>>>> 45f59c8 (gate: sleep SECONDS)
 		cmocka_unit_test(mistakes_are_named),
 		cmocka_unit_test(networks_match_by_prefix),
 	};
