@@ -204,6 +204,7 @@ restrictions_man(void)
 		[GATE_SENDER] = "sender", [GATE_RELAY] = "relay",
 		[GATE_RECIPIENT] = "recipient", [GATE_DATA] = "data",
 		[GATE_END_OF_DATA] = "end_of_data",
+		[GATE_ETRN] = "etrn",
 	};
 	const struct gate_restriction *r;
 	size_t n, i, stage;

@@ -2,6 +2,7 @@
  * From plain to TLS: STARTTLS, implicit TLS, and what the handshake has shown
  * about the client.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -73,6 +74,23 @@ log_secured(const struct session *s, const struct stream_tls *tls)
 	    tls->bits, tls->alg_bits);
 }
 
+/* smtpd_tls_req_ccert, and there is none that we trust. */
+static void
+refuse_client(struct session *s)
+{
+	const char *why = s->ccert == NULL ?
+	    "No client certificate presented" :
+	    "Client certificate not trusted";
+	char reply[320];
+
+	log_info("NOQUEUE: abort: TLS from %s: %s", session_peer(s), why);
+	(void)snprintf(reply, sizeof(reply), "421 4.7.1 %s Error: %s",
+	    session_conf(s)->myhostname, why);
+	if (s->state == SESSION_TLS)
+		session_enter(s, SESSION_COMMAND);
+	session_kick(s, reply);
+}
+
 void
 session_secured(struct session *s)
 {
@@ -83,6 +101,10 @@ session_secured(struct session *s)
 	s->ccert = stream_ccert(s->stream);
 	if (stream_tls_info(s->stream, &tls))
 		log_secured(s, &tls);
+	if (!ccert_suffices(s->prof->ccert, s->ccert)) {
+		refuse_client(s);
+		return;
+	}
 	session_clock(s);
 	if (s->cmd == NULL) {		/* implicit TLS: nothing said yet */
 		session_greet(s);

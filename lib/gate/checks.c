@@ -62,6 +62,13 @@ permit_mynetworks(struct gate_eval *e, const struct gate_rule *r)
 }
 
 static enum gate_result
+permit_inet_interfaces(struct gate_eval *e, const struct gate_rule *r)
+{
+	return netlist_match(gate_own_addresses(e->gate),
+	    &e->facts->client) ? GATE_PERMIT : GATE_DUNNO;
+}
+
+static enum gate_result
 permit_sasl_authenticated(struct gate_eval *e, const struct gate_rule *r)
 {
 	return e->facts->authenticated ? GATE_PERMIT : GATE_DUNNO;
@@ -183,6 +190,20 @@ static const struct gate_restriction table[] = {
 	  "not wait can be told by reject_unauth_pipelining behind it." },
 	{ "permit_mynetworks", ANY, GATE_ARG_NONE, 0, permit_mynetworks,
 	  "Permits clients whose address is in mynetworks." },
+	{ "permit_inet_interfaces", ANY, GATE_ARG_NONE, 0,
+	  permit_inet_interfaces,
+	  "Permits clients whose address is one of this host's own, or in "
+	  "proxy_interfaces." },
+	{ "permit_tls_clientcerts", ANY, GATE_ARG_NONE, 0,
+	  permit_tls_clientcerts,
+	  "Permits clients whose certificate's fingerprint, or whose public "
+	  "key's, is in relay_clientcerts (smtpd_tls_ask_ccert, "
+	  "smtpd_tls_fingerprint_digest)." },
+	{ "permit_tls_all_clientcerts", ANY, GATE_ARG_NONE, 0,
+	  permit_tls_all_clientcerts,
+	  "Permits clients with a certificate of an issuer in "
+	  "smtpd_tls_CAfile or smtpd_tls_CApath, whoever they are: for "
+	  "issuers of your own only." },
 	{ "permit_sasl_authenticated", ANY, GATE_ARG_NONE, 0,
 	  permit_sasl_authenticated,
 	  "Permits clients that have logged in with AUTH." },
@@ -220,6 +241,19 @@ static const struct gate_restriction table[] = {
 	{ "check_recipient_access", AT_RCPT, GATE_ARG_TABLE, 0,
 	  check_recipient_access,
 	  "As check_sender_access, for the recipient." },
+	{ "check_sasl_access", ANY, GATE_ARG_TABLE, 0, check_sasl_access,
+	  "Looks the name of who is logged in up in an access(5) table, as it "
+	  "stands." },
+	{ "check_ccert_access", ANY, GATE_ARG_CCERT_TABLE, 0,
+	  check_ccert_access,
+	  "Looks the client certificate's fingerprint, then its public key's, "
+	  "up in an access(5) table; { type:name, { search_order = "
+	  "cert_fingerprint, pubkey_fingerprint, subject_cn, issuer_cn } } "
+	  "says which and in which order." },
+	{ "check_etrn_access", STAGE(GATE_ETRN), GATE_ARG_TABLE, 0,
+	  check_etrn_access,
+	  "Looks the domain of ETRN and its parent domains up in an access(5) "
+	  "table." },
 	{ "reject_invalid_helo_hostname", ANY, GATE_ARG_NONE, 0,
 	  reject_invalid_helo_hostname,
 	  "Refuses a HELO name of bad syntax (invalid_hostname_reject_code)." },

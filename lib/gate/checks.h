@@ -23,7 +23,10 @@ void gate_rule_fini(struct gate_rule *rule);
 
 /* The table's rows, by file. */
 gate_check_fn check_client_access, check_reverse_client_hostname_access,
-    check_helo_access, check_sender_access, check_recipient_access;
+    check_helo_access, check_sender_access, check_recipient_access,
+    check_sasl_access, check_etrn_access;
+gate_check_fn permit_tls_clientcerts, permit_tls_all_clientcerts,
+    check_ccert_access;
 gate_check_fn reject_invalid_helo_hostname, reject_non_fqdn_helo_hostname,
     reject_non_fqdn_sender, reject_non_fqdn_recipient,
     reject_unauth_pipelining, reject_plaintext_session,
@@ -51,7 +54,8 @@ gate_check_fn reject_unlisted_sender, reject_sender_login_mismatch,
 /* What a check judges, whatever list it stands in. */
 enum gate_what {
 	GATE_IS_CLIENT, GATE_IS_REVERSE, GATE_IS_HELO, GATE_IS_SENDER,
-	GATE_IS_RECIPIENT, GATE_IS_STAGE
+	GATE_IS_RECIPIENT, GATE_IS_SASL, GATE_IS_CCERT, GATE_IS_ETRN,
+	GATE_IS_STAGE
 };
 /* HOLD, PREPEND and their like; key is what the table was found with. */
 struct access;
@@ -76,6 +80,11 @@ void gate_subject_of(const struct gate_eval *e, enum gate_what what,
 enum gate_result gate_server_access(struct gate_eval *e,
     const struct gate_rule *rule, enum gate_what what, struct span name,
     bool is_address, bool *found);
+/* For checks_tls.c: a key as it stands. *found: the table had something, or
+ * could not say. */
+enum gate_result gate_key_access(struct gate_eval *e,
+    const struct gate_rule *rule, enum gate_what what, struct span key,
+    bool *found);
 enum gate_result gate_forbid_permit(struct gate_eval *e,
     const struct gate_rule *rule, enum gate_result r, const char *who);
 /* Is the recipient's domain ours? DUNNO means no; may park. */

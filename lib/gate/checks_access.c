@@ -262,3 +262,43 @@ check_recipient_access(struct gate_eval *e, const struct gate_rule *rule)
 		return GATE_DUNNO;
 	return by_mail(e, rule, e->facts->recipient, GATE_IS_RECIPIENT);
 }
+
+enum gate_result
+gate_key_access(struct gate_eval *e, const struct gate_rule *rule,
+    enum gate_what what, struct span key, bool *found)
+{
+	struct lookup l;
+	enum table_result r;
+	enum gate_result v;
+
+	begin(&l, e, rule, what);
+	r = access_key(&l.ask, key);
+	*found = r != TABLE_NOTFOUND;
+	v = verdict(e, &l, r);
+	end(&l);
+	return v;
+}
+
+/* The login name as it stands: no parts of it are looked up. */
+enum gate_result
+check_sasl_access(struct gate_eval *e, const struct gate_rule *rule)
+{
+	bool found;
+
+	if (!e->facts->authenticated || e->facts->user == NULL)
+		return GATE_DUNNO;
+	return gate_key_access(e, rule, GATE_IS_SASL,
+	    span_str(e->facts->user), &found);
+}
+
+enum gate_result
+check_etrn_access(struct gate_eval *e, const struct gate_rule *rule)
+{
+	struct lookup l;
+	enum gate_result v;
+
+	begin(&l, e, rule, GATE_IS_ETRN);
+	v = verdict(e, &l, access_domain(&l.ask, e->facts->etrn));
+	end(&l);
+	return v;
+}

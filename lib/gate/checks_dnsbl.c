@@ -204,6 +204,9 @@ class_of(enum gate_what what)
 		return "Sender address";
 	case GATE_IS_RECIPIENT:
 		return "Recipient address";
+	case GATE_IS_SASL:
+	case GATE_IS_CCERT:
+	case GATE_IS_ETRN:
 	case GATE_IS_STAGE:
 		break;
 	}

@@ -32,6 +32,16 @@ gate_subject_of(const struct gate_eval *e, enum gate_what what,
 		buf_fmt(out, "<%.*s>: Recipient address",
 		    SPAN_ARG(f->recipient));
 		break;
+	case GATE_IS_SASL:
+		buf_fmt(out, "<%s>: SASL login name", f->user);
+		break;
+	case GATE_IS_CCERT:
+		buf_fmt(out, "<%s>: Client certificate",
+		    f->ccert_fingerprint);
+		break;
+	case GATE_IS_ETRN:
+		buf_fmt(out, "<%.*s>: Etrn command", SPAN_ARG(f->etrn));
+		break;
 	case GATE_IS_STAGE:
 		gate_subject(e, out);
 		break;

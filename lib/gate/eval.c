@@ -98,6 +98,9 @@ gate_subject(const struct gate_eval *e, struct buf *out)
 	case GATE_DATA:
 		buf_str(out, "<DATA>: Data command");
 		break;
+	case GATE_ETRN:
+		gate_subject_of(e, GATE_IS_ETRN, out);
+		break;
 	case GATE_END_OF_DATA:
 		buf_str(out, "<END-OF-MESSAGE>: End-of-data");
 		break;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base/xmalloc.h"
+#include "gate/ccert_arg.h"
 #include "gate/checks.h"
 #include "gate/dnslist.h"
 
@@ -43,6 +44,7 @@ static const struct {
 	    "check_recipient_access"),
 	ROW(GATE_DATA, smtpd_data_restrictions, NULL),
 	ROW(GATE_END_OF_DATA, smtpd_end_of_data_restrictions, NULL),
+	ROW(GATE_ETRN, smtpd_etrn_restrictions, "check_etrn_access"),
 #undef ROW
 };
 
@@ -225,12 +227,18 @@ static bool
 arg_take(const struct gate *g, struct gate *open, struct span arg,
     struct gate_rule *rule, struct buf *why)
 {
+	struct ccert_arg ccert;
+
 	rule->arg = xmemdup0(arg.p, arg.n);
 	switch (rule->is->arg) {
 	case GATE_ARG_NONE:
 		break;
 	case GATE_ARG_TABLE:
 		rule->table = table_of(g, open, arg, why);
+		return rule->table != NULL;
+	case GATE_ARG_CCERT_TABLE:
+		rule->table = ccert_arg_parse(arg, &ccert, why) ?
+		    table_of(g, open, ccert.table, why) : NULL;
 		return rule->table != NULL;
 	case GATE_ARG_DNSLIST:
 		rule->dnslist = dnslist_parse(arg, why);
@@ -515,6 +523,24 @@ own_addresses(const struct gate *g, struct buf *complaints)
 	return n;
 }
 
+/* permit_tls_clientcerts finds them with gate_table. */
+static void
+open_clientcerts(struct gate *g, struct buf *complaints)
+{
+	struct span rest = span_str(g->conf->relay_clientcerts), word;
+	struct buf why;
+
+	buf_init(&why, 1024);
+	while (gate_word_next(&rest, &word)) {
+		buf_clear(&why);
+		if (table_of(g, g, word, &why) == NULL)
+			complain(complaints, conf_where(g->conf,
+			    "relay_clientcerts"), "relay_clientcerts: %s",
+			    buf_cstr(&why));
+	}
+	buf_fini(&why);
+}
+
 static void
 open_rbl_replies(struct gate *g, struct buf *complaints)
 {
@@ -565,6 +591,7 @@ gate_new(struct conf *conf, struct buf *complaints)
 		g->mx_backup = networks(g, "permit_mx_backup_networks",
 		    conf->permit_mx_backup_networks, complaints);
 	open_rbl_replies(g, complaints);
+	open_clientcerts(g, complaints);
 	if (buf_len(complaints) != before)
 		gate_unref(&g);
 	return g;

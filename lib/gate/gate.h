@@ -23,7 +23,7 @@
 
 enum gate_stage {
 	GATE_CLIENT, GATE_HELO, GATE_SENDER, GATE_RELAY, GATE_RECIPIENT,
-	GATE_DATA, GATE_END_OF_DATA, GATE_STAGES
+	GATE_DATA, GATE_END_OF_DATA, GATE_ETRN, GATE_STAGES
 };
 
 /* When lists are looked at; with smtpd_delay_reject those about client, HELO
@@ -46,6 +46,7 @@ enum gate_result {
 enum gate_arg {
 	GATE_ARG_NONE,
 	GATE_ARG_TABLE,		/* type:name, opened by gate_new */
+	GATE_ARG_CCERT_TABLE,	/* that, or as ccert_arg.h has it */
 	GATE_ARG_DNSLIST,	/* domain[=filter] */
 	GATE_ARG_SECONDS	/* 0 to GATE_SLEEP_MAX */
 };
@@ -143,6 +144,7 @@ struct gate_facts {
 	const char *helo;		/* "" before HELO */
 	struct span sender;		/* as given, without <> */
 	struct span recipient;		/* as given, without <> */
+	struct span etrn;		/* the domain of ETRN */
 	bool authenticated, tls, esmtp;
 	const char *user;		/* who, when authenticated */
 	uint64_t mailbox_id;		/* of that user */

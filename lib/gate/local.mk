@@ -5,6 +5,7 @@ lib_libgate_a_SOURCES = lib/gate/access.c lib/gate/access.h \
 	lib/gate/checks.c lib/gate/checks.h lib/gate/checks_access.c \
 	lib/gate/checks_dns.c lib/gate/checks_dnsbl.c \
 	lib/gate/checks_effect.c lib/gate/checks_form.c lib/gate/checks_owner.c \
+	lib/gate/ccert_arg.c lib/gate/ccert_arg.h lib/gate/checks_tls.c \
 	lib/gate/checks_server.c lib/gate/dnslist.c lib/gate/dnslist.h \
 	lib/gate/template.c lib/gate/template.h \
 	lib/gate/eval.c lib/gate/gate.c lib/gate/gate.h \
@@ -15,7 +16,8 @@ GATE_LIBS = lib/libgate.a $(TABLE_LIBS) $(MAIL_LIBS) $(NET_LIBS)
 EXTRA_DIST += lib/gate/README.md
 
 if HAVE_CMOCKA
-check_PROGRAMS += lib/gate/t_access lib/gate/t_dnschecks lib/gate/t_gate
+check_PROGRAMS += lib/gate/t_access lib/gate/t_dnschecks lib/gate/t_gate \
+	lib/gate/t_tls
 endif
 lib_gate_t_gate_SOURCES = lib/gate/t_gate.c
 lib_gate_t_gate_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CMOCKA_CFLAGS)
@@ -26,3 +28,6 @@ lib_gate_t_access_LDADD = $(lib_gate_t_gate_LDADD)
 lib_gate_t_dnschecks_SOURCES = lib/gate/t_dnschecks.c
 lib_gate_t_dnschecks_CFLAGS = $(lib_gate_t_gate_CFLAGS)
 lib_gate_t_dnschecks_LDADD = $(lib_gate_t_gate_LDADD)
+lib_gate_t_tls_SOURCES = lib/gate/t_tls.c
+lib_gate_t_tls_CFLAGS = $(lib_gate_t_gate_CFLAGS)
+lib_gate_t_tls_LDADD = $(lib_gate_t_gate_LDADD)

@@ -132,8 +132,9 @@ ccert_policy_unref(struct ccert_policy **pp)
 
 /* --- the handshake --- */
 
-/* Who need not be trusted is let in all the same: what SSL_get_verify_result
- * then says is a fact for the restrictions. */
+/* The handshake goes on in any case. What SSL_get_verify_result then says is
+ * a fact for the restrictions; and who must be trusted and is not can be told
+ * why. */
 static int
 anyone_cb(int ok, X509_STORE_CTX *ctx)
 {
@@ -142,14 +143,19 @@ anyone_cb(int ok, X509_STORE_CTX *ctx)
 	return 1;
 }
 
+bool
+ccert_suffices(const struct ccert_policy *p, const struct ccert *c)
+{
+	return p == NULL || !p->required || (c != NULL && c->trusted);
+}
+
 void
 ccert_ask(const struct ccert_policy *p, struct ssl_st *ssl)
 {
 	static const unsigned char context[] = "postern ccert";
 
-	SSL_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_CLIENT_ONCE |
-	    (p->required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
-	    p->required ? NULL : anyone_cb);
+	SSL_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_CLIENT_ONCE,
+	    anyone_cb);
 	/* OpenSSL counts the issuers between the root and the client. */
 	SSL_set_verify_depth(ssl, p->depth - 1);
 	(void)SSL_set1_verify_cert_store(ssl, p->store);

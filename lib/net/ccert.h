@@ -34,6 +34,9 @@ struct ccert {
 	bool trusted;			/* its chain was verified */
 };
 void ccert_free(struct ccert **c);
+/* Is it (NULL: none was shown) what the policy (NULL: nothing is asked) wants?
+ * The handshake lets everyone in: the owner has to ask. */
+bool ccert_suffices(const struct ccert_policy *p, const struct ccert *c);
 
 /* --- for tls.c --- */
 

@@ -9,7 +9,6 @@ import pytest
 
 from tests.harness import paths
 from tests.harness.pki import Authority, fingerprint, pubkey_fingerprint
-from tests.harness.wire import Closed
 
 
 @pytest.fixture(scope="module")
@@ -113,24 +112,38 @@ def test_tls_1_2_clients_are_asked_too(asking, friend):
                         "TLSv1.2", mark)
 
 
-def refused(server, certificate=None, context=None):
-    """No session comes about where a certificate is required."""
-    try:
-        with server.smtp("submissions", helo=None,
-                         certificate=certificate) as wire:
-            wire.reply()
-    except (Closed, OSError):
-        return True
-    return False
+def refused(server, why, certificate=None):
+    """What a client hears where a certificate is required."""
+    with server.smtp("submissions", helo=None,
+                     certificate=certificate) as wire:
+        assert str(wire.reply()) == f"421 4.7.1 mx.test.example Error: {why}"
+        assert wire.at_end()
 
 
 def test_a_required_certificate_must_be_there_and_trusted(asking, pki, friend,
                                                           stranger):
     with asking.smtp("submissions", certificate=friend) as wire:
         wire.expect("NOOP", 250)
-    assert refused(asking)
-    assert refused(asking, stranger)
-    assert refused(asking, pki.issue("late.example", days=-1))
+    mark = asking.log_mark()
+    refused(asking, "No client certificate presented")
+    refused(asking, "Client certificate not trusted", stranger)
+    refused(asking, "Client certificate not trusted",
+            pki.issue("late.example", days=-1))
+    asking.wait_for_log(r"NOQUEUE: abort: TLS from \S+: No client "
+                        "certificate presented", mark)
+
+
+def test_starttls_with_a_required_certificate(asking, friend, stranger):
+    asking.set("smtpd_tls_req_ccert", "yes", "service mx")
+    asking.set("smtpd_tls_security_level", "encrypt", "service mx")
+    asking.restart()
+    with asking.smtp() as wire:
+        wire.starttls(certificate=friend)
+        wire.expect("EHLO client.example", 250)
+    with asking.smtp() as wire:
+        wire.starttls(certificate=stranger)
+        wire.expect("EHLO client.example", 421)
+        assert wire.at_end()
 
 
 def test_a_ticket_of_another_listener_is_no_certificate(asking):
@@ -148,11 +161,63 @@ def test_a_ticket_of_another_listener_is_no_certificate(asking):
         wire.expect("EHLO client.example", 250)
         ticket = wire.sock.session
     assert ticket.has_ticket
-    with pytest.raises((Closed, OSError)):
-        sock = socket.create_connection(asking.address("submissions"), 30)
-        sock = context.wrap_socket(sock, session=ticket)
-        assert sock.recv(100) != b""
-        raise AssertionError("a session was resumed")
+    sock = socket.create_connection(asking.address("submissions"), 30)
+    with context.wrap_socket(sock, session=ticket) as sock:
+        assert not sock.session_reused
+        assert sock.recv(100).startswith(b"421 4.7.1 ")
+
+
+OUT = "someone@outside.example"
+
+
+def may_relay(server, certificate):
+    with server.smtp() as wire:
+        wire.starttls(certificate=certificate)
+        wire.expect("EHLO client.example", 250)
+        wire.expect("MAIL FROM:<anna@sender.example>", 250)
+        return wire.cmd(f"RCPT TO:<{OUT}>").code == 250
+
+
+@pytest.mark.parametrize("digest,of", [("sha256", fingerprint),
+                                       ("sha256", pubkey_fingerprint),
+                                       ("sha1", fingerprint)])
+def test_listed_certificates_may_relay(asking, friend, stranger, digest, of):
+    """Listed by fingerprint: no issuer is needed for that."""
+    asking.set("smtpd_tls_fingerprint_digest", digest, "service mx")
+    asking.set("relay_clientcerts",
+               f"inline:{{ {of(stranger, digest)} = stranger }}")
+    asking.set("smtpd_relay_restrictions",
+               "permit_tls_clientcerts, reject_unauth_destination",
+               "service mx")
+    asking.restart()
+    assert may_relay(asking, stranger)
+    assert not may_relay(asking, friend)
+    assert not may_relay(asking, None)
+
+
+def test_all_certificates_of_our_issuers_may_relay(asking, friend, stranger):
+    asking.set("smtpd_relay_restrictions",
+               "permit_tls_all_clientcerts, reject_unauth_destination",
+               "service mx")
+    asking.restart()
+    assert may_relay(asking, friend)
+    assert not may_relay(asking, stranger)
+    assert not may_relay(asking, None)
+
+
+def test_check_ccert_access_over_the_wire(asking, friend, stranger):
+    asking.set("smtpd_client_restrictions", "check_ccert_access { inline:"
+               "{ {stranger.example = 554 5.7.9 not you} }, "
+               "{ search_order = subject_cn } }", "service mx")
+    asking.restart()
+    with asking.smtp() as wire:
+        wire.starttls(certificate=stranger)
+        wire.expect("EHLO client.example", 250)
+        wire.expect("MAIL FROM:<anna@sender.example>", 250)
+        assert str(wire.cmd("RCPT TO:<kim@a.example>")) == \
+            f"554 5.7.9 <{fingerprint(stranger)}>: Client certificate " \
+            "rejected: not you"
+    send_with(asking, friend)
 
 
 def test_a_ca_file_that_cannot_be_read_is_named(fresh_postern):
