@@ -83,16 +83,21 @@ const char *db_why(const struct db *db);
 
 /* --- queries --- */
 
-enum db_type { DB_P_NULL, DB_P_TEXT, DB_P_I64, DB_P_BOOL, DB_P_BYTEA };
+enum db_type {
+	DB_P_NULL, DB_P_TEXT, DB_P_I64, DB_P_BOOL, DB_P_BYTEA,
+	DB_P_QUOTED		/* as 'text' in the SQL: the server says of
+				 * which type it is. Holds no NUL. */
+};
 struct db_param {
 	enum db_type type;
-	struct span text;		/* TEXT, BYTEA; copied by db_ask */
+	struct span text;		/* TEXT, BYTEA, QUOTED; copied */
 	int64_t i64;			/* I64, BOOL */
 };
 #define DB_TEXT(s)	((struct db_param){ .type = DB_P_TEXT, .text = (s) })
 #define DB_I64(v)	((struct db_param){ .type = DB_P_I64, .i64 = (v) })
 #define DB_BOOL(v)	((struct db_param){ .type = DB_P_BOOL, .i64 = (v) })
 #define DB_BYTEA(s)	((struct db_param){ .type = DB_P_BYTEA, .text = (s) })
+#define DB_QUOTED(s)	((struct db_param){ .type = DB_P_QUOTED, .text = (s) })
 #define DB_NULL		((struct db_param){ .type = DB_P_NULL })
 
 enum {
@@ -109,8 +114,8 @@ enum {
 typedef void db_result_cb(const struct db_result *res, void *arg);
 
 /*
- * Asks. `sql` must live as long as the program (a literal) and hold $1..$n.
- * The handle is valid until the callback has run. A full queue or a lost
+ * Asks. `sql` holds $1..$n and must stay until the callback has run or the
+ * query was cancelled: a literal, but for pgsql: tables (pgsql.h). The handle is valid until the callback has run. A full queue or a lost
  * connection are answers too: ERR_TEMP from db_err().
  */
 struct db_query *db_ask(struct db *db, const char *sql,
@@ -125,6 +130,7 @@ bool db_ok(const struct db_result *r);
 const struct err *db_err(const struct db_result *r);
 const char *db_sqlstate(const struct db_result *r);	/* "" if not from it */
 size_t db_rows(const struct db_result *r);
+int db_columns(const struct db_result *r);
 /* Text of a field; SPAN_NONE for NULL. Columns are counted from 0. */
 struct span db_get(const struct db_result *r, size_t row, int col);
 bool db_is_null(const struct db_result *r, size_t row, int col);

@@ -89,6 +89,8 @@ param_size(const struct db_param *p)
 	case DB_P_TEXT:
 	case DB_P_BYTEA:
 		return p->text.n;
+	case DB_P_QUOTED:
+		return p->text.n + 1;	/* text format ends with NUL */
 	case DB_P_NULL:
 		break;
 	}
@@ -108,6 +110,8 @@ param_write(char *out, const struct db_param *p)
 		out[0] = p->i64 != 0;
 	else if (p->text.n > 0)
 		memcpy(out, p->text.p, p->text.n);
+	if (p->type == DB_P_QUOTED)
+		out[p->text.n] = '\0';
 }
 
 struct db_args *
@@ -116,7 +120,7 @@ db_args_new(const struct db_param *p, size_t n)
 	static const Oid oids[] = {
 		[DB_P_NULL] = 0, [DB_P_TEXT] = OID_TEXT,
 		[DB_P_I64] = OID_INT8, [DB_P_BOOL] = OID_BOOL,
-		[DB_P_BYTEA] = OID_BYTEA
+		[DB_P_BYTEA] = OID_BYTEA, [DB_P_QUOTED] = 0
 	};
 	struct db_args *a;
 	size_t i, total = 0;
@@ -134,7 +138,7 @@ db_args_new(const struct db_param *p, size_t n)
 		a->type[i] = oids[p[i].type];
 		a->value[i] = p[i].type == DB_P_NULL ? NULL : at;
 		a->length[i] = (int)param_size(&p[i]);
-		a->format[i] = 1;
+		a->format[i] = p[i].type != DB_P_QUOTED;
 		if (p[i].type != DB_P_NULL)
 			param_write(at, &p[i]);
 		at += a->length[i];
@@ -164,6 +168,12 @@ size_t
 db_rows(const struct db_result *r)
 {
 	return r->pg == NULL ? 0 : (size_t)PQntuples(r->pg);
+}
+
+int
+db_columns(const struct db_result *r)
+{
+	return r->pg == NULL ? 0 : PQnfields(r->pg);
 }
 
 bool
