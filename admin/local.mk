@@ -12,7 +12,7 @@ admin_posternd_SOURCES = admin/posternd.c \
 	admin/supervisor_stop.c
 admin_posternd_CPPFLAGS = $(AM_CPPFLAGS) -DPS_SOURCE_SQL='"$(abs_top_srcdir)/sql"'
 admin_posternd_CFLAGS = $(AM_CFLAGS) $(NET_CFLAGS) $(PQ_CFLAGS)
-admin_posternd_LDADD = $(SPOOL_LIBS) $(DB_LIBS) lib/libgate.a \
+admin_posternd_LDADD = $(SPOOL_LIBS) $(DB_LIBS) lib/libgate.a lib/libpolicy.a \
 	$(TABLE_LIBS) $(MAIL_LIBS) $(NET_LIBS)
 
 bin_PROGRAMS += admin/postern
@@ -31,7 +31,7 @@ admin_postern_SOURCES = admin/postern.c \
 	admin/selfsigned.c admin/selfsigned.h admin/sql.c admin/sql.h
 admin_postern_CPPFLAGS = $(admin_posternd_CPPFLAGS)
 admin_postern_CFLAGS = $(AM_CFLAGS) $(NET_CFLAGS) $(PQ_CFLAGS)
-admin_postern_LDADD = $(DB_LIBS) lib/libscheme.a lib/libgate.a \
+admin_postern_LDADD = $(DB_LIBS) lib/libscheme.a lib/libgate.a lib/libpolicy.a \
 	$(TABLE_LIBS) $(MAIL_LIBS) $(NET_LIBS) $(CRYPT_LIBS)
 EXTRA_DIST += admin/README.md admin/quickstart admin/quickstart_mail.py
 

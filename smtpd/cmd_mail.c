@@ -2,6 +2,7 @@
  * MAIL and RCPT: their syntax and parameters. What a recipient leads to is
  * rcpt.c's.
  */
+#include "base/clock.h"
 #include "base/log.h"
 #include "mail/address.h"
 #include "smtpd/command.h"
@@ -128,10 +129,17 @@ mail_envid(struct session *s, struct span value)
 	return rc == 0 ? NULL : "501 5.5.4 Error: Bad ENVID parameter syntax";
 }
 
-/* RFC 4954 5: who submitted it elsewhere. Nobody we have to believe. */
+/* RFC 4954 5: who submitted it elsewhere. We believe nobody; policy services
+ * are told what a client that has logged in says. */
 static const char *
 mail_auth(struct session *s, struct span value)
 {
+	struct buf plain;
+
+	buf_init(&plain, ADDRESS_MAX);
+	if (session_authenticated(s) && xtext_decode(value, &plain) == 0)
+		s->txn->auth = txn_keep(s->txn, buf_span(&plain));
+	buf_fini(&plain);
 	return NULL;
 }
 
@@ -162,6 +170,8 @@ mail_judged(struct session *s, enum gate_result r)
 		return STEP_NEXT;
 	}
 	judge_end(s);
+	s->txn->begun_us = clock_wall_us();
+	s->txn->number = s->srv->n_mails++;
 	session_reply(s, "250 2.1.0 Ok");
 	return STEP_NEXT;
 }

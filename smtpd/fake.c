@@ -165,6 +165,53 @@ client_name_cancel(struct client_name_ask **a)
 	*a = NULL;
 }
 
+/* --- policy/policy.h --- */
+
+struct policy_ask {
+	struct defer defer;
+	struct policy_spec *spec;
+	policy_cb *cb;
+	void *arg;
+};
+
+static void
+policy_answer_cb(void *arg)
+{
+	struct policy_ask *a = arg;
+	struct policy_answer answer = { .action = a->spec->policy_context };
+
+	a->cb(&answer, a->arg);
+	policy_cancel(&a);
+}
+
+struct policy_ask *
+policy_ask(struct policy *p, struct policy_spec *spec, struct span request,
+    policy_cb *cb, void *arg)
+{
+	struct policy_ask *a = xcalloc(1, sizeof(*a));
+
+	a->spec = policy_spec_ref(spec);
+	a->cb = cb;
+	a->arg = arg;
+	defer_init(&a->defer, fake->loop, policy_answer_cb, a);
+	defer_call(&a->defer);
+	fake->policy_asks++;
+	return a;
+}
+
+void
+policy_cancel(struct policy_ask **ap)
+{
+	struct policy_ask *a = *ap;
+
+	*ap = NULL;
+	if (a == NULL)
+		return;
+	defer_cancel(&a->defer);
+	policy_spec_unref(&a->spec);
+	free(a);
+}
+
 /* --- db/directory.h --- */
 
 static const struct {
@@ -479,6 +526,7 @@ fake_init(struct fake *f, const char *text)
 	buf_fini(&complaints);
 	server_init(&f->srv, f->loop);
 	f->srv.pool = work_pool_new(f->loop, 1);
+	f->srv.world.policy = (struct policy *)f;	/* never looked into */
 	if (queueid_gen_init(&f->srv.ids, 1, 1) != 0)
 		log_fatal("queueid_gen_init");
 }

@@ -15,6 +15,7 @@
  *	x@temp.example		no answer (451)
  *	x@relay.example		relay domain
  *	else @a.example unknown, all other domains not ours
+ * A policy service answers, a turn later, what its policy_context says.
  */
 #ifndef SMTPD_FAKE_H
 #define SMTPD_FAKE_H
@@ -44,6 +45,7 @@ struct fake {
 	struct fake_message message[FAKE_MESSAGES_MAX];
 	unsigned n_messages;
 	struct buf sent;	/* what the session has said so far */
+	unsigned policy_asks;
 	bool closed;
 };
 

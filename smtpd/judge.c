@@ -158,6 +158,7 @@ tls_facts(const struct session *s, struct gate_facts *f)
 	f->tls_protocol = tls.protocol;
 	f->tls_cipher = tls.cipher;
 	f->tls_bits = tls.bits;
+	f->tls_sni = tls.sni;
 	if (s->ccert == NULL)
 		return;
 	f->ccert_subject = s->ccert->subject;
@@ -165,6 +166,23 @@ tls_facts(const struct session *s, struct gate_facts *f)
 	f->ccert_fingerprint = s->ccert->fingerprint;
 	f->ccert_pubkey_fingerprint = s->ccert->pubkey_fingerprint;
 	f->ccert_trusted = s->ccert->trusted;
+}
+
+static void
+txn_facts(const struct txn *t, struct gate_facts *f)
+{
+	f->sender = txn_sender(t);
+	if (f->sender.n == 0)		/* null, but there is one */
+		f->sender = span_of("", 0);
+	f->discard = t->act.discard;
+	f->n_recipients = t->n_accepted;
+	if (t->n_accepted == 1)
+		f->sole_recipient = txn_span(t, t->last_rcpt);
+	f->message_us = t->begun_us;
+	f->message_no = t->number;
+	f->queue_id = t->queue_id;
+	f->size = t->size > 0 ? t->size : t->declared_size;
+	f->sasl_sender = txn_span(t, t->auth);
 }
 
 enum step
@@ -181,6 +199,7 @@ judge_begin(struct session *s, enum gate_moment m, struct span recipient,
 	j->only_rcpt = false;
 	j->done = done;
 	j->facts = (struct gate_facts){
+		.where = s->where, .queue_id = "",
 		.client_name = s->name, .client_ip = s->ip,
 		.client = s->addr, .client_port = s->port,
 		.server_ip = s->own.ip, .server_port = s->own.port,
@@ -191,16 +210,12 @@ judge_begin(struct session *s, enum gate_moment m, struct span recipient,
 		.reverse_state = s->reverse_state,
 		.authenticated = session_authenticated(s), .tls = s->tls,
 		.user = s->sasl_user, .mailbox_id = s->mailbox_id,
+		.sasl_method = s->sasl_method,
 		.esmtp = s->esmtp, .early_input = s->talked_ahead,
-		.n_recipients = s->txn == NULL ? 0 : s->txn->n_accepted,
 	};
 	tls_facts(s, &j->facts);
-	if (s->txn != NULL) {
-		j->facts.discard = s->txn->act.discard;
-		j->facts.sender = txn_sender(s->txn);
-		if (j->facts.sender.n == 0)	/* null, but there is one */
-			j->facts.sender = span_of("", 0);
-	}
+	if (s->txn != NULL)
+		txn_facts(s->txn, &j->facts);
 	j->ask.world = &s->srv->world;
 	j->ask.facts = &j->facts;
 	j->ask.come = come;

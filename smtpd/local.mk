@@ -21,7 +21,7 @@ check_LIBRARIES += smtpd/libfake.a
 smtpd_libfake_a_SOURCES = smtpd/fake.c smtpd/fake.h
 smtpd_libfake_a_CFLAGS = $(SMTPD_CFLAGS)
 SMTPD_FAKE_LIBS = smtpd/libsmtpd.a smtpd/libfake.a smtpd/libsmtpd.a \
-	$(SPOOL_LIBS) lib/libgate.a $(TABLE_LIBS) $(MAIL_LIBS) $(NET_LIBS) $(BASE_LIBS)
+	$(SPOOL_LIBS) lib/libgate.a lib/libpolicy.a $(TABLE_LIBS) $(MAIL_LIBS) $(NET_LIBS) $(BASE_LIBS)
 
 if HAVE_CMOCKA
 check_PROGRAMS += smtpd/t_session smtpd/t_peers smtpd/t_xattr smtpd/t_actions
@@ -42,6 +42,6 @@ smtpd_t_peers_LDADD = $(smtpd_t_session_LDADD)
 pkglibexec_PROGRAMS += smtpd/smtpd
 smtpd_smtpd_SOURCES = smtpd/main.c
 smtpd_smtpd_CFLAGS = $(SMTPD_CFLAGS)
-smtpd_smtpd_LDADD = smtpd/libsmtpd.a $(SPOOL_LIBS) lib/libgate.a $(DB_LIBS) \
+smtpd_smtpd_LDADD = smtpd/libsmtpd.a $(SPOOL_LIBS) lib/libgate.a lib/libpolicy.a $(DB_LIBS) \
 	$(TABLE_LIBS) $(MAIL_LIBS) $(NET_LIBS) $(BASE_LIBS)
 dist_man_MANS += doc/smtpd.8

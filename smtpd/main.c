@@ -18,6 +18,7 @@
 
 #define PROGRAM_MAGIC		0x736d7470u
 #define SPILL_THREADS		2
+#define NAME_THREADS		2
 #define ACCEPTS_PER_TURN	16
 #define ACCEPT_REST_MS		100	/* when out of descriptors */
 #define END_WAIT_MS		20
@@ -265,6 +266,8 @@ program_init(const struct service_env *env, struct err *err)
 	srv->certs = certs_new(env->conf);
 	certs_alpn(srv->certs, "smtp");
 	srv->pool = work_pool_new(env->loop, SPILL_THREADS);
+	srv->names = work_pool_new(env->loop, NAME_THREADS);
+	srv->world.policy = policy_new(env->loop, srv->names);
 	srv->journal = peers_journal_new(srv);
 	srv->dns = dns_new(env->loop, env->conf, err);
 	if (srv->dns == NULL) {
@@ -338,6 +341,8 @@ program_status(void *arg, struct buf *json)
 		buf_str(json, ", ");
 		directory_status(srv->world.dir, json);
 	}
+	buf_str(json, ", ");
+	policy_status(srv->world.policy, json);
 	if (srv->world.dns != NULL) {
 		buf_str(json, ", ");
 		dnscache_status(srv->world.dns, json);

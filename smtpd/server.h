@@ -28,6 +28,7 @@ struct server {
 	struct gate_world world;	/* what the chain asks through */
 	struct certs *certs;
 	struct work_pool *pool;
+	struct work_pool *names;	/* host names of services: may wait */
 	struct journal_writer *journal;
 	struct queueid_gen ids;
 	struct ipc *qmgr, *authd;	/* NULL while away */
@@ -40,6 +41,7 @@ struct server {
 	TAILQ_HEAD(upstream_list, upstream) upstreams;	/* upstream.h */
 	size_t n_sessions, n_upstreams, n_committing;
 	size_t n_txns;			/* begun by MAIL, not over yet */
+	uint32_t n_mails;		/* MAIL commands accepted so far */
 	struct map *clients;		/* sessions per address */
 	struct map *quota_waits;	/* id -> session */
 	struct map *auth_waits;		/* id -> session */

@@ -43,6 +43,8 @@ txn_new(struct session *s)
 	t->flags = 0;
 	t->ret = ENVELOPE_RET_NONE;
 	t->declared_size = t->size = 0;
+	t->begun_us = 0;
+	t->auth = (struct piece){ 0, 0 };
 	t->arrival_us = clock_wall_us();
 	t->sender = t->envid = (struct piece){ 0, 0 };
 	t->n_rcpt = t->n_accepted = 0;

@@ -44,9 +44,14 @@ struct txn {
 	unsigned flags;				/* enum envelope_flags */
 	enum envelope_ret ret;
 	uint64_t declared_size;
+	/* When MAIL was accepted, and of how many in this process it is; the
+	 * two name the message before it has a queue id. 0: not yet. */
+	int64_t begun_us;
+	uint32_t number;
 	int64_t arrival_us;
 	struct buf text;
 	struct piece sender, envid;
+	struct piece auth;	/* MAIL's AUTH=, of who is logged in */
 	struct rcpt *rcpt;
 	uint32_t n_rcpt, rcpt_size;
 	struct map *seen;	/* destinations, once there are many */

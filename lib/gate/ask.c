@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/xmalloc.h"
+#include "gate/policy_facts.h"
 
 /* Look-ups of one evaluation: a chain of ten rules needs some twenty, one
  * with hostile MX and NS records behind it must not need thousands. */
@@ -15,6 +16,15 @@ struct gate_ask_dns {
 	struct dns_kept *kept;
 	enum dns_type type;
 	char name[];
+};
+
+/* One service is asked once, however many rules name it. */
+struct gate_ask_policy {
+	SLIST_ENTRY(gate_ask_policy) link;
+	struct gate_ask *ask;
+	const struct policy_spec *spec;
+	struct policy_ask *query;
+	char *action;			/* NULL: it has not come */
 };
 
 /* --- the directory --- */
@@ -213,6 +223,45 @@ nap(uint32_t seconds, void *arg)
 	return false;
 }
 
+/* --- policy services --- */
+
+static void
+policy_came(const struct policy_answer *answer, void *arg)
+{
+	struct gate_ask_policy *p = arg;
+
+	p->query = NULL;
+	p->action = xstrdup(answer->action);
+	defer_call(&p->ask->again);
+}
+
+static const char *
+policy(struct policy_spec *spec, void *arg)
+{
+	struct gate_ask *a = arg;
+	struct gate_ask_policy *p;
+	struct buf request;
+
+	SLIST_FOREACH(p, &a->policies, link)
+		if (p->spec == spec)
+			return p->action;
+	if (a->world->policy == NULL)
+		return "DUNNO";
+	p = xcalloc(1, sizeof(*p));
+	p->ask = a;
+	p->spec = spec;
+	SLIST_INSERT_HEAD(&a->policies, p, link);
+	buf_init(&request, POLICY_REQUEST_MAX);
+	policy_facts_write(a->facts, spec, &request);
+	if (buf_failed(&request))
+		p->action = xstrdup(spec->default_action);
+	else
+		p->query = policy_ask(a->world->policy, spec,
+		    buf_span(&request), policy_came, p);
+	buf_fini(&request);
+	return p->action;
+}
+
 /* --- life --- */
 
 static void
@@ -234,7 +283,7 @@ effect(enum gate_do what, struct span text, const char *line, void *arg)
 }
 
 const struct gate_ops gate_ask_ops = { .need = need, .note = note,
-	.effect = effect, .dns = dns, .sleep = nap };
+	.effect = effect, .dns = dns, .sleep = nap, .policy = policy };
 
 static void
 again_cb(void *arg)
@@ -255,6 +304,7 @@ gate_ask_begin(struct gate_ask *a, struct span normal)
 	}
 	SLIST_INIT(&a->dns);
 	a->n_dns = 0;
+	SLIST_INIT(&a->policies);
 	defer_init(&a->again, a->world->loop, again_cb, a);
 	timer_init(&a->nap, a->world->loop, nap_cb, a);
 	a->napping = NAP_NONE;
@@ -267,6 +317,7 @@ gate_ask_begin(struct gate_ask *a, struct span normal)
 void
 gate_ask_end(struct gate_ask *a)
 {
+	struct gate_ask_policy *p;
 	struct gate_ask_dns *d;
 	size_t i;
 
@@ -281,5 +332,11 @@ gate_ask_end(struct gate_ask *a)
 		free(d);
 	}
 	timer_clear(&a->nap);
+	while ((p = SLIST_FIRST(&a->policies)) != NULL) {
+		SLIST_REMOVE_HEAD(&a->policies, link);
+		policy_cancel(&p->query);
+		free(p->action);
+		free(p);
+	}
 	defer_cancel(&a->again);
 }

@@ -12,15 +12,20 @@
 #include "gate/gate.h"
 #include "mail/address.h"
 #include "net/dnscache.h"
+#include "policy/policy.h"
 
 /* What a process asks through. All lent. */
 struct gate_world {
 	struct loop *loop;
 	struct directory *dir;
 	struct dnscache *dns;		/* NULL: DNS facts fail for now */
+	/* NULL: policy services are not asked, as if all said DUNNO (for
+	 * `postern explain`, as asking has effects). */
+	struct policy *policy;
 };
 
 struct gate_ask_dns;
+struct gate_ask_policy;
 
 struct gate_ask {
 	const struct gate_world *world;
@@ -41,6 +46,7 @@ struct gate_ask {
 	unsigned n_dns;
 	struct timer nap;
 	enum { NAP_NONE, NAP_ON, NAP_OVER } napping;
+	SLIST_HEAD(, gate_ask_policy) policies;
 	struct defer again;
 	size_t normal_n;
 	char normal[ADDRESS_MAX + 1];	/* the recipient's normal form */

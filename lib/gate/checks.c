@@ -374,6 +374,11 @@ static const struct gate_restriction table[] = {
 	SERVER_ROWS(sender, ANY, "the sender's domain")
 	SERVER_ROWS(recipient, AT_RCPT, "the recipient's domain")
 #undef SERVER_ROWS
+	{ "check_policy_service", ANY, GATE_ARG_POLICY, GATE_IN_ORDER,
+	  check_policy_service,
+	  "Asks a policy service, inet:HOST:PORT or unix:/PATH, and does what "
+	  "it says: an access(5) value. Settings of one service: "
+	  "{ inet:HOST:PORT, timeout=10s, default_action=DUNNO }." },
 	{ "reject_unlisted_sender", ANY, GATE_ARG_NONE, 0,
 	  reject_unlisted_sender,
 	  "Refuses senders in domains of the database that it does not know "

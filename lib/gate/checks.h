@@ -46,6 +46,7 @@ gate_check_fn check_client_a_access, check_client_mx_access,
     check_sender_mx_access, check_sender_ns_access,
     check_recipient_a_access, check_recipient_mx_access,
     check_recipient_ns_access;
+gate_check_fn check_policy_service;
 gate_check_fn reject_unlisted_sender, reject_sender_login_mismatch,
     reject_authenticated_sender_login_mismatch,
     reject_unauthenticated_sender_login_mismatch,
@@ -87,6 +88,10 @@ enum gate_result gate_key_access(struct gate_eval *e,
     bool *found);
 enum gate_result gate_forbid_permit(struct gate_eval *e,
     const struct gate_rule *rule, enum gate_result r, const char *who);
+/* Carries an access(5) value out. `who` said so (a table, a service) about
+ * `key`. */
+enum gate_result gate_access_act(struct gate_eval *e, struct span value,
+    enum gate_what what, const char *who, struct span key);
 /* Is the recipient's domain ours? DUNNO means no; may park. */
 enum gate_result gate_our_domain(struct gate_eval *e);
 /* The sender's or recipient's domain as the DNS knows it (A-labels); empty

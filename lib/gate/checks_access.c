@@ -17,7 +17,7 @@ struct lookup {
 };
 
 static enum gate_result
-refusal(struct gate_eval *e, const struct lookup *l, const struct access *a,
+refusal(struct gate_eval *e, enum gate_what what, const struct access *a,
     enum gate_result how)
 {
 	const struct conf *conf = gate_conf(e->gate);
@@ -34,7 +34,7 @@ refusal(struct gate_eval *e, const struct lookup *l, const struct access *a,
 		buf_str(&why, usual);
 	else
 		buf_span_add(&why, span_sub(a->text, 0, GATE_REPLY_MAX / 2));
-	(void)gate_refuse(e, l->what, code, a->dsn[0] == '\0' ? "5.7.1" :
+	(void)gate_refuse(e, what, code, a->dsn[0] == '\0' ? "5.7.1" :
 	    a->dsn, buf_cstr(&why));
 	buf_fini(&why);
 	return how == GATE_REJECT && code < 500 ? GATE_DEFER : how;
@@ -52,25 +52,26 @@ noted(struct gate_eval *e, const char *as, const struct access *a)
 	return GATE_DUNNO;
 }
 
-static enum gate_result
-act(struct gate_eval *e, struct lookup *l)
+enum gate_result
+gate_access_act(struct gate_eval *e, struct span value, enum gate_what what,
+    const char *who, struct span key)
 {
 	struct access a;
 
-	access_parse(buf_span(&l->value), &a);
+	access_parse(value, &a);
 	switch (a.what) {
 	case ACCESS_OK:
 		return GATE_PERMIT;
 	case ACCESS_DUNNO:
 		return GATE_DUNNO;
 	case ACCESS_REJECT:
-		return refusal(e, l, &a, GATE_REJECT);
+		return refusal(e, what, &a, GATE_REJECT);
 	case ACCESS_DEFER:
-		return refusal(e, l, &a, GATE_DEFER);
+		return refusal(e, what, &a, GATE_DEFER);
 	case ACCESS_DEFER_IF_PERMIT:
-		return refusal(e, l, &a, GATE_DEFER_IF_PERMIT);
+		return refusal(e, what, &a, GATE_DEFER_IF_PERMIT);
 	case ACCESS_DEFER_IF_REJECT:
-		return refusal(e, l, &a, GATE_DEFER_IF_REJECT);
+		return refusal(e, what, &a, GATE_DEFER_IF_REJECT);
 	case ACCESS_WARN:
 		return noted(e, "warn", &a);
 	case ACCESS_INFO:
@@ -81,8 +82,7 @@ act(struct gate_eval *e, struct lookup *l)
 	case ACCESS_REDIRECT:
 	case ACCESS_BCC:
 	case ACCESS_FILTER:
-		return gate_access_effect(e, &a, l->what,
-		    table_name(l->ask.table), buf_span(&l->key));
+		return gate_access_effect(e, &a, what, who, key);
 	case ACCESS_LIST:
 		break;
 	}
@@ -94,7 +94,8 @@ verdict(struct gate_eval *e, struct lookup *l, enum table_result r)
 {
 	switch (r) {
 	case TABLE_FOUND:
-		return act(e, l);
+		return gate_access_act(e, buf_span(&l->value), l->what,
+		    table_name(l->ask.table), buf_span(&l->key));
 	case TABLE_NOTFOUND:
 		return GATE_DUNNO;
 	case TABLE_PARKED:

@@ -15,6 +15,7 @@
 #include "gate/ccert_arg.h"
 #include "gate/checks.h"
 #include "gate/dnslist.h"
+#include "policy/spec.h"
 
 struct gate {
 	unsigned refs;
@@ -22,6 +23,8 @@ struct gate {
 	struct netlist *mynetworks, *own, *mx_backup;
 	struct table **tables;
 	size_t n_tables;
+	struct policy_spec **policies;
+	size_t n_policies;
 	struct gate_list list[GATE_STAGES];
 	struct gate_list **classes;
 	size_t n_classes;
@@ -110,24 +113,7 @@ gate_has_input(const struct gate_eval *e, const struct gate_rule *rule)
 bool
 gate_word_next(struct span *rest, struct span *word)
 {
-	size_t i = 0, from;
-	int braces = 0;
-	char c;
-
-	while (i < rest->n && (ascii_isspace((unsigned char)rest->p[i]) ||
-	    rest->p[i] == ','))
-		i++;
-	for (from = i; i < rest->n; i++) {
-		c = rest->p[i];
-		if (braces == 0 && (ascii_isspace((unsigned char)c) ||
-		    c == ','))
-			break;
-		braces += c == '{';
-		braces -= c == '}' && braces > 0;
-	}
-	*word = span_sub(*rest, from, i - from);
-	*rest = span_sub(*rest, i, rest->n);
-	return word->n > 0;
+	return conf_braced_next(rest, word);
 }
 
 struct table *
@@ -186,6 +172,35 @@ table_of(const struct gate *g, struct gate *open, struct span spec,
 	    sizeof(struct table *));
 	open->tables[open->n_tables++] = t;
 	return t;
+}
+
+/* The same for a policy service. */
+static struct policy_spec *
+policy_of(const struct gate *g, struct gate *open, struct span word,
+    struct buf *why)
+{
+	struct policy_spec *p;
+	struct err err;
+	size_t i;
+
+	for (i = 0; i < g->n_policies; i++)
+		if (span_eq(word, span_str(g->policies[i]->word)))
+			return g->policies[i];
+	if (open == NULL) {
+		buf_fmt(why, "no list of the configuration names the policy "
+		    "service \"%.*s\"", SPAN_ARG(word));
+		return NULL;
+	}
+	err_clear(&err);
+	p = policy_spec_new(word, g->conf, &err);
+	if (p == NULL) {
+		buf_fmt(why, "check_policy_service: %s", err.why);
+		return NULL;
+	}
+	open->policies = xreallocarray(open->policies, open->n_policies + 1,
+	    sizeof(struct policy_spec *));
+	open->policies[open->n_policies++] = p;
+	return p;
 }
 
 void
@@ -249,6 +264,9 @@ arg_take(const struct gate *g, struct gate *open, struct span arg,
 		buf_fmt(why, "\"%s\" wants a number of seconds, at most %d",
 		    rule->is->name, GATE_SLEEP_MAX);
 		return false;
+	case GATE_ARG_POLICY:
+		rule->policy = policy_of(g, open, arg, why);
+		return rule->policy != NULL;
 	}
 	return true;
 }
@@ -623,6 +641,9 @@ gate_unref(struct gate **gp)
 	for (i = 0; i < g->n_tables; i++)
 		table_unref(&g->tables[i]);
 	free(g->tables);
+	for (i = 0; i < g->n_policies; i++)
+		policy_spec_unref(&g->policies[i]);
+	free(g->policies);
 	free(g->rbl_replies);
 	netlist_free(&g->mynetworks);
 	netlist_free(&g->own);
@@ -655,6 +676,12 @@ gate_stages_at(const struct gate *g, enum gate_moment m)
 
 	return g->conf->smtpd_delay_reject ? lists[m].delayed :
 	    lists[m].at_once;
+}
+
+struct policy_spec *
+gate_policy(const struct gate *g, size_t i)
+{
+	return i < g->n_policies ? g->policies[i] : NULL;
 }
 
 bool

@@ -48,7 +48,8 @@ enum gate_arg {
 	GATE_ARG_TABLE,		/* type:name, opened by gate_new */
 	GATE_ARG_CCERT_TABLE,	/* that, or as ccert_arg.h has it */
 	GATE_ARG_DNSLIST,	/* domain[=filter] */
-	GATE_ARG_SECONDS	/* 0 to GATE_SLEEP_MAX */
+	GATE_ARG_SECONDS,	/* 0 to GATE_SLEEP_MAX */
+	GATE_ARG_POLICY		/* policy/spec.h */
 };
 
 struct gate_eval;
@@ -79,6 +80,7 @@ const struct gate_restriction *gate_restrictions(size_t *n);
 
 struct dnslist;
 struct gate_list;
+struct policy_spec;
 
 struct gate_rule {
 	const struct gate_restriction *is;
@@ -86,6 +88,7 @@ struct gate_rule {
 	struct table *table;	/* GATE_ARG_TABLE; the gate's */
 	struct dnslist *dnslist;	/* GATE_ARG_DNSLIST; the rule's */
 	uint32_t seconds;	/* GATE_ARG_SECONDS */
+	struct policy_spec *policy;	/* GATE_ARG_POLICY; the gate's */
 	const struct gate_list *class;	/* a restriction class; the gate's */
 	bool warn;		/* behind warn_if_reject */
 };
@@ -110,6 +113,8 @@ void gate_unref(struct gate **g);
 const struct conf *gate_conf(const struct gate *g);	/* lent */
 /* The table that some list names so, or NULL. */
 struct table *gate_table(const struct gate *g, struct span spec);
+/* The i-th policy service that some list names, or NULL. */
+struct policy_spec *gate_policy(const struct gate *g, size_t i);
 /* Next word of a list; braces keep a word together. */
 bool gate_word_next(struct span *rest, struct span *word);
 /* The restriction class of that name, or NULL. */
@@ -135,6 +140,7 @@ bool gate_conf_check(struct conf *conf, struct buf *complaints) MUST_CHECK;
 /* What a check may look at. Everything is lent and may grow between runs:
  * what is not known yet is NULL or empty. */
 struct gate_facts {
+	const char *where;		/* the command: "CONNECT", "RCPT" */
 	const char *client_name, *client_ip;
 	const char *reverse_name;	/* unconfirmed; NULL: as client_name */
 	enum client_name_state name_state, reverse_state;
@@ -148,12 +154,22 @@ struct gate_facts {
 	bool authenticated, tls, esmtp;
 	const char *user;		/* who, when authenticated */
 	uint64_t mailbox_id;		/* of that user */
+	const char *sasl_method;	/* NULL: not logged in */
 	bool early_input;		/* it once spoke before it may */
 	uint32_t n_recipients;		/* accepted before this one */
 	bool discard;			/* the message will be thrown away */
+	/* The message, once MAIL was accepted; 0 before. The two make what
+	 * policy services know as its instance. */
+	int64_t message_us;		/* when */
+	uint32_t message_no;
+	const char *queue_id;		/* "" before a recipient */
+	uint64_t size;			/* declared; at its end, its own */
+	struct span sasl_sender;	/* MAIL's AUTH= */
+	/* When there is but one recipient, from DATA on. */
+	struct span sole_recipient;
 	/* In TLS; NULL and 0 outside it. The certificate's are NULL when the
 	 * client has shown none. */
-	const char *tls_protocol, *tls_cipher;
+	const char *tls_protocol, *tls_cipher, *tls_sni;
 	int tls_bits;
 	const char *ccert_subject, *ccert_issuer;
 	const char *ccert_fingerprint, *ccert_pubkey_fingerprint;
@@ -204,6 +220,9 @@ struct gate_ops {
 	/* False until that time is over, once for each; NULL: no time
 	 * passes. */
 	bool (*sleep)(uint32_t seconds, void *arg);
+	/* The action of a policy service, lent until gate_end; NULL: asked
+	 * for. */
+	const char *(*policy)(struct policy_spec *spec, void *arg);
 	/* What a rule answered, for `postern explain`. depth 0: a rule of
 	 * the list itself; before it come those of the classes and lists
 	 * that it named. GATE_PARKED: forget these, they come again. */

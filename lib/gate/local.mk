@@ -6,13 +6,15 @@ lib_libgate_a_SOURCES = lib/gate/access.c lib/gate/access.h \
 	lib/gate/checks_dns.c lib/gate/checks_dnsbl.c \
 	lib/gate/checks_effect.c lib/gate/checks_form.c lib/gate/checks_owner.c \
 	lib/gate/ccert_arg.c lib/gate/ccert_arg.h lib/gate/checks_tls.c \
+	lib/gate/checks_policy.c lib/gate/policy_facts.c \
+	lib/gate/policy_facts.h \
 	lib/gate/checks_server.c lib/gate/dnslist.c lib/gate/dnslist.h \
 	lib/gate/template.c lib/gate/template.h \
 	lib/gate/eval.c lib/gate/gate.c lib/gate/gate.h \
 	lib/gate/netlist.c lib/gate/netlist.h
 lib_libgate_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 # of lib/db only directory.h's types are used
-GATE_LIBS = lib/libgate.a $(TABLE_LIBS) $(MAIL_LIBS) $(NET_LIBS)
+GATE_LIBS = lib/libgate.a lib/libpolicy.a $(TABLE_LIBS) $(MAIL_LIBS) $(NET_LIBS)
 EXTRA_DIST += lib/gate/README.md
 
 if HAVE_CMOCKA

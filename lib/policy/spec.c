@@ -82,6 +82,8 @@ take_endpoint(struct policy_spec *spec, struct span word, struct err *err)
 		free(local);
 	} else
 		rc = dial_place_parse(word, &spec->place, err);
+	if (span_starts(word, "inet:") || span_starts(word, "unix:"))
+		word = span_sub(word, 5, word.n);	/* as Postfix logs it */
 	spec->name = xmemdup0(word.p, word.n);
 	return rc;
 }

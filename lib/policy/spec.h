@@ -21,7 +21,7 @@
 struct policy_spec {
 	unsigned refs;		/* private */
 	char *word;		/* as the configuration has it */
-	char *name;		/* "inet:127.0.0.1:10023", for the log */
+	char *name;		/* "127.0.0.1:10023", for the log */
 	struct dial_place place;
 	int64_t timeout, retry_delay, max_idle, max_ttl;	/* ms */
 	int64_t try_limit, request_limit;

@@ -44,18 +44,18 @@ places(void **state)
 	static const struct {
 		const char *word, *name, *host, *port, *path;
 	} cases[] = {
-		{ "inet:127.0.0.1:10023", "inet:127.0.0.1:10023", "127.0.0.1",
+		{ "inet:127.0.0.1:10023", "127.0.0.1:10023", "127.0.0.1",
 		  "10023", NULL },
-		{ "inet:[::1]:10023", "inet:[::1]:10023", "::1", "10023",
+		{ "inet:[::1]:10023", "[::1]:10023", "::1", "10023",
 		  NULL },
-		{ "inet:10023", "inet:10023", "localhost", "10023", NULL },
+		{ "inet:10023", "10023", "localhost", "10023", NULL },
 		{ "policy.example:10023", "policy.example:10023",
 		  "policy.example", "10023", NULL },
-		{ "unix:/run/p.sock", "unix:/run/p.sock", NULL, NULL,
+		{ "unix:/run/p.sock", "/run/p.sock", NULL, NULL,
 		  "/run/p.sock" },
-		{ "{inet:127.0.0.1:1}", "inet:127.0.0.1:1", "127.0.0.1", "1",
+		{ "{inet:127.0.0.1:1}", "127.0.0.1:1", "127.0.0.1", "1",
 		  NULL },
-		{ "{ unix:/run/p.sock , timeout=1s }", "unix:/run/p.sock",
+		{ "{ unix:/run/p.sock , timeout=1s }", "/run/p.sock",
 		  NULL, NULL, "/run/p.sock" },
 	};
 	struct policy_spec *s;
