@@ -21,6 +21,7 @@ struct gate {
 	unsigned refs;
 	struct conf *conf;
 	struct netlist *mynetworks, *own, *mx_backup;
+	struct client_list *exceptions;
 	struct table **tables;
 	size_t n_tables;
 	struct policy_spec **policies;
@@ -583,6 +584,22 @@ open_rbl_replies(struct gate *g, struct buf *complaints)
 	buf_fini(&why);
 }
 
+/* Clients that no limit of their own holds for. */
+static void
+parse_exceptions(struct gate *g, struct buf *complaints)
+{
+	static const char param[] = "smtpd_client_event_limit_exceptions";
+	struct buf why;
+
+	buf_init(&why, 1024);
+	g->exceptions = client_list_parse(
+	    g->conf->smtpd_client_event_limit_exceptions, &why);
+	if (g->exceptions == NULL)
+		complain(complaints, conf_where(g->conf, param), "%s: %s",
+		    param, buf_cstr(&why));
+	buf_fini(&why);
+}
+
 struct gate *
 gate_new(struct conf *conf, struct buf *complaints)
 {
@@ -610,6 +627,7 @@ gate_new(struct conf *conf, struct buf *complaints)
 		    conf->permit_mx_backup_networks, complaints);
 	open_rbl_replies(g, complaints);
 	open_clientcerts(g, complaints);
+	parse_exceptions(g, complaints);
 	if (buf_len(complaints) != before)
 		gate_unref(&g);
 	return g;
@@ -648,6 +666,7 @@ gate_unref(struct gate **gp)
 	netlist_free(&g->mynetworks);
 	netlist_free(&g->own);
 	netlist_free(&g->mx_backup);
+	client_list_free(&g->exceptions);
 	conf_unref(&g->conf);
 	free(g);
 }
@@ -706,6 +725,12 @@ struct table *
 gate_rbl_reply_map(const struct gate *g, size_t i)
 {
 	return i < g->n_rbl_replies ? g->rbl_replies[i] : NULL;
+}
+
+const struct client_list *
+gate_exceptions(const struct gate *g)
+{
+	return g->exceptions;
 }
 
 const struct conf *

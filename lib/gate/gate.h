@@ -16,6 +16,7 @@
 #include "base/conf.h"
 #include "base/span.h"
 #include "db/directory.h"
+#include "gate/clientlist.h"
 #include "gate/netlist.h"
 #include "net/client_name.h"
 #include "net/dns.h"
@@ -131,6 +132,8 @@ const struct netlist *gate_own_addresses(const struct gate *g);
 const struct netlist *gate_mx_backup_networks(const struct gate *g);
 /* The i-th table of rbl_reply_maps, or NULL. */
 struct table *gate_rbl_reply_map(const struct gate *g, size_t i);
+/* smtpd_client_event_limit_exceptions; lent. */
+const struct client_list *gate_exceptions(const struct gate *g);
 /* For `postern config check`: the main part and every SMTP service section.
  * True when all is well. */
 bool gate_conf_check(struct conf *conf, struct buf *complaints) MUST_CHECK;

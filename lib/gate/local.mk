@@ -1,6 +1,7 @@
 # lib/gate: the restriction chain as data, and its evaluator
 noinst_LIBRARIES += lib/libgate.a
 lib_libgate_a_SOURCES = lib/gate/access.c lib/gate/access.h \
+	lib/gate/clientlist.c lib/gate/clientlist.h \
 	lib/gate/ask.c lib/gate/ask.h \
 	lib/gate/checks.c lib/gate/checks.h lib/gate/checks_access.c \
 	lib/gate/checks_dns.c lib/gate/checks_dnsbl.c \
@@ -33,3 +34,9 @@ lib_gate_t_dnschecks_LDADD = $(lib_gate_t_gate_LDADD)
 lib_gate_t_tls_SOURCES = lib/gate/t_tls.c
 lib_gate_t_tls_CFLAGS = $(lib_gate_t_gate_CFLAGS)
 lib_gate_t_tls_LDADD = $(lib_gate_t_gate_LDADD)
+if HAVE_CMOCKA
+check_PROGRAMS += lib/gate/t_clientlist
+endif
+lib_gate_t_clientlist_SOURCES = lib/gate/t_clientlist.c
+lib_gate_t_clientlist_CFLAGS = $(lib_gate_t_gate_CFLAGS)
+lib_gate_t_clientlist_LDADD = $(lib_gate_t_gate_LDADD)
