@@ -223,7 +223,8 @@ static int
 row_compare(const void *a, const void *b)
 {
 	static const char *const order[] = { "\"posternd", "\"smtpd",
-		"\"imapd", "\"qmgr", "\"deliver", "\"authd" };
+		"\"gatekeeper", "\"imapd", "\"qmgr", "\"deliver",
+		"\"authd" };
 	const char *const *row[2] = { a, b };
 	struct span name[2];
 	size_t rank[2], i, k;

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "mail/address.h"
 #include "smtpd/command.h"
+#include "smtpd/limits.h"
 #include "smtpd/rcpt.h"
 
 #define MAIL_TEXT_MAX	1000	/* ENVID, ORCPT; RFC 3461 4.4: 100, 500 */
@@ -189,21 +190,14 @@ not_now(const struct session *s)
 	return NULL;
 }
 
-enum step
-cmd_mail(struct session *s, struct span args)
+/* No limit is in the way; args begin behind "FROM:". */
+static enum step
+mail(struct session *s, struct span args)
 {
 	struct address a;
 	struct err err;
 	const char *refusal;
 
-	if ((refusal = not_now(s)) != NULL) {
-		session_reply(s, refusal);
-		return STEP_NEXT;
-	}
-	if (!take_word(&args, "FROM:")) {
-		session_reply(s, "501 5.5.4 Syntax: MAIL FROM:<address>");
-		return STEP_NEXT;
-	}
 	if (address_path(&args, path_flags(s) | ADDRESS_NULL |
 	    ADDRESS_NO_DOMAIN, &a, &err) != 0) {
 		session_reply(s, "501 5.1.7 Bad sender address syntax");
@@ -220,6 +214,22 @@ cmd_mail(struct session *s, struct span args)
 		return mail_refuse(s, refusal);
 	return judge_begin(s, GATE_AT_MAIL, SPAN_NONE, SPAN_NONE,
 	    mail_judged);
+}
+
+enum step
+cmd_mail(struct session *s, struct span args)
+{
+	const char *refusal;
+
+	if ((refusal = not_now(s)) != NULL) {
+		session_reply(s, refusal);
+		return STEP_NEXT;
+	}
+	if (!take_word(&args, "FROM:")) {
+		session_reply(s, "501 5.5.4 Syntax: MAIL FROM:<address>");
+		return STEP_NEXT;
+	}
+	return limits_check(s, KEEPER_MESSAGE, args, mail);
 }
 
 /* --- RCPT --- */
@@ -281,6 +291,18 @@ static const struct param rcpt_params[] = {
 	{ "ORCPT", true, rcpt_orcpt },
 };
 
+/* RFC 5321 4.5.3.1.10: the client sends the rest in another message. That is
+ * no error of its, unless it goes on and on. */
+static bool
+overshoots(struct session *s)
+{
+	const struct conf *conf = session_conf(s);
+	struct txn *t = s->txn;
+
+	return t->n_accepted >= conf->smtpd_recipient_limit &&
+	    t->n_overshoot++ < conf->smtpd_recipient_overshoot_limit;
+}
+
 /* The normal form to look up; "<postmaster>" is the one of this host. */
 static int
 normal_of(struct session *s, const struct address *a, struct buf *normal)
@@ -296,8 +318,9 @@ normal_of(struct session *s, const struct address *a, struct buf *normal)
 	return rc != 0 || buf_failed(normal) ? PS_ESYNTAX : 0;
 }
 
-enum step
-cmd_rcpt(struct session *s, struct span args)
+/* As mail(), behind "TO:". */
+static enum step
+rcpt(struct session *s, struct span args)
 {
 	struct txn *t = s->txn;
 	struct address a;
@@ -305,10 +328,6 @@ cmd_rcpt(struct session *s, struct span args)
 	const char *refusal = NULL;
 	enum step st = STEP_NEXT;
 
-	if (!take_word(&args, "TO:")) {
-		session_reply(s, "501 5.5.4 Syntax: RCPT TO:<address>");
-		return STEP_NEXT;
-	}
 	if (address_path(&args, path_flags(s) | ADDRESS_NO_DOMAIN, &a,
 	    NULL) != 0) {
 		session_reply(s, "501 5.1.3 Bad recipient address syntax");
@@ -333,8 +352,20 @@ cmd_rcpt(struct session *s, struct span args)
 	if (refusal != NULL) {
 		session_log_reject(s, "RCPT", refusal, a.text);
 		session_reply(s, refusal);
+		if (overshoots(s))
+			session_forgive(s);
 	} else
 		st = rcpt_begin(s, a.text, buf_span(&normal));
 	buf_fini(&normal);
 	return st;
+}
+
+enum step
+cmd_rcpt(struct session *s, struct span args)
+{
+	if (!take_word(&args, "TO:")) {
+		session_reply(s, "501 5.5.4 Syntax: RCPT TO:<address>");
+		return STEP_NEXT;
+	}
+	return limits_check(s, KEEPER_RECIPIENT, args, rcpt);
 }

@@ -70,6 +70,7 @@ ehlo_reply(struct session *s)
 	size_t i, n;
 
 	buf_init(&line, REPLY_LINE_MAX);
+	session_reply_begins(s);
 	reply_part(out, 250, false, "%s", session_conf(s)->myhostname);
 	n = ARRAY_LEN(features);
 	for (i = 0; i < n; i++) {

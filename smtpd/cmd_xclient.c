@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "smtpd/command.h"
+#include "smtpd/limits.h"
 #include "smtpd/reply.h"
 #include "smtpd/xattr.h"
 
@@ -23,6 +24,7 @@ session_trust(struct session *s)
 {
 	s->may_xclient = netlist_match(s->prof->xclients, &s->addr);
 	s->may_xforward = netlist_match(s->prof->xforwards, &s->addr);
+	s->trusted = gate_is_mynetworks(s->prof->gate, &s->addr);
 }
 
 /* False when the reply was given. */
@@ -101,11 +103,9 @@ take_address(struct session *s, const struct xattrs *x)
 {
 	if (x->v[XATTR_ADDR].state == XATTR_ABSENT)
 		return;
-	(void)server_client_count(s->srv, &s->addr, -1);
 	take_text(s->ip, sizeof(s->ip), x, XATTR_ADDR, "unknown");
 	if (!net_addr_parse(span_str(s->ip), &s->addr))
 		memset(&s->addr, 0, sizeof(s->addr));
-	(void)server_client_count(s->srv, &s->addr, 1);
 }
 
 /* Whatever was logged in before is not the new client. */
@@ -131,13 +131,20 @@ take_helo(struct session *s, const struct xattrs *x)
 	s->esmtp = span_is(span_str(text_or(x, XATTR_PROTO, "")), "ESMTP");
 }
 
+/* The new client is within its limits. */
+static enum step
+begin_anew(struct session *s, struct span args)
+{
+	return session_greeting(s);
+}
+
 /* Whose login it is, for the restrictions about owners of addresses. */
 static enum step
 login_known(struct session *s, const struct resolution *res)
 {
 	if (res->class == RESOLVE_MAILBOX && res->n_mailboxes == 1)
 		s->mailbox_id = res->mailboxes[0].id;
-	return session_greeting(s);
+	return limits_connected(s, begin_anew);
 }
 
 static void
@@ -159,7 +166,7 @@ login_find(struct session *s)
 	buf_init(&normal, ADDRESS_MAX + 1);
 	if (s->sasl_user == NULL || address_normal_text(
 	    span_str(s->sasl_user), &normal, NULL) != 0) {
-		st = session_greeting(s);
+		st = limits_connected(s, begin_anew);
 	} else if ((res = directory_peek(s->srv->world.dir, buf_span(&normal))) !=
 	    NULL) {
 		st = login_known(s, res);
@@ -180,6 +187,7 @@ cmd_xclient(struct session *s, struct span args)
 		return STEP_NEXT;
 	log_debug("%s: XCLIENT from %s", s->id, session_peer(s));
 	session_reset(s);
+	limits_gone(s);
 	take_names(s, &x);
 	take_address(s, &x);
 	take_text(s->port, sizeof(s->port), &x, XATTR_PORT, "0");
@@ -190,6 +198,7 @@ cmd_xclient(struct session *s, struct span args)
 	take_helo(s, &x);
 	s->refused = false;
 	session_trust(s);
+	limits_connect(s);
 	return login_find(s);
 }
 

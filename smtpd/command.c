@@ -150,9 +150,6 @@ command_run(struct session *s, struct span line)
 	}
 	c = s->cmd = find(verb);
 	s->where = c->verb;
-	if (c->flags & COMMAND_JUNK &&
-	    s->junk++ >= session_conf(s)->smtpd_junk_command_limit)
-		s->errors++;
 	if (talks_ahead(s, c))
 		return STEP_CLOSE;
 	/* A chunk's bytes follow whatever is wrong with its command. */

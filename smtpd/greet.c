@@ -11,8 +11,9 @@
 
 #include "base/log.h"
 #include "base/xmalloc.h"
+#include "smtpd/limits.h"
 #include "smtpd/reply.h"
-#include "smtpd/session.h"
+#include "smtpd/stress.h"
 
 void
 endpoint_set(struct endpoint *e, const struct sockaddr_storage *ss)
@@ -50,29 +51,6 @@ own_end(int fd, struct endpoint *e)
 	endpoint_set(e, &ss);
 }
 
-/* Too many sessions, in all or from this address? Then says so. */
-static bool
-over_limit(struct session *s, unsigned from_here)
-{
-	const struct conf *conf = session_conf(s);
-
-	if (s->srv->n_sessions >
-	    (size_t)conf->smtpd_client_connection_limit) {
-		log_warning("too many sessions: refusing %s",
-		    session_peer(s));
-		session_kick(s, "421 4.3.2 All server ports are busy");
-		return true;
-	}
-	if (conf->smtpd_client_connection_count_limit == 0 ||
-	    from_here <= conf->smtpd_client_connection_count_limit ||
-	    gate_is_mynetworks(s->prof->gate, &s->addr))
-		return false;
-	log_warning("Connection concurrency limit exceeded: %u from %s for "
-	    "service %s", from_here, session_peer(s), conf->name);
-	session_kick(s, "421 4.7.0 Error: too many connections");
-	return true;
-}
-
 void
 session_accept(struct server *srv, struct profile *prof, int fd,
     const struct sockaddr_storage *from, const struct sockaddr_storage *to)
@@ -80,9 +58,12 @@ session_accept(struct server *srv, struct profile *prof, int fd,
 	struct stream *stream;
 	struct endpoint peer;
 	struct session *s;
+	size_t out;
 
 	endpoint_set(&peer, from);
 	stream = stream_new(srv->loop, fd, &session_stream_cbs, NULL);
+	out = (size_t)prof->conf->smtpd_reply_buffer_limit;
+	stream_out_marks(stream, out / 4, out);
 	s = session_new(srv, prof, stream, peer.ip);
 	memcpy(s->port, peer.port, sizeof(s->port));
 	if (to != NULL)
@@ -122,23 +103,25 @@ spoke_first(struct session *s)
 		return false;
 	log_info("improper command pipelining after CONNECT from %s: %.*s",
 	    session_peer(s), (int)n, mem);
-	session_kick(s, "554 5.5.0 Error: SMTP protocol synchronization");
 	return true;
 }
 
 void
 session_start(struct session *s)
 {
-	unsigned from_here = server_client_count(s->srv, &s->addr, 1);
-
 	session_trust(s);
 	s->parked = true;
 	stream_pause(s->stream);
+	limits_connect(s);
 	if (s->srv->dns != NULL && session_conf(s)->smtpd_peername_lookup)
 		s->name_ask = client_name_find(s->srv->dns, s->ip, named_cb,
 		    s);
-	if (over_limit(s, from_here))
+	if (!stress_arrived(s)) {
+		log_warning("too many sessions: refusing %s",
+		    session_peer(s));
+		session_kick(s, "421 4.3.2 All server ports are busy");
 		return;
+	}
 	if (queueid_session(&s->srv->ids, s->id) == false) {
 		log_error("out of session ids: this worker must restart");
 		session_kick(s, "421 4.3.2 Service shutting down");
@@ -148,24 +131,37 @@ session_start(struct session *s)
 		session_named(s);
 }
 
-void
-session_named(struct session *s)
+static enum step
+handshake(struct session *s, struct span args)
 {
-	log_info("connect from %s", session_peer(s));
+	session_tls_begin(s);
+	return STEP_MORE_INPUT;
+}
+
+/* No limit is in its way. */
+static enum step
+admitted(struct session *s, struct span args)
+{
 	if (!session_conf(s)->smtpd_tls_wrappermode) {
 		if (!spoke_first(s))
-			session_greet(s);
-		return;
+			return session_greeting(s);
+		session_reply(s,
+		    "554 5.5.0 Error: SMTP protocol synchronization");
+		return STEP_CLOSE;
 	}
 	if (!certs_usable(s->srv->certs)) {
 		log_error("smtpd_tls_wrappermode is on, but there is no "
 		    "certificate");
-		session_enter(s, SESSION_TLS);	/* nothing in the clear */
-		session_kick(s, "");
-		return;
+		return STEP_CLOSE;	/* nothing in the clear */
 	}
-	session_tls_begin(s);
-	stream_resume(s->stream);
+	return limits_handshake(s, SPAN_NONE, handshake);
+}
+
+void
+session_named(struct session *s)
+{
+	log_info("connect from %s", session_peer(s));
+	session_continue(s, limits_connected(s, admitted));
 }
 
 static enum step
@@ -188,17 +184,11 @@ greet_judged(struct session *s, enum gate_result r)
 enum step
 session_greeting(struct session *s)
 {
-	return judge_begin(s, GATE_AT_CONNECT, SPAN_NONE, SPAN_NONE,
-	    greet_judged);
-}
-
-void
-session_greet(struct session *s)
-{
 	if (s->srv->stopping) {
-		session_kick(s, "421 4.3.2 Service shutting down");
-		return;
+		session_reply(s, "421 4.3.2 Service shutting down");
+		return STEP_CLOSE;
 	}
 	session_clock(s);
-	session_continue(s, session_greeting(s));
+	return judge_begin(s, GATE_AT_CONNECT, SPAN_NONE, SPAN_NONE,
+	    greet_judged);
 }

@@ -5,12 +5,14 @@ smtpd_libsmtpd_a_SOURCES = \
 	smtpd/body.c smtpd/body.h smtpd/cmd_mail.c smtpd/cmd_session.c \
 	smtpd/cmd_xclient.c smtpd/command.c smtpd/command.h smtpd/commit.c smtpd/commit.h \
 	smtpd/data.c smtpd/data.h smtpd/greet.c smtpd/headscan.c \
-	smtpd/headscan.h smtpd/judge.c smtpd/judge.h smtpd/peers.c \
+	smtpd/headscan.h smtpd/judge.c smtpd/judge.h smtpd/limits.c \
+	smtpd/limits.h smtpd/peers.c \
 	smtpd/peers.h smtpd/quota.c \
 	smtpd/quota.h smtpd/rcpt.c smtpd/rcpt.h smtpd/received.c \
 	smtpd/received.h smtpd/profile.c smtpd/profile.h smtpd/reply.c smtpd/reply.h smtpd/sasl.c \
 	smtpd/sasl.h smtpd/server.c smtpd/server.h smtpd/session.c \
-	smtpd/session.h smtpd/session_reply.c smtpd/starttls.c smtpd/text.c smtpd/txn.c smtpd/txn.h \
+	smtpd/session.h smtpd/session_reply.c smtpd/starttls.c \
+	smtpd/stress.c smtpd/stress.h smtpd/text.c smtpd/txn.c smtpd/txn.h \
 	smtpd/upstream.c smtpd/upstream.h smtpd/xattr.c smtpd/xattr.h
 SMTPD_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 smtpd_libsmtpd_a_CFLAGS = $(SMTPD_CFLAGS)
@@ -21,10 +23,12 @@ check_LIBRARIES += smtpd/libfake.a
 smtpd_libfake_a_SOURCES = smtpd/fake.c smtpd/fake.h
 smtpd_libfake_a_CFLAGS = $(SMTPD_CFLAGS)
 SMTPD_FAKE_LIBS = smtpd/libsmtpd.a smtpd/libfake.a smtpd/libsmtpd.a \
-	$(SPOOL_LIBS) lib/libgate.a lib/libpolicy.a $(TABLE_LIBS) $(MAIL_LIBS) $(NET_LIBS) $(BASE_LIBS)
+	smtpd/libkeeper.a $(SPOOL_LIBS) lib/libgate.a lib/libpolicy.a \
+	$(TABLE_LIBS) $(MAIL_LIBS) $(NET_LIBS) $(BASE_LIBS)
 
 if HAVE_CMOCKA
-check_PROGRAMS += smtpd/t_session smtpd/t_peers smtpd/t_xattr smtpd/t_actions
+check_PROGRAMS += smtpd/t_keeper smtpd/t_limits smtpd/t_session \
+	smtpd/t_peers smtpd/t_xattr smtpd/t_actions
 endif
 smtpd_t_session_SOURCES = smtpd/t_session.c
 smtpd_t_session_CFLAGS = $(SMTPD_CFLAGS) $(CMOCKA_CFLAGS)
@@ -42,6 +46,24 @@ smtpd_t_peers_LDADD = $(smtpd_t_session_LDADD)
 pkglibexec_PROGRAMS += smtpd/smtpd
 smtpd_smtpd_SOURCES = smtpd/main.c
 smtpd_smtpd_CFLAGS = $(SMTPD_CFLAGS)
-smtpd_smtpd_LDADD = smtpd/libsmtpd.a $(SPOOL_LIBS) lib/libgate.a lib/libpolicy.a $(DB_LIBS) \
+smtpd_smtpd_LDADD = smtpd/libsmtpd.a smtpd/libkeeper.a $(SPOOL_LIBS) \
+	lib/libgate.a lib/libpolicy.a $(DB_LIBS) \
 	$(TABLE_LIBS) $(MAIL_LIBS) $(NET_LIBS) $(BASE_LIBS)
-dist_man_MANS += doc/smtpd.8
+dist_man_MANS += doc/gatekeeper.8 doc/smtpd.8
+
+# one process that counts for all workers
+noinst_LIBRARIES += smtpd/libkeeper.a
+smtpd_libkeeper_a_SOURCES = smtpd/keeper.c smtpd/keeper.h \
+	smtpd/keeper_serve.c smtpd/keeper_serve.h
+smtpd_libkeeper_a_CFLAGS = $(SMTPD_CFLAGS)
+pkglibexec_PROGRAMS += smtpd/gatekeeper
+smtpd_gatekeeper_SOURCES = smtpd/gatekeeper.c
+smtpd_gatekeeper_CFLAGS = $(SMTPD_CFLAGS)
+smtpd_gatekeeper_LDADD = smtpd/libkeeper.a $(BASE_LIBS)
+smtpd_t_keeper_SOURCES = smtpd/t_keeper.c
+smtpd_t_keeper_CFLAGS = $(smtpd_t_session_CFLAGS)
+smtpd_t_keeper_LDADD = smtpd/libkeeper.a lib/libgate.a $(BASE_LIBS) \
+	$(CMOCKA_LIBS)
+smtpd_t_limits_SOURCES = smtpd/t_limits.c
+smtpd_t_limits_CFLAGS = $(smtpd_t_session_CFLAGS)
+smtpd_t_limits_LDADD = $(smtpd_t_session_LDADD)

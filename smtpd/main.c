@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "proto/service.h"
+#include "smtpd/limits.h"
 #include "smtpd/peers.h"
 #include "smtpd/session.h"
 #include "smtpd/upstream.h"
@@ -149,6 +150,7 @@ program_reload(void *arg)
 		directory_reload(g->srv.world.dir, g->env->conf);
 	certs_conf(g->srv.certs, g->env->conf);
 	body_cap_set((size_t)g->env->conf->smtpd_body_memory_limit);
+	limits_configure(&g->srv, g->env->conf);
 	TAILQ_FOREACH(l, &g->listeners, link) {
 		p = profile_of(g->env->conf, l->section);
 		if (p == NULL)
@@ -263,6 +265,7 @@ program_init(const struct service_env *env, struct err *err)
 	srv->deliver = xcalloc(MAX(srv->n_deliver, 1u),
 	    sizeof(*srv->deliver));
 	body_cap_set((size_t)env->conf->smtpd_body_memory_limit);
+	limits_configure(srv, env->conf);
 	srv->certs = certs_new(env->conf);
 	certs_alpn(srv->certs, "smtp");
 	srv->pool = work_pool_new(env->loop, SPILL_THREADS);
@@ -329,14 +332,17 @@ program_status(void *arg, struct buf *json)
 	buf_fmt(json, "\"sessions\": %zu, \"connects\": %llu, "
 	    "\"messages\": %llu, \"rejects\": %llu, \"auth_ok\": %llu, "
 	    "\"auth_bad\": %llu, \"pressure\": %u, \"body_memory\": %zu, "
-	    "\"journal_groups\": %llu, \"journal_appended\": %llu",
+	    "\"journal_groups\": %llu, \"journal_appended\": %llu, "
+	    "\"stress\": %s, \"shed\": %llu, \"gatekeeper\": %s",
 	    srv->n_sessions, (unsigned long long)srv->stat.connects,
 	    (unsigned long long)srv->stat.messages,
 	    (unsigned long long)srv->stat.rejects,
 	    (unsigned long long)srv->stat.auth_ok,
 	    (unsigned long long)srv->stat.auth_bad, srv->pressure,
 	    body_memory_used(), (unsigned long long)j.groups,
-	    (unsigned long long)j.appended);
+	    (unsigned long long)j.appended, srv->stress ? "true" : "false",
+	    (unsigned long long)srv->stat.shed,
+	    srv->keeper != NULL ? "true" : "false");
 	if (srv->world.dir != NULL) {
 		buf_str(json, ", ");
 		directory_status(srv->world.dir, json);

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "proto/proto.h"
 #include "smtpd/commit.h"
+#include "smtpd/limits.h"
 #include "smtpd/quota.h"
 #include "smtpd/sasl.h"
 #include "smtpd/session.h"
@@ -104,7 +105,7 @@ qmgr_closed(struct ipc *c, void *arg)
 	qmgr_lost(srv);
 }
 
-/* --- deliver, authd --- */
+/* --- deliver, authd, gatekeeper --- */
 
 static const struct ipc_handler deliver_handlers[] = {
 	{ MSG_QUOTA_ANSWER, quota_answer_cb, IPC_ANY_PHASE },
@@ -135,6 +136,21 @@ authd_closed(struct ipc *c, void *arg)
 
 	ipc_free(&srv->authd);
 	sasl_authd_lost(srv);
+}
+
+static const struct ipc_handler keeper_handlers[] = {
+	{ MSG_KEEPER_COUNTED, limits_counted_cb, IPC_ANY_PHASE },
+};
+
+/* Who waits for it goes on without it soon. */
+static void
+keeper_closed(struct ipc *c, void *arg)
+{
+	struct server *srv = arg;
+
+	log_warning("lost gatekeeper: until there is a new one limits are "
+	    "counted by this process alone");
+	ipc_free(&srv->keeper);
 }
 
 static void
@@ -169,6 +185,15 @@ peer_deliver(struct server *srv, unsigned index, int fd)
 	    srv);
 }
 
+static void
+peer_keeper(struct server *srv, int fd)
+{
+	ipc_free(&srv->keeper);
+	srv->keeper = ipc_new(srv->loop, fd, "gatekeeper", keeper_handlers,
+	    ARRAY_LEN(keeper_handlers), keeper_closed, srv);
+	limits_keeper_came(srv);
+}
+
 void
 peers_take(struct server *srv, enum service_role role, unsigned index,
     int fd)
@@ -177,6 +202,8 @@ peers_take(struct server *srv, enum service_role role, unsigned index,
 		peer_qmgr(srv, fd);
 	else if (role == ROLE_AUTHD)
 		peer_authd(srv, fd);
+	else if (role == ROLE_GATEKEEPER)
+		peer_keeper(srv, fd);
 	else if (role == ROLE_DELIVER && index < srv->n_deliver)
 		peer_deliver(srv, index, fd);
 	else

@@ -7,6 +7,7 @@
 #include "mail/codec.h"
 #include "proto/proto.h"
 #include "smtpd/command.h"
+#include "smtpd/limits.h"
 
 /* RFC 4954 4: lines of an exchange may be this long. */
 #define SASL_LINE_MAX	12288
@@ -188,8 +189,9 @@ auth_not_now(const struct session *s)
 	return NULL;
 }
 
-enum step
-cmd_auth(struct session *s, struct span args)
+/* No limit is in the way. */
+static enum step
+auth(struct session *s, struct span args)
 {
 	const char *no = auth_not_now(s);
 	struct span mech, initial, more;
@@ -233,6 +235,12 @@ cmd_auth(struct session *s, struct span args)
 		st = over(s, "501 5.5.2 Error: malformed initial response");
 	buf_fini_secret(&plain);
 	return st;
+}
+
+enum step
+cmd_auth(struct session *s, struct span args)
+{
+	return limits_check(s, KEEPER_AUTH, args, auth);
 }
 
 static enum step authenticated(struct session *s);

@@ -5,8 +5,13 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "smtpd/judge.h"
+#include "smtpd/keeper.h"
 #include "smtpd/session.h"
 #include "smtpd/upstream.h"
+
+/* Until limits_configure. */
+#define OWN_CLIENTS	100000
+#define OWN_UNIT_MS	60000
 
 void
 server_init(struct server *srv, struct loop *l)
@@ -15,7 +20,9 @@ server_init(struct server *srv, struct loop *l)
 	srv->loop = srv->world.loop = l;
 	TAILQ_INIT(&srv->sessions);
 	TAILQ_INIT(&srv->upstreams);
-	srv->clients = map_new();
+	TAILQ_INIT(&srv->idlers);
+	srv->own_counts = keeper_new(OWN_CLIENTS, OWN_UNIT_MS);
+	srv->keeper_waits = map_new();
 	srv->quota_waits = map_new();
 	srv->auth_waits = map_new();
 	srv->cold_waits = map_new();
@@ -43,7 +50,8 @@ server_fini(struct server *srv)
 		srv->spare_judges = j->next_spare;
 		free(j);
 	}
-	map_free(&srv->clients);
+	keeper_free(&srv->own_counts);
+	map_free(&srv->keeper_waits);
 	map_free(&srv->quota_waits);
 	map_free(&srv->auth_waits);
 	map_free(&srv->cold_waits);
@@ -74,28 +82,4 @@ server_stop(struct server *srv, void (*idle)(struct server *, void *),
 	srv->idle = idle;
 	srv->idle_arg = arg;
 	server_check_idle(srv);
-}
-
-/* IPv6 clients own whole /64s: count those. */
-static struct span
-client_key(const struct net_addr *a)
-{
-	static const uint8_t v4[12] = { [10] = 0xff, [11] = 0xff };
-
-	return span_of(a->b, memcmp(a->b, v4, sizeof(v4)) == 0 ? 16 : 8);
-}
-
-unsigned
-server_client_count(struct server *srv, const struct net_addr *a, int change)
-{
-	struct span key = client_key(a);
-	uintptr_t n = (uintptr_t)map_get(srv->clients, key);
-
-	if (change < 0 && n <= 1) {
-		(void)map_del(srv->clients, key);
-		return 0;
-	}
-	n = change < 0 ? n - 1 : n + 1;
-	(void)map_put(srv->clients, key, (void *)n);
-	return (unsigned)n;
 }

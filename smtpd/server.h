@@ -18,6 +18,7 @@
 #include "spool/queueid.h"
 
 struct judge;
+struct keeper;
 struct session;
 struct txn;
 struct upstream;
@@ -31,7 +32,7 @@ struct server {
 	struct work_pool *names;	/* host names of services: may wait */
 	struct journal_writer *journal;
 	struct queueid_gen ids;
-	struct ipc *qmgr, *authd;	/* NULL while away */
+	struct ipc *qmgr, *authd, *keeper;	/* NULL while away */
 	struct ipc **deliver;		/* n_deliver, each NULL while away */
 	unsigned n_deliver;
 	uint64_t borrow_id;		/* QUEUE_BORROW under way; 0 none */
@@ -42,7 +43,12 @@ struct server {
 	size_t n_sessions, n_upstreams, n_committing;
 	size_t n_txns;			/* begun by MAIL, not over yet */
 	uint32_t n_mails;		/* MAIL commands accepted so far */
-	struct map *clients;		/* sessions per address */
+	/* Strangers that wait for their client, the longest in front. */
+	TAILQ_HEAD(, session) idlers;
+	bool stress;
+	size_t stress_until;		/* so many sessions */
+	struct keeper *own_counts;	/* what our clients did */
+	struct map *keeper_waits;	/* id -> session */
 	struct map *quota_waits;	/* id -> session */
 	struct map *auth_waits;		/* id -> session */
 	struct map *cold_waits;		/* id -> txn */
@@ -52,7 +58,7 @@ struct server {
 	void (*idle)(struct server *srv, void *arg);	/* stopped, all gone */
 	void *idle_arg;
 	struct {
-		uint64_t connects, messages, rejects, auth_ok, auth_bad;
+		uint64_t connects, messages, rejects, auth_ok, auth_bad, shed;
 	} stat;
 };
 
@@ -65,10 +71,6 @@ void server_fini(struct server *srv);
 void server_stop(struct server *srv, void (*idle)(struct server *, void *),
     void *arg);
 void server_check_idle(struct server *srv);
-
-/* Sessions from this address, after adding (1) or taking off (-1) one. */
-unsigned server_client_count(struct server *srv, const struct net_addr *a,
-    int change);
 
 /* txn.c */
 void txn_spares_free(struct server *srv);

@@ -16,9 +16,11 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "smtpd/command.h"
+#include "smtpd/limits.h"
 #include "smtpd/quota.h"
 #include "smtpd/reply.h"
 #include "smtpd/sasl.h"
+#include "smtpd/stress.h"
 
 #define FINISH_MS	5000	/* for the peer to take our last reply */
 
@@ -57,21 +59,54 @@ session_enter(struct session *s, enum session_state next)
 
 /* --- time --- */
 
+static void timer_arm(struct session *s);
+
+static uint64_t
+time_limit(const struct session *s, int64_t normal)
+{
+	return loop_now_ms(s->srv->loop) + (uint64_t)stress_value(s, normal,
+	    session_conf(s)->smtpd_stress_timeout);
+}
+
 void
 session_clock(struct session *s)
 {
-	s->deadline_ms = loop_now_ms(s->srv->loop) +
-	    (uint64_t)session_conf(s)->smtpd_timeout;
+	s->deadline_ms = time_limit(s, session_conf(s)->smtpd_timeout);
 }
-
-static void timer_arm(struct session *s);
 
 void
 session_clock_tls(struct session *s)
 {
-	s->deadline_ms = loop_now_ms(s->srv->loop) +
-	    (uint64_t)session_conf(s)->smtpd_starttls_timeout;
+	s->deadline_ms = time_limit(s,
+	    session_conf(s)->smtpd_starttls_timeout);
 	timer_arm(s);
+}
+
+void
+session_clock_limit(struct session *s, uint64_t at_ms)
+{
+	if (at_ms >= s->deadline_ms)
+		return;
+	s->deadline_ms = at_ms;
+	timer_arm(s);
+}
+
+/* A line has one deadline from its first byte to its last. A text has one
+ * for each read; with smtpd_per_request_deadline it must on the whole keep up
+ * smtpd_min_data_rate. */
+void
+session_clock_text(struct session *s, size_t n)
+{
+	const struct conf *conf = session_conf(s);
+	uint64_t earned = n * 1000 / (uint64_t)conf->smtpd_min_data_rate;
+	bool strict = strcmp(conf->smtpd_per_request_deadline, "yes") == 0 ||
+	    (strcmp(conf->smtpd_per_request_deadline, "stress") == 0 &&
+	    stress_applies(s));
+	uint64_t before = s->deadline_ms;
+
+	session_clock(s);
+	if (strict)
+		s->deadline_ms = MIN(s->deadline_ms, before + earned);
 }
 
 /* Timers are not moved with every command: when one fires too early it is
@@ -85,6 +120,14 @@ timer_arm(struct session *s)
 	timer_set_ms(&s->timer, at > now ? at - now : 1);
 }
 
+/* Where TLS comes first nothing is said in the clear. */
+static bool
+may_speak(const struct session *s)
+{
+	return s->state != SESSION_TLS &&
+	    (s->tls || !session_conf(s)->smtpd_tls_wrappermode);
+}
+
 static void
 timer_cb(void *arg)
 {
@@ -92,8 +135,9 @@ timer_cb(void *arg)
 	uint64_t now = loop_now_ms(s->srv->loop);
 
 	/* What a parked session waits for has a timeout of its own, but for
-	 * the answer of authd. */
-	if (s->parked && s->state != SESSION_AUTH && now < s->ends_ms)
+	 * the answer of authd and a client that does not read. */
+	if (s->parked && !s->stuck && s->state != SESSION_AUTH &&
+	    now < s->ends_ms)
 		session_clock(s);
 	if (now < s->deadline_ms && now < s->ends_ms) {
 		timer_arm(s);
@@ -106,7 +150,7 @@ timer_cb(void *arg)
 		return;
 	}
 	log_info("timeout after %s from %s", s->where, session_peer(s));
-	if (s->state != SESSION_TLS)
+	if (may_speak(s))
 		session_replyf(s, "421 4.4.2 %s Error: timeout exceeded",
 		    session_conf(s)->myhostname);
 	session_close(s);
@@ -170,21 +214,29 @@ count(struct session *s)
 	}
 }
 
-/* A command has got its last reply: counts it, applies the error limits. */
+/* A command has got its last reply: counts it, applies the error limits. As
+ * in Postfix a reply waits when there had been enough errors before it, also
+ * when it is none itself. */
 static enum step
 command_over(struct session *s)
 {
 	const struct conf *conf = session_conf(s);
-	bool failed = s->failed;
+	bool slow = s->errors >= conf->smtpd_soft_error_limit &&
+	    conf->smtpd_error_sleep_time > 0;
 
 	if (s->cmd == NULL || s->state != SESSION_COMMAND)
 		return STEP_NEXT;
 	count(s);
+	if (s->failed && s->errors < UINT16_MAX)
+		s->errors++;
+	if (s->cmd->flags & COMMAND_JUNK && s->junk++ > stress_value(s,
+	    conf->smtpd_junk_command_limit,
+	    conf->smtpd_stress_junk_command_limit) && s->errors < UINT16_MAX)
+		s->errors++;
 	s->cmd = NULL;
 	s->failed = false;
-	if (failed && s->errors < UINT16_MAX)
-		s->errors++;
-	if (s->errors >= conf->smtpd_hard_error_limit) {
+	if (s->errors >= stress_value(s, conf->smtpd_hard_error_limit,
+	    conf->smtpd_stress_hard_error_limit)) {
 		log_info("too many errors after %s from %s", s->where,
 		    session_peer(s));
 		session_replyf(s, "421 4.7.0 %s Error: too many errors",
@@ -195,10 +247,7 @@ command_over(struct session *s)
 		session_reply(s, "421 4.3.2 Service shutting down");
 		return STEP_CLOSE;
 	}
-	if (failed && s->errors > conf->smtpd_soft_error_limit &&
-	    conf->smtpd_error_sleep_time > 0)
-		return hold_reply(s);
-	return STEP_NEXT;
+	return slow ? hold_reply(s) : STEP_NEXT;
 }
 
 static enum step
@@ -254,14 +303,20 @@ session_run(struct session *s, enum step st)
 		if (st != STEP_NEXT)
 			break;
 		/* A client that does not read its replies waits. */
-		st = stream_full(s->stream) ? STEP_PARKED :
-		    inputs[s->state](s);
+		s->stuck = stream_full(s->stream);
+		st = s->stuck ? STEP_PARKED : inputs[s->state](s);
 	}
 	s->running = false;
 	s->parked = st == STEP_PARKED;
-	if (st == STEP_CLOSE)
+	if (st == STEP_CLOSE) {
 		session_close(s);
-	else if (st == STEP_PARKED)
+		return;
+	}
+	if (s->parked && !s->stuck)
+		stress_busy(s);
+	else
+		stress_idle(s);
+	if (s->parked)
 		stream_pause(s->stream);
 	else if (stream_paused(s->stream))
 		stream_resume(s->stream);
@@ -270,9 +325,7 @@ session_run(struct session *s, enum step st)
 void
 session_continue(struct session *s, enum step st)
 {
-	if (st == STEP_PARKED)
-		return;
-	s->parked = false;
+	s->parked = s->stuck = false;
 	session_run(s, st);
 }
 
@@ -290,12 +343,7 @@ drained_cb(struct stream *stream, void *arg)
 {
 	struct session *s = OBJ_CAST(arg, session, SESSION_MAGIC);
 
-	/* Only what nothing else holds was parked for a full queue. */
-	if (s->parked && s->after == NULL && s->judge == NULL &&
-	    s->sasl == NULL && s->name_ask == NULL && s->login_ask == NULL &&
-	    (s->txn == NULL || (!s->txn->committing &&
-	    s->txn->body.flush == NULL && s->txn->act.ask == NULL &&
-	    s->txn->quota_waiting == 0)))
+	if (s->parked && s->stuck)
 		session_continue(s, STEP_NEXT);
 }
 
@@ -306,6 +354,8 @@ ended_cb(struct stream *stream, enum stream_end end, const char *text,
 	static const char own[] = "SSL_accept error: ";
 	struct session *s = OBJ_CAST(arg, session, SESSION_MAGIC);
 
+	if (end == STREAM_TLS_FAILED && !s->tls)
+		limits_failed_tls(s);
 	if (end == STREAM_TLS_FAILED)
 		log_info("SSL_accept error from %s: %s", session_peer(s),
 		    strncmp(text, own, sizeof(own) - 1) == 0 ?
@@ -372,6 +422,7 @@ session_forget(struct session *s)
 
 	client_name_cancel(&s->name_ask);
 	directory_cancel(&s->login_ask);
+	limits_forget(s);
 	judge_end(s);
 	sasl_free(s);
 	if (t != NULL) {
@@ -407,7 +458,9 @@ session_close(struct session *s)
 		stream_finish(&s->stream, FINISH_MS);
 	TAILQ_REMOVE(&srv->sessions, s, link);
 	srv->n_sessions--;
-	(void)server_client_count(srv, &s->addr, -1);
+	limits_gone(s);
+	stress_busy(s);
+	stress_left(srv);
 	profile_unref(&s->prof);
 	free(s->name);
 	free(s->reverse_name);
@@ -426,7 +479,7 @@ void
 session_kick(struct session *s, const char *reply)
 {
 	ps_assert(!s->running);
-	if (s->state != SESSION_TLS)
+	if (may_speak(s))
 		session_reply(s, reply);
 	session_close(s);
 }

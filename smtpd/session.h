@@ -20,6 +20,7 @@
 #include "net/line.h"
 #include "net/stream.h"
 #include "smtpd/judge.h"
+#include "smtpd/keeper.h"
 #include "smtpd/server.h"
 #include "smtpd/txn.h"
 
@@ -40,6 +41,7 @@ enum session_state {
 enum step { STEP_NEXT, STEP_MORE_INPUT, STEP_PARKED, STEP_CLOSE };
 
 struct command;
+struct limit_ask;
 struct sasl;
 struct session;
 /* Goes on when a nap is over or a judge has its verdict. */
@@ -62,6 +64,7 @@ struct session {
 	TAILQ_ENTRY(session) link;
 	enum session_state state;
 	bool parked;
+	bool stuck;		/* parked: the client does not read */
 	bool running;		/* session_run is on the stack */
 	bool esmtp, tls, shut;
 	bool tls_dropped;	/* plain bytes came behind STARTTLS (S3) */
@@ -90,6 +93,15 @@ struct session {
 	char *held;		/* a reply the nap holds back */
 	size_t held_n;
 	struct client_name_ask *name_ask;
+	/* limits.c */
+	struct limit_ask *limit_ask;	/* what gatekeeper was asked */
+	struct keeper_key client;	/* as whom it is counted */
+	bool counted;			/* its connection is */
+	/* stress.c */
+	bool trusted;			/* in mynetworks */
+	bool idling;			/* in srv->idlers */
+	TAILQ_ENTRY(session) idle_link;
+	uint64_t idle_ms;		/* since when it waits for its client */
 	struct judge *judge;
 	char *carry[CARRY_STAGES];	/* judge_forget */
 	struct txn *txn;
@@ -123,7 +135,7 @@ void session_start(struct session *s);
 /* Its name is known, or will not be. */
 void session_named(struct session *s);
 /* The client is named and, where that comes first, in TLS. */
-void session_greet(struct session *s);
+enum step session_greeting(struct session *s) MUST_CHECK;
 extern const struct stream_cbs session_stream_cbs;
 
 /* starttls.c: may TLS be offered now; begins the handshake; it is done. */
@@ -151,8 +163,10 @@ void session_enter(struct session *s, enum session_state next);
 /* --- replies; text begins with the code ("250 2.1.0 Ok") --- */
 void session_reply(struct session *s, const char *text);
 void session_replyf(struct session *s, const char *fmt, ...) PRINTF(2, 3);
-/* Other code put a reply into the output: it counts as an error. */
-void session_fail(struct session *s);
+/* Other code puts a reply into the output, from here on. */
+void session_reply_begins(struct session *s);
+/* The reply just given is no error of the client's, whatever its code. */
+void session_forgive(struct session *s);
 
 /* Parks for ms, then goes on with `after`. Return its value. */
 enum step session_nap(struct session *s, uint64_t ms, step_fn *after)
@@ -179,6 +193,10 @@ void session_log_note(struct session *s, const char *what, const char *stage,
     const char *text, struct span to);
 /* How long the next line may take. */
 void session_clock(struct session *s);
+/* The same for a text of which n bytes have come: each byte buys time. */
+void session_clock_text(struct session *s, size_t n);
+/* It may not take longer than that. */
+void session_clock_limit(struct session *s, uint64_t at_ms);
 void session_clock_tls(struct session *s);	/* the handshake */
 
 #endif

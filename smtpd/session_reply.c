@@ -31,8 +31,8 @@ session_authenticated(const struct session *s)
 
 /* --- replies --- */
 
-static void
-reply_begins(struct session *s)
+void
+session_reply_begins(struct session *s)
 {
 	s->reply_at = buf_len(stream_out(s->stream));
 }
@@ -49,15 +49,15 @@ reply_ends(struct session *s)
 }
 
 void
-session_fail(struct session *s)
+session_forgive(struct session *s)
 {
-	s->failed = true;
+	s->failed = false;
 }
 
 void
 session_reply(struct session *s, const char *text)
 {
-	reply_begins(s);
+	session_reply_begins(s);
 	reply_line(stream_out(s->stream), text);
 	reply_ends(s);
 }
@@ -69,7 +69,7 @@ session_replyf(struct session *s, const char *fmt, ...)
 	size_t from;
 	va_list ap;
 
-	reply_begins(s);
+	session_reply_begins(s);
 	from = buf_len(out);
 	va_start(ap, fmt);
 	buf_vfmt(out, fmt, ap);

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "smtpd/command.h"
+#include "smtpd/limits.h"
 
 void
 session_tls_begin(struct session *s)
@@ -22,6 +23,20 @@ session_may_tls(const struct session *s)
 {
 	return !s->tls && certs_usable(s->srv->certs) &&
 	    strcmp(session_conf(s)->smtpd_tls_security_level, "none") != 0;
+}
+
+/* No limit is in the way. */
+static enum step
+starttls(struct session *s, struct span args)
+{
+	session_reply(s, "220 2.0.0 Ready to start TLS");
+	session_reset(s);
+	judge_forget(s, GATE_HELO);
+	free(s->helo);		/* RFC 3207 4.2: all is forgotten */
+	s->helo = NULL;
+	s->esmtp = false;
+	session_tls_begin(s);
+	return s->tls_dropped ? STEP_CLOSE : STEP_MORE_INPUT;
 }
 
 enum step
@@ -48,14 +63,7 @@ cmd_starttls(struct session *s, struct span args)
 		    "554 5.5.0 Error: SMTP protocol synchronization");
 		return STEP_CLOSE;
 	}
-	session_reply(s, "220 2.0.0 Ready to start TLS");
-	session_reset(s);
-	judge_forget(s, GATE_HELO);
-	free(s->helo);		/* RFC 3207 4.2: all is forgotten */
-	s->helo = NULL;
-	s->esmtp = false;
-	session_tls_begin(s);
-	return s->tls_dropped ? STEP_CLOSE : STEP_MORE_INPUT;
+	return limits_handshake(s, args, starttls);
 }
 
 /* In Postfix's words, so that its log tools count them. */
@@ -75,41 +83,42 @@ log_secured(const struct session *s, const struct stream_tls *tls)
 }
 
 /* smtpd_tls_req_ccert, and there is none that we trust. */
-static void
+static enum step
 refuse_client(struct session *s)
 {
 	const char *why = s->ccert == NULL ?
 	    "No client certificate presented" :
 	    "Client certificate not trusted";
-	char reply[320];
 
 	log_info("NOQUEUE: abort: TLS from %s: %s", session_peer(s), why);
-	(void)snprintf(reply, sizeof(reply), "421 4.7.1 %s Error: %s",
+	session_replyf(s, "421 4.7.1 %s Error: %s",
 	    session_conf(s)->myhostname, why);
-	if (s->state == SESSION_TLS)
-		session_enter(s, SESSION_COMMAND);
-	session_kick(s, reply);
+	return STEP_CLOSE;
+}
+
+/* The handshake is over, and no limit is in the way. */
+static enum step
+go_on(struct session *s, struct span args)
+{
+	if (!ccert_suffices(s->prof->ccert, s->ccert))
+		return refuse_client(s);
+	session_clock(s);
+	if (s->cmd == NULL)		/* implicit TLS: nothing said yet */
+		return session_greeting(s);
+	session_enter(s, SESSION_COMMAND);
+	return STEP_NEXT;
 }
 
 void
 session_secured(struct session *s)
 {
-	struct stream_tls tls;
+	struct stream_tls tls = { .resumed = false };
 
 	s->tls = true;
 	ccert_free(&s->ccert);
 	s->ccert = stream_ccert(s->stream);
 	if (stream_tls_info(s->stream, &tls))
 		log_secured(s, &tls);
-	if (!ccert_suffices(s->prof->ccert, s->ccert)) {
-		refuse_client(s);
-		return;
-	}
-	session_clock(s);
-	if (s->cmd == NULL) {		/* implicit TLS: nothing said yet */
-		session_greet(s);
-		return;
-	}
-	session_enter(s, SESSION_COMMAND);
-	session_continue(s, STEP_NEXT);
+	session_continue(s, tls.resumed ? go_on(s, SPAN_NONE) :
+	    limits_new_tls(s, go_on));
 }

@@ -135,9 +135,9 @@ text_input(struct session *s)
 
 	if (buf_len(in) == 0)
 		return STEP_MORE_INPUT;
-	session_clock(s);
 	r = data_decode(&s->txn->decoder, buf_span(in), &used, text_sink, s);
 	buf_consume(in, used);
+	session_clock_text(s, used);
 	switch (r) {
 	case DATA_MORE:
 		return spill(s);
@@ -291,7 +291,7 @@ chunk_input(struct session *s)
 		return chunk_end(s);
 	if (run.n == 0)
 		return STEP_MORE_INPUT;
-	session_clock(s);
+	session_clock_text(s, run.n);
 	s->chunk_left -= run.n;
 	if (s->chunk_skip) {
 		buf_consume(in, run.n);

@@ -47,7 +47,7 @@ txn_new(struct session *s)
 	t->auth = (struct piece){ 0, 0 };
 	t->arrival_us = clock_wall_us();
 	t->sender = t->envid = (struct piece){ 0, 0 };
-	t->n_rcpt = t->n_accepted = 0;
+	t->n_rcpt = t->n_accepted = t->n_overshoot = 0;
 	actions_init(&t->act);
 	t->bdat = false;
 	t->refusal = TXN_FINE;

@@ -56,6 +56,7 @@ struct txn {
 	uint32_t n_rcpt, rcpt_size;
 	struct map *seen;	/* destinations, once there are many */
 	uint32_t n_accepted;	/* RCPT commands that got 250 */
+	uint32_t n_overshoot;	/* those past smtpd_recipient_limit */
 	struct piece last_rcpt;	/* as given, of the last accepted one */
 
 	struct actions act;	/* what access rules want done with it */

@@ -110,6 +110,16 @@ enum quota_verdict {
 	QUOTA_FULL = 1
 };
 
+/* What gatekeeper counts. */
+enum keeper_event {
+	KEEPER_CONNECT = 0,	/* rate; the count goes up as well */
+	KEEPER_MESSAGE = 1,	/* MAIL */
+	KEEPER_RECIPIENT = 2,	/* RCPT */
+	KEEPER_NEWTLS = 3,	/* a handshake without resumption */
+	KEEPER_AUTH = 4,
+	KEEPER_EVENTS
+};
+
 enum auth_verdict {
 	AUTH_OK = 0,
 	AUTH_BAD = 1,		/* 535 5.7.8 */

@@ -50,7 +50,7 @@ service_role_name(enum service_role r)
 {
 	static const char *const names[ROLE_COUNT] = {
 		"none", "smtpd", "qmgr", "deliver", "authd", "imapd",
-		"control"
+		"gatekeeper", "control"
 	};
 
 	return (unsigned)r < ROLE_COUNT ? names[r] : "unknown";

@@ -26,6 +26,7 @@ enum service_role {
 	ROLE_DELIVER,
 	ROLE_AUTHD,
 	ROLE_IMAPD,
+	ROLE_GATEKEEPER,
 	ROLE_CONTROL,		/* a CLI connection handed over by posternd */
 	ROLE_COUNT
 };

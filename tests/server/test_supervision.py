@@ -16,7 +16,7 @@ from tests.harness import paths
 from tests.harness.instance import alive
 from tests.harness.wait import until
 
-ROLES = ("authd", "deliver", "qmgr", "smtpd", "imapd")
+ROLES = ("authd", "deliver", "qmgr", "gatekeeper", "smtpd", "imapd")
 
 
 @pytest.fixture
@@ -43,7 +43,8 @@ def status(instance):
 
 def wired(instance):
     """All run, and each sees as many peers as the table of wires says."""
-    want = {"smtpd": 4, "qmgr": 4, "deliver": 5, "authd": 4, "imapd": 3}
+    want = {"smtpd": 5, "qmgr": 4, "deliver": 5, "authd": 4, "imapd": 3,
+            "gatekeeper": 2}
     rows = status(instance)
     return all(row["state"] == "running" and
                row.get("peers") == want[name.split("/")[0]]
@@ -54,7 +55,7 @@ def test_every_process_gets_what_is_its_own(family):
     family.start()
     rows = status(family)
     assert sorted(rows) == sorted(
-        ["posternd", "authd/0", "qmgr/0"] +
+        ["posternd", "authd/0", "qmgr/0", "gatekeeper/0"] +
         [f"{r}/{i}" for r in ("deliver", "smtpd", "imapd") for i in (0, 1)])
     assert wired(family)
     for name, row in rows.items():
@@ -135,7 +136,8 @@ def test_a_stop_goes_the_way_of_the_mail(family):
     family.process = None
     order = re.findall(r"fake (\w+) stops", family.log_text(mark))
     assert sorted(order[:4]) == ["imapd", "imapd", "smtpd", "smtpd"]
-    assert order[4:] == ["qmgr", "deliver", "deliver", "authd"]
+    assert sorted(order[4:6]) == ["gatekeeper", "qmgr"]
+    assert order[6:] == ["deliver", "deliver", "authd"]
 
 
 def test_a_process_that_does_not_stop_is_killed(family, monkeypatch):

@@ -1,0 +1,115 @@
+/*
+ * The program gatekeeper: one for all smtpd workers, in memory only. It knows
+ * no client, opens no file and asks nobody; when it dies the workers tell its
+ * successor which connections there are.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/xmalloc.h"
+#include "proto/service.h"
+#include "smtpd/keeper_serve.h"
+
+#define PROGRAM_MAGIC	0x6b656570u
+
+struct program {
+	uint32_t magic;
+	const struct service_env *env;
+	struct keeper *keeper;
+	struct keeper_server *server;
+	struct timer report;
+};
+
+static void
+report_line(const char *text)
+{
+	log_info("statistics: %s", text);
+}
+
+static void
+report_cb(void *arg)
+{
+	struct program *g = OBJ_CAST(arg, program, PROGRAM_MAGIC);
+
+	keeper_report(g->keeper, report_line);
+	timer_set_ms(&g->report,
+	    (uint64_t)g->env->conf->anvil_status_update_time);
+}
+
+static void *
+program_init(const struct service_env *env, struct err *err)
+{
+	struct program *g = xcalloc(1, sizeof(*g));
+	const struct conf *conf = env->conf;
+
+	(void)err;
+	g->magic = PROGRAM_MAGIC;
+	g->env = env;
+	g->keeper = keeper_new((size_t)conf->gatekeeper_cache_entries,
+	    (uint64_t)conf->anvil_rate_time_unit);
+	g->server = keeper_server_new(env->loop, g->keeper);
+	timer_init(&g->report, env->loop, report_cb, g);
+	timer_set_ms(&g->report, (uint64_t)conf->anvil_status_update_time);
+	return g;
+}
+
+static void
+program_peer(void *arg, enum service_role role, unsigned index, int fd)
+{
+	struct program *g = OBJ_CAST(arg, program, PROGRAM_MAGIC);
+
+	if (role == ROLE_SMTPD)
+		keeper_server_peer(g->server, index, fd);
+	else
+		(void)close(fd);
+}
+
+static void
+program_reload(void *arg)
+{
+	struct program *g = OBJ_CAST(arg, program, PROGRAM_MAGIC);
+	const struct conf *conf = g->env->conf;
+
+	keeper_configure(g->keeper, (size_t)conf->gatekeeper_cache_entries,
+	    (uint64_t)conf->anvil_rate_time_unit);
+	timer_set_ms(&g->report, (uint64_t)conf->anvil_status_update_time);
+}
+
+static void
+program_stop(void *arg)
+{
+	struct program *g = OBJ_CAST(arg, program, PROGRAM_MAGIC);
+
+	keeper_report(g->keeper, report_line);
+	timer_clear(&g->report);
+	keeper_server_free(&g->server);
+	keeper_free(&g->keeper);
+	service_stopped();
+}
+
+static void
+program_status(void *arg, struct buf *json)
+{
+	struct program *g = OBJ_CAST(arg, program, PROGRAM_MAGIC);
+
+	if (g->server == NULL)
+		return;
+	buf_fmt(json, "\"workers\": %zu, \"clients\": %zu, "
+	    "\"connections\": %llu, \"events\": %llu",
+	    keeper_server_peers(g->server), keeper_clients(g->keeper),
+	    (unsigned long long)keeper_connections(g->keeper),
+	    (unsigned long long)keeper_server_events(g->server));
+}
+
+static const struct service gatekeeper_service = {
+	.name = "gatekeeper", .init = program_init, .peer = program_peer,
+	.reload = program_reload, .stop = program_stop,
+	.status = program_status,
+};
+
+int
+main(int argc, char **argv)
+{
+	return service_main(&gatekeeper_service, argc, argv);
+}

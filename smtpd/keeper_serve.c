@@ -1,0 +1,197 @@
+#include "smtpd/keeper_serve.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/ipc.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/queue.h"
+#include "base/xmalloc.h"
+
+/* A worker that leaves so much unread gets no more answers: it goes on with
+ * its own counts. */
+#define BACKLOG_MAX	(1024 * 1024)
+
+/* A worker. */
+struct peer {
+	TAILQ_ENTRY(peer) link;
+	struct keeper_server *server;
+	struct ipc *c;
+	struct map *held;	/* key -> connections */
+};
+
+struct keeper_server {
+	struct loop *loop;
+	struct keeper *k;
+	TAILQ_HEAD(, peer) peers;
+	size_t n_peers;
+	uint64_t events;
+};
+
+/* --- what a worker holds --- */
+
+static void
+peer_hold(struct peer *p, struct span key, uint32_t n)
+{
+	uintptr_t have = (uintptr_t)map_get(p->held, key);
+
+	(void)map_put(p->held, key, (void *)(have + n));
+}
+
+/* False: it held no such connection. */
+static bool
+peer_release(struct peer *p, struct span key)
+{
+	uintptr_t have = (uintptr_t)map_get(p->held, key);
+
+	if (have > 1)
+		(void)map_put(p->held, key, (void *)(have - 1));
+	else if (have == 1)
+		(void)map_del(p->held, key);
+	return have > 0;
+}
+
+static void
+peer_free(struct peer *p)
+{
+	struct keeper_server *s = p->server;
+	uint64_t now = loop_now_ms(s->loop);
+	struct span key;
+	void *n;
+	size_t pos = 0;
+
+	while (map_next(p->held, &pos, &key, &n))
+		keeper_gone(s->k, key, (uint32_t)MIN((uintptr_t)n,
+		    (uintptr_t)UINT32_MAX), now);
+	map_free(&p->held);
+	TAILQ_REMOVE(&s->peers, p, link);
+	s->n_peers--;
+	ipc_free(&p->c);
+	free(p);
+}
+
+/* --- messages --- */
+
+static int
+count_cb(struct ipc *c, struct ipc_msg *m, void *arg)
+{
+	struct peer *p = arg;
+	struct keeper_server *s = p->server;
+	struct msg_keeper_count in;
+	struct keeper_counts out;
+	bool known;
+
+	if (!msg_keeper_count_unpack(m->body, &in) ||
+	    in.event >= KEEPER_EVENTS || !keeper_key_valid(in.key))
+		return PS_ESYNTAX;
+	s->events++;
+	known = keeper_count(s->k, in.key, in.event, in.peek,
+	    loop_now_ms(s->loop), &out);
+	if (known && in.event == KEEPER_CONNECT && !in.peek)
+		peer_hold(p, in.key, 1);
+	if (in.ask && ipc_backlog(c) < BACKLOG_MAX)
+		PROTO_SEND(c, m->id, KEEPER_COUNTED, keeper_counted,
+		    .known = known, .connections = out.connections,
+		    .rate = out.rate);
+	return 0;
+}
+
+static int
+gone_cb(struct ipc *c, struct ipc_msg *m, void *arg)
+{
+	struct peer *p = arg;
+	struct keeper_server *s = p->server;
+	struct msg_keeper_gone in;
+
+	if (!msg_keeper_gone_unpack(m->body, &in) ||
+	    !keeper_key_valid(in.key))
+		return PS_ESYNTAX;
+	s->events++;
+	/* There may have been no room for it when it came. */
+	if (peer_release(p, in.key))
+		keeper_gone(s->k, in.key, 1, loop_now_ms(s->loop));
+	return 0;
+}
+
+static int
+held_cb(struct ipc *c, struct ipc_msg *m, void *arg)
+{
+	struct peer *p = arg;
+	struct keeper_server *s = p->server;
+	struct msg_keeper_held in;
+
+	if (!msg_keeper_held_unpack(m->body, &in) ||
+	    !keeper_key_valid(in.key) || in.connections == 0)
+		return PS_ESYNTAX;
+	s->events++;
+	if (keeper_held(s->k, in.key, in.connections, loop_now_ms(s->loop)))
+		peer_hold(p, in.key, in.connections);
+	return 0;
+}
+
+static const struct ipc_handler handlers[] = {
+	{ MSG_KEEPER_COUNT, count_cb, IPC_ANY_PHASE },
+	{ MSG_KEEPER_GONE, gone_cb, IPC_ANY_PHASE },
+	{ MSG_KEEPER_HELD, held_cb, IPC_ANY_PHASE },
+};
+
+static void
+closed_cb(struct ipc *c, void *arg)
+{
+	peer_free(arg);
+}
+
+/* --- life --- */
+
+struct keeper_server *
+keeper_server_new(struct loop *l, struct keeper *k)
+{
+	struct keeper_server *s = xcalloc(1, sizeof(*s));
+
+	s->loop = l;
+	s->k = k;
+	TAILQ_INIT(&s->peers);
+	return s;
+}
+
+void
+keeper_server_free(struct keeper_server **sp)
+{
+	struct keeper_server *s = *sp;
+	struct peer *p;
+
+	*sp = NULL;
+	if (s == NULL)
+		return;
+	while ((p = TAILQ_FIRST(&s->peers)) != NULL)
+		peer_free(p);
+	free(s);
+}
+
+void
+keeper_server_peer(struct keeper_server *s, unsigned index, int fd)
+{
+	struct peer *p = xcalloc(1, sizeof(*p));
+	char name[32];
+
+	(void)snprintf(name, sizeof(name), "smtpd %u", index);
+	p->server = s;
+	p->held = map_new();
+	p->c = ipc_new(s->loop, fd, name, handlers, ARRAY_LEN(handlers),
+	    closed_cb, p);
+	TAILQ_INSERT_TAIL(&s->peers, p, link);
+	s->n_peers++;
+}
+
+size_t
+keeper_server_peers(const struct keeper_server *s)
+{
+	return s->n_peers;
+}
+
+uint64_t
+keeper_server_events(const struct keeper_server *s)
+{
+	return s->events;
+}
