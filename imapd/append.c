@@ -1,5 +1,6 @@
 /*
- * APPEND and MULTIAPPEND (RFC 3501 6.3.11, RFC 3502; APPENDUID of RFC 4315).
+ * APPEND and MULTIAPPEND (RFC 3501 6.3.11, RFC 3502; APPENDUID of RFC 4315,
+ * literal8 of RFC 3516).
  * Each message comes as a literal that may be large: small ones gather in
  * memory, others in a file of the account's tmp/, written piece by piece in a
  * thread while the stream waits. All are added together or none.
@@ -15,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
+#include "imapd/append_binary.h"
 #include "imapd/command.h"
 #include "imapd/flags.h"
 #include "imapd/quota.h"
@@ -32,6 +34,7 @@ struct message_in {
 	uint64_t size;
 	struct buf piece;		/* gathered, not yet written */
 	struct store_tmp tmp;		/* fd -1: it stays in memory */
+	bool literal8;			/* may hold NUL */
 };
 
 struct append {
@@ -164,6 +167,8 @@ take_options(struct append *r, struct arg_iter *it)
 	}
 	if (it->end - it->at != 1)
 		refuse(r, true, "Message literal expected");
+	else
+		m->literal8 = it->args->arg[it->at].literal8;
 }
 
 static void
@@ -366,12 +371,33 @@ resolve_flags(struct session *s, struct append *r)
 	return rc;
 }
 
+/* False: refused. */
+static bool
+convert_binary(struct session *s, struct append *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->n && s->job_rc == 0; i++)
+		if (r->in[i].literal8)
+			s->job_rc = append_binary(&r->in[i].tmp,
+			    &r->in[i].piece, &s->job_err);
+	if (s->job_rc != PS_ENOSYS)
+		return s->job_rc == 0;
+	refuse(r, false, "[UNKNOWN-CTE] NUL outside of parts with binary "
+	    "transfer encoding");
+	return false;
+}
+
 static void
 append_job(struct session *s)
 {
 	struct append *r = s->run;
 	size_t i;
 
+	if (!convert_binary(s, r)) {
+		drop_job(s);
+		return;
+	}
 	r->item = xcalloc(r->n, sizeof(*r->item));
 	for (i = 0; i < r->n; i++) {
 		r->item[i].date = r->in[i].date;
@@ -396,6 +422,10 @@ append_done(struct session *s)
 	uint32_t *uids;
 	size_t i;
 
+	if (r->refusal != NULL) {
+		answer_refusal(s);
+		return;
+	}
 	if (s->job_rc == PS_ENOTFOUND) {
 		session_reply(s, "NO", "[TRYCREATE] No such mailbox");
 		return;

@@ -39,6 +39,7 @@ arg_add(struct parser *s, enum arg_type type, struct span text)
 	arg->type = type;
 	arg->text = text;
 	arg->end = a->n;
+	arg->literal8 = false;
 	s->after = true;
 	return arg;
 }
@@ -92,6 +93,22 @@ take_literal(struct parser *s)
 		return "NUL in a literal";
 	arg_add(s, ARG_LITERAL, span_of(s->p, n));
 	s->p += n;
+	return NULL;
+}
+
+/* "~{n}": only as an APPEND's message, which is not read into a command. */
+static const char *
+take_literal8(struct parser *s)
+{
+	const char *why;
+
+	s->p++;
+	why = take_literal(s);
+	if (why != NULL)
+		return why;
+	if (s->p != s->end)
+		return "Unexpected literal8";
+	s->a->arg[s->a->n - 1].literal8 = true;
 	return NULL;
 }
 
@@ -195,6 +212,10 @@ take_item(struct parser *s)
 		return take_quoted(s);
 	case '{':
 		return take_literal(s);
+	case '~':
+		if (s->end - s->p > 1 && s->p[1] == '{')
+			return take_literal8(s);
+		return take_atom(s);
 	default:
 		return take_atom(s);
 	}
@@ -273,8 +294,8 @@ arg_take_pattern(struct arg_iter *it, struct span *out)
 {
 	const struct arg *a = peek(it);
 
-	if (a == NULL || (a->type != ARG_ATOM && a->type != ARG_QUOTED &&
-	    a->type != ARG_LITERAL))
+	if (a == NULL || a->literal8 || (a->type != ARG_ATOM &&
+	    a->type != ARG_QUOTED && a->type != ARG_LITERAL))
 		return false;
 	it->at = a->end;
 	*out = a->text;

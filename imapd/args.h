@@ -25,6 +25,7 @@ enum arg_type {
 struct arg {
 	enum arg_type type;
 	uint32_t end;		/* index behind it and its members */
+	bool literal8;		/* "~{n}": may hold NUL (RFC 3516) */
 	struct span text;
 };
 

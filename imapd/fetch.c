@@ -37,9 +37,11 @@ struct fetch {
 	size_t mark;			/* where its text in s->out begins */
 	bool mark_valid;		/* ... if it is all still there */
 	struct piece piece;		/* what is left of a section */
+	bool nul_ok;			/* ... may hold NUL (BINARY) */
 	uint64_t newly;			/* batch: \Seen was set just now */
 	size_t batch;			/* first index of the batch */
 	bool any_seen, missing, broken;
+	bool unknown_encoding;		/* of a BINARY */
 	struct message message;
 	struct buf scratch;
 };
@@ -223,15 +225,33 @@ begin_section(struct session *s, struct fetch *r)
 	if (r->section++ > 0)
 		buf_char(out, ' ');
 	section_label_put(out, sec);
+	if (sec->form == FORM_BINARY_SIZE) {
+		buf_char(out, ' ');
+		buf_dec(out, r->piece.len);
+		r->piece.len = 0;
+		return 0;
+	}
 	if (r->piece.nil) {
 		buf_str(out, " NIL");
 		r->piece.len = 0;
 		return 0;
 	}
-	buf_str(out, " {");
+	r->nul_ok = sec->form == FORM_BINARY;
+	buf_str(out, r->nul_ok && memchr(r->piece.mem.p, '\0',
+	    r->piece.mem.n) != NULL ? " ~{" : " {");
 	buf_dec(out, r->piece.len);
 	buf_str(out, "}\r\n");
 	return 0;
+}
+
+/* No literal can hold NUL (RFC 3501 9, CHAR8); 0x80 is what others send. */
+static void
+hide_nul(char *p, size_t n)
+{
+	char *end = p + n;
+
+	while (p < end && (p = memchr(p, '\0', (size_t)(end - p))) != NULL)
+		*p++ = (char)0x80;
 }
 
 static int
@@ -239,6 +259,7 @@ copy_piece(struct session *s, struct fetch *r)
 {
 	struct piece *p = &r->piece;
 	size_t n = (size_t)MIN(p->len, (uint64_t)SLICE_BYTES);
+	size_t mark = buf_len(&s->out);
 	int rc = 0;
 
 	if (p->mem.p != NULL) {
@@ -250,6 +271,8 @@ copy_piece(struct session *s, struct fetch *r)
 		/* the length is promised: nothing can mend this */
 		r->broken = rc < 0;
 	}
+	if (!r->nul_ok)
+		hide_nul(buf_data(&s->out) + mark, buf_len(&s->out) - mark);
 	p->off += n;
 	p->len -= n;
 	return rc;
@@ -270,9 +293,13 @@ end_message(struct session *s, struct fetch *r)
 static void
 skip_message(struct session *s, struct fetch *r)
 {
-	log_warning("%s: fetch user=<%s> folder=<%s> uid=%u: %s", s->id,
-	    s->user, folder_name(s->folder),
-	    folder_uid(s->folder, r->seqs.seq[r->at]), s->job_err.why);
+	if (s->job_err.code == PS_ENOSYS)
+		r->unknown_encoding = true;
+	else
+		log_warning("%s: fetch user=<%s> folder=<%s> uid=%u: %s",
+		    s->id, s->user, folder_name(s->folder),
+		    folder_uid(s->folder, r->seqs.seq[r->at]),
+		    s->job_err.why);
 	r->missing = true;
 	if (r->in_message && !r->mark_valid)
 		r->broken = true;
@@ -365,7 +392,10 @@ fetch_done(struct session *s)
 	stream_out_marks(s->stream, STREAM_OUT_LOW, STREAM_OUT_HIGH);
 	if (r->any_seen)
 		session_changed_folder(s, folder_name(s->folder));
-	if (r->missing)
+	if (r->unknown_encoding)
+		session_reply(s, "NO", "[UNKNOWN-CTE] Some parts could not "
+		    "be decoded");
+	else if (r->missing)
 		session_reply(s, "NO", "[EXPUNGEISSUED] Some messages could "
 		    "not be read");
 	else

@@ -138,10 +138,15 @@ section_parse(struct section *s, struct span text)
 void
 section_label_put(struct buf *out, const struct section *s)
 {
+	static const char *const names[] = {
+		[FORM_BODY] = "BODY[", [FORM_BINARY] = "BINARY[",
+		[FORM_BINARY_SIZE] = "BINARY.SIZE["
+	};
+
 	if (s->label != NULL) {
 		buf_str(out, s->label);
 	} else {
-		buf_str(out, "BODY[");
+		buf_str(out, names[s->form]);
 		buf_span_add(out, s->text);
 		buf_char(out, ']');
 	}
@@ -180,25 +185,44 @@ take_partial(struct section *s, struct span text)
 	    text.n), 1, UINT32_MAX, &s->count);
 }
 
-/* "BODY[...]<...>" and "BODY.PEEK[...]<...>" */
+static const struct {
+	const char *name;
+	enum section_form form;
+	bool seen;
+} section_names[] = {
+	{ "BODY", FORM_BODY, true },
+	{ "BODY.PEEK", FORM_BODY, false },
+	{ "BINARY", FORM_BINARY, true },		/* RFC 3516 */
+	{ "BINARY.PEEK", FORM_BINARY, false },
+	{ "BINARY.SIZE", FORM_BINARY_SIZE, false },
+};
+
+/* "BODY[...]<...>" and its relatives. */
 static bool
-take_body(struct fetch_plan *p, struct span word)
+take_section(struct fetch_plan *p, struct span word)
 {
 	ptrdiff_t open = span_chr(word, '['), close = span_rchr(word, ']');
-	struct span name;
 	struct section *s;
+	size_t i;
 
 	if (open < 0 || close < open)
 		return false;
-	name = span_sub(word, 0, (size_t)open);
-	if (span_is(name, "BODY"))
-		p->seen = true;
-	else if (!span_is(name, "BODY.PEEK"))
+	for (i = 0; i < ARRAY_LEN(section_names); i++)
+		if (span_is(span_sub(word, 0, (size_t)open),
+		    section_names[i].name))
+			break;
+	if (i == ARRAY_LEN(section_names))
 		return false;
+	p->seen = p->seen || section_names[i].seen;
 	s = section_add(p);
-	return section_parse(s, span_sub(word, (size_t)open + 1,
-	    (size_t)(close - open) - 1)) &&
-	    take_partial(s, span_sub(word, (size_t)close + 1, word.n));
+	s->form = section_names[i].form;
+	if (!section_parse(s, span_sub(word, (size_t)open + 1,
+	    (size_t)(close - open) - 1)) ||
+	    !take_partial(s, span_sub(word, (size_t)close + 1, word.n)))
+		return false;
+	/* only parts have a transfer encoding, and only data has ranges */
+	return s->form == FORM_BODY || (s->kind == SECTION_ALL &&
+	    (s->form == FORM_BINARY || !s->partial));
 }
 
 static const char *
@@ -222,7 +246,7 @@ take_item(struct fetch_plan *p, struct span word)
 			p->seen = p->seen || old_names[i].seen;
 			return NULL;
 		}
-	return take_body(p, word) ? NULL : "Unknown FETCH item";
+	return take_section(p, word) ? NULL : "Unknown FETCH item";
 }
 
 const char *

@@ -28,18 +28,27 @@ enum section_kind {
 	SECTION_MIME
 };
 
+/* How a section is sent. */
+enum section_form {
+	FORM_BODY,		/* as it is */
+	FORM_BINARY,		/* BINARY[1]: transfer encoding undone ... */
+	FORM_BINARY_SIZE	/* ... how many octets that would be */
+};
+
 #define SECTION_PATH_MAX	40
 #define SECTION_FIELDS_MAX	200
 #define FETCH_SECTIONS_MAX	100
 
 struct section {
 	enum section_kind kind;
+	enum section_form form;
 	uint32_t path[SECTION_PATH_MAX];
 	size_t path_n;
 	struct span fields;	/* the names, between the parentheses */
 	bool partial;
 	uint32_t from, count;
-	const char *label;	/* "RFC822.TEXT"; NULL: BODY[text] */
+	const char *label;	/* "RFC822.TEXT"; NULL: BODY[text] or the
+				 * like, by form */
 	struct span text;	/* between the brackets */
 };
 

@@ -1,7 +1,8 @@
 # imapd: gives mail to readers
 noinst_LIBRARIES += imapd/libimapd.a
 imapd_libimapd_a_SOURCES = \
-	imapd/append.c imapd/args.c imapd/args.h imapd/capability.c \
+	imapd/append.c imapd/append_binary.c imapd/append_binary.h \
+	imapd/args.c imapd/args.h imapd/capability.c \
 	imapd/command.c imapd/command.h imapd/condstore.c \
 	imapd/condstore.h imapd/copy.c imapd/fetch.c \
 	imapd/fetch_plan.c imapd/fetch_plan.h imapd/flags.c imapd/flags.h \
@@ -30,7 +31,7 @@ imapd_imapd_LDADD = $(IMAPD_LIBS)
 
 if HAVE_CMOCKA
 check_PROGRAMS += imapd/t_parse imapd/t_session imapd/t_folders \
-	imapd/t_resync
+	imapd/t_resync imapd/t_extensions
 endif
 imapd_t_parse_SOURCES = imapd/t_parse.c
 imapd_t_parse_CFLAGS = $(IMAPD_CFLAGS) $(CMOCKA_CFLAGS)
@@ -44,4 +45,8 @@ imapd_t_resync_LDADD = $(IMAPD_LIBS) $(CMOCKA_LIBS)
 imapd_t_folders_SOURCES = imapd/t_folders.c imapd/t_imapd.c imapd/t_imapd.h
 imapd_t_folders_CFLAGS = $(IMAPD_CFLAGS) $(CMOCKA_CFLAGS)
 imapd_t_folders_LDADD = $(IMAPD_LIBS) $(CMOCKA_LIBS)
+imapd_t_extensions_SOURCES = imapd/t_extensions.c imapd/t_imapd.c \
+	imapd/t_imapd.h
+imapd_t_extensions_CFLAGS = $(IMAPD_CFLAGS) $(CMOCKA_CFLAGS)
+imapd_t_extensions_LDADD = $(IMAPD_LIBS) $(CMOCKA_LIBS)
 dist_man_MANS += doc/imapd.8

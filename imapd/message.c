@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "mail/codec.h"
 #include "mail/header.h"
 
 #define HEAD_CHUNK	8192
@@ -277,6 +278,49 @@ root_section(struct message *m, const struct section *s,
 	}
 }
 
+/* RFC 3516: the body of a part, or all of the message as it is. */
+static int
+binary_section(struct message *m, const struct section *s,
+    struct buf *scratch, struct piece *out, struct err *err)
+{
+	const struct mime_part *p;
+	struct span whole, body;
+	uint32_t at;
+	int rc;
+
+	rc = message_whole(m, &whole, true, err);
+	if (rc < 0)
+		return rc;
+	out->mem = whole;
+	if (s->path_n == 0)
+		return 0;
+	at = mime_find(&m->mime, s->path, s->path_n);
+	if (at == MIME_NONE) {
+		out->nil = true;
+		out->mem = SPAN_LIT("");
+		return 0;
+	}
+	p = &m->mime.part[at];
+	body = span_sub(whole, p->body_off, p->body_len);
+	buf_clear(scratch);
+	switch (mime_transfer(p->field[MIME_ENCODING])) {
+	case TRANSFER_IDENTITY:
+		out->mem = body;
+		return 0;
+	case TRANSFER_BASE64:
+		base64_decode_mime(scratch, body);
+		break;
+	case TRANSFER_QP:
+		qp_decode(scratch, body, false);
+		break;
+	case TRANSFER_UNKNOWN:
+		return err_set(err, ERR_PERM, PS_ENOSYS,
+		    "unknown transfer encoding");
+	}
+	out->mem = buf_span(scratch);
+	return 0;
+}
+
 int
 message_section(struct message *m, const struct section *s,
     struct buf *scratch, struct piece *out, struct err *err)
@@ -286,7 +330,11 @@ message_section(struct message *m, const struct section *s,
 	int rc;
 
 	*out = (struct piece){ .nil = false };
-	if (s->path_n == 0) {
+	if (s->form != FORM_BODY) {
+		rc = binary_section(m, s, scratch, out, err);
+		if (rc < 0)
+			return rc;
+	} else if (s->path_n == 0) {
 		rc = root_section(m, s, scratch, out, err);
 		if (rc < 0)
 			return rc;

@@ -72,12 +72,16 @@ static struct span
 transfer_decode(struct matcher *m, struct span body, struct span encoding)
 {
 	buf_clear(&m->decoded);
-	if (span_starts(encoding, "base64"))
+	switch (mime_transfer(encoding)) {
+	case TRANSFER_BASE64:
 		base64_decode_mime(&m->decoded, body);
-	else if (span_starts(encoding, "quoted-printable"))
+		break;
+	case TRANSFER_QP:
 		qp_decode(&m->decoded, body, false);
-	else
+		break;
+	default:
 		return body;
+	}
 	return buf_span(&m->decoded);
 }
 

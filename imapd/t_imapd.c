@@ -279,6 +279,13 @@ client_wait(struct client *c, const char *prefix)
 	return buf_cstr(&c->given);
 }
 
+struct span
+client_wait_span(struct client *c, const char *prefix)
+{
+	client_wait(c, prefix);
+	return buf_span(&c->given);
+}
+
 const char *
 client_wait_end(struct client *c)
 {

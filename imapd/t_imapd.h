@@ -29,6 +29,8 @@ void client_send_span(struct client *c, struct span text);
 /* Waits until what was received ends in a whole line that begins with
  * `prefix`, and returns everything since the last call; lent until the next. */
 const char *client_wait(struct client *c, const char *prefix);
+/* The same for text that may hold NUL. */
+struct span client_wait_span(struct client *c, const char *prefix);
 /* Waits until the server closed the connection. */
 const char *client_wait_end(struct client *c);
 

@@ -2,7 +2,7 @@
 noinst_LIBRARIES += lib/libmail.a
 lib_libmail_a_SOURCES = lib/mail/address.c lib/mail/address.h \
 	lib/mail/addrlist.c lib/mail/addrlist.h \
-	lib/mail/charset.c lib/mail/charset.h \
+	lib/mail/binary.c lib/mail/binary.h lib/mail/charset.c lib/mail/charset.h \
 	lib/mail/codec.c lib/mail/codec.h \
 	lib/mail/date.c lib/mail/date.h \
 	lib/mail/header.c lib/mail/header.h \

@@ -172,13 +172,6 @@ close_top(struct reader *r, bool cut)
 	r->depth--;
 }
 
-static bool
-encoding_is_plain(struct span v)
-{
-	return v.p == NULL || span_is(v, "7bit") || span_is(v, "8bit") ||
-	    span_is(v, "binary") || v.n == 0;
-}
-
 /* Decides from its header what the part that begins its body is. */
 static void
 classify(struct reader *r)
@@ -203,7 +196,7 @@ classify(struct reader *r)
 		if (o->boundary_n > 0)
 			p->kind = MIME_MULTIPART;
 	} else if (span_is(type, "message") && span_is(sub, "rfc822") &&
-	    encoding_is_plain(p->field[MIME_ENCODING])) {
+	    mime_transfer(p->field[MIME_ENCODING]) == TRANSFER_IDENTITY) {
 		p->kind = MIME_MESSAGE;
 	}
 	if (p->kind == MIME_MESSAGE)

@@ -94,4 +94,13 @@ size_t mime_unquote(struct span raw, char *out);
  * 0 when absent or too long. */
 size_t mime_param(struct span value, const char *name, char *out, size_t n);
 
+/* What a Content-Transfer-Encoding says (RFC 2045 6); absent is identity. */
+enum mime_transfer {
+	TRANSFER_IDENTITY,		/* 7bit, 8bit, binary */
+	TRANSFER_BASE64,
+	TRANSFER_QP,
+	TRANSFER_UNKNOWN
+};
+enum mime_transfer mime_transfer(struct span value);
+
 #endif

@@ -183,3 +183,29 @@ mime_param(struct span value, const char *name, char *out, size_t n)
 			return raw.n > n ? 0 : mime_unquote(raw, out);
 	return 0;
 }
+
+enum mime_transfer
+mime_transfer(struct span value)
+{
+	static const struct {
+		const char *name;
+		enum mime_transfer transfer;
+	} known[] = {
+		{ "7bit", TRANSFER_IDENTITY },
+		{ "8bit", TRANSFER_IDENTITY },
+		{ "binary", TRANSFER_IDENTITY },
+		{ "base64", TRANSFER_BASE64 },
+		{ "quoted-printable", TRANSFER_QP },
+	};
+	struct mime_value v;
+	struct span token;
+	size_t i;
+
+	if (value.n == 0)
+		return TRANSFER_IDENTITY;
+	if (mime_token(value, &token, &v))
+		for (i = 0; i < ARRAY_LEN(known); i++)
+			if (span_is(token, known[i].name))
+				return known[i].transfer;
+	return TRANSFER_UNKNOWN;
+}

@@ -1,0 +1,191 @@
+/*
+ * Conversations about contents and their order: BINARY, SORT, THREAD.
+ */
+#include "imapd/t_imapd.h"
+
+#include <stdio.h>
+
+#include "base/xmalloc.h"
+
+/* --- BINARY (RFC 3516) ---------------------------------------------------- */
+
+static const char mail_binary[] =
+    "Subject: parts\n"
+    "Content-Type: multipart/mixed; boundary=x\n"
+    "\n"
+    "--x\n"
+    "Content-Transfer-Encoding: quoted-printable\n"
+    "\n"
+    "sch=C3=B6n =\n"
+    "ist\n"
+    "--x\n"
+    "Content-Type: application/octet-stream\n"
+    "Content-Transfer-Encoding: base64\n"
+    "\n"
+    "AAECAwQ=\n"
+    "--x\n"
+    "Content-Transfer-Encoding: x-uuencode\n"
+    "\n"
+    "begin 644 x\n"
+    "--x\n"
+    "\n"
+    "plain\n"
+    "--x--\n";
+
+/* What a response with NUL in it is, as hex would say: finds `want` within
+ * everything up to the tagged line. */
+static void
+expect_bytes(struct client *c, const char *command, struct span want)
+{
+	struct span all;
+	char *line = xasprintf("x %s\r\n", command);
+
+	client_send(c, line);
+	free(line);
+	all = client_wait_span(c, "x OK");
+	if (all.n < want.n || memcmp(all.p, want.p, want.n) != 0)
+		fail_msg("%s: %zu bytes: %.*s", command, all.n,
+		    SPAN_ARG(all));
+}
+
+static void
+test_binary_fetch(void **state)
+{
+	static const char nul[] = "* 1 FETCH (BINARY[2] ~{5}\r\n"
+	    "\0\1\2\3\4)\r\n";
+	static const char part[] = "* 1 FETCH (BINARY[2]<1> {2}\r\n"
+	    "\1\2)\r\n";
+	struct client *c = client_login();
+
+	client_append(c, "", mail_binary);
+	client_do(c, "SELECT INBOX", "OK", NULL);
+	client_do(c, "FETCH 1 BINARY.PEEK[1]", "OK",
+	    "* 1 FETCH (BINARY[1] {10}\r\nsch\303\266n ist)\r\n");
+	client_do(c, "FETCH 1 (BINARY.SIZE[1] BINARY.SIZE[2] "
+	    "BINARY.SIZE[4] BINARY.SIZE[9])", "OK",
+	    "* 1 FETCH (BINARY.SIZE[1] 10 BINARY.SIZE[2] 5 "
+	    "BINARY.SIZE[4] 5 BINARY.SIZE[9] 0)\r\n");
+	client_do(c, "FETCH 1 FLAGS", "OK",
+	    "* 1 FETCH (FLAGS (\\Recent))\r\n");
+	client_do(c, "FETCH 1 BINARY[4]", "OK",
+	    "* 1 FETCH (FLAGS (\\Seen \\Recent) BINARY[4] {5}\r\nplain)\r\n");
+	expect_bytes(c, "FETCH 1 BINARY[2]", span_of(nul, sizeof(nul) - 1));
+	expect_bytes(c, "FETCH 1 BINARY[2]<1.2>",
+	    span_of(part, sizeof(part) - 1));
+	client_do(c, "FETCH 1 BINARY[9]", "OK",
+	    "* 1 FETCH (BINARY[9] NIL)\r\n");
+	client_do(c, "FETCH 1 BINARY[3]", "NO [UNKNOWN-CTE]", "");
+	client_do(c, "FETCH 1 BINARY.SIZE[3]", "NO [UNKNOWN-CTE]", "");
+	client_do(c, "FETCH 1 BINARY.SIZE[1]<0.2>", "BAD", "");
+	client_do(c, "FETCH 1 BINARY[HEADER]", "BAD", "");
+	client_do(c, "FETCH 1 BINARY[1.MIME]", "BAD", "");
+	client_do(c, "FETCH 1 BINARY", "BAD", "");
+	client_do(c, "FETCH 1 BINARY[]<0.9>", "OK",
+	    "* 1 FETCH (BINARY[]<0> {9}\r\nSubject: )\r\n");
+	client_free(&c);
+}
+
+/* RFC 3516 4.4: the part becomes base64, what encloses it 8bit. */
+static void
+test_binary_append(void **state)
+{
+	static const char message[] =
+	    "Content-Type: multipart/mixed; boundary=x\r\n"
+	    "Content-Transfer-Encoding: BINARY\r\n"
+	    "\r\n"
+	    "--x\r\n"
+	    "Content-Transfer-Encoding: binary (it is)\r\n"
+	    "\r\n"
+	    "a\0b\r\n"
+	    "--x\r\n"
+	    "\r\n"
+	    "text\r\n"
+	    "--x--\r\n";
+	static const char nowhere[] = "Subject: a\0b\r\n\r\n";
+	struct client *c = client_login();
+
+	client_send(c, "a APPEND INBOX ~{155}\r\n");
+	assert_int_equal(sizeof(message) - 1, 155);
+	client_wait(c, "+ ");
+	client_send_span(c, span_of(message, sizeof(message) - 1));
+	client_send(c, "\r\n");
+	client_wait(c, "a OK [APPENDUID ");
+	client_send(c, "b APPEND INBOX ~{16+}\r\n");
+	client_send_span(c, span_of(nowhere, 16));
+	client_send(c, "\r\n");
+	client_wait(c, "b NO [UNKNOWN-CTE]");
+	client_do(c, "APPEND INBOX ~{4+}\r\na: b {4+}\r\na: c", "OK", "");
+	client_do(c, "SELECT INBOX", "OK", NULL);
+	client_do(c, "FETCH 1 BODY.PEEK[]", "OK",
+	    "* 1 FETCH (BODY[] {146}\r\n"
+	    "Content-Type: multipart/mixed; boundary=x\r\n"
+	    "Content-Transfer-Encoding: 8bit\r\n"
+	    "\r\n"
+	    "--x\r\n"
+	    "Content-Transfer-Encoding: base64\r\n"
+	    "\r\n"
+	    "YQBi\r\n"
+	    "--x\r\n"
+	    "\r\n"
+	    "text\r\n"
+	    "--x--\r\n"
+	    ")\r\n");
+	client_do(c, "FETCH 1 BINARY.SIZE[1]", "OK",
+	    "* 1 FETCH (BINARY.SIZE[1] 3)\r\n");
+	client_do(c, "FETCH 2:3 BODY.PEEK[]", "OK",
+	    "* 2 FETCH (BODY[] {4}\r\na: b)\r\n"
+	    "* 3 FETCH (BODY[] {4}\r\na: c)\r\n");
+	/* literal8 has no other place */
+	client_do(c, "SELECT ~{5+}\r\nINBOX", "BAD", "");
+	client_free(&c);
+}
+
+/* A NUL that came otherwise is shown as 0x80. */
+static void
+test_nul_is_hidden_in_plain_literals(void **state)
+{
+	static const char message[] = "a: b\r\n\r\nx\0y\r\n";
+	struct client *c = client_login();
+
+	client_send(c, "a APPEND INBOX {13+}\r\n");
+	client_send_span(c, span_of(message, 13));
+	client_send(c, "\r\n");
+	client_wait(c, "a OK");
+	client_do(c, "SELECT INBOX", "OK", NULL);
+	client_do(c, "FETCH 1 BODY.PEEK[TEXT]", "OK",
+	    "* 1 FETCH (BODY[TEXT] {5}\r\nx\200y\r\n)\r\n");
+	client_do(c, "FETCH 1 BODY.PEEK[1]", "OK",
+	    "* 1 FETCH (BODY[1] {5}\r\nx\200y\r\n)\r\n");
+	client_free(&c);
+}
+
+static int
+setup_bytewise(void **state)
+{
+	t_bytewise(true);
+	return t_setup(state);
+}
+
+static int
+teardown_bytewise(void **state)
+{
+	t_bytewise(false);
+	return t_teardown(state);
+}
+
+#define WHOLE(f) cmocka_unit_test_setup_teardown(f, t_setup, t_teardown)
+#define BYTES(f) { #f " byte by byte", f, setup_bytewise, teardown_bytewise, \
+	NULL }
+#define T(f) WHOLE(f), BYTES(f)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_binary_fetch),
+		T(test_binary_append),
+		T(test_nul_is_hidden_in_plain_literals),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
