@@ -35,10 +35,12 @@ static const struct command commands[] = {
 	{ "SEARCH", SEL, CMD_UID | CMD_NO_EXPUNGE, cmd_search },
 	{ "SELECT", IN, CMD_NO_UPDATES, cmd_select },
 	{ "SETQUOTA", IN, 0, cmd_setquota },
+	{ "SORT", SEL, CMD_UID | CMD_NO_EXPUNGE, cmd_sort },
 	{ "STARTTLS", FIRST, 0, cmd_starttls },
 	{ "STATUS", IN, 0, cmd_status },
 	{ "STORE", SEL, CMD_UID | CMD_NO_EXPUNGE, cmd_store },
 	{ "SUBSCRIBE", IN, 0, cmd_subscribe },
+	{ "THREAD", SEL, CMD_UID | CMD_NO_EXPUNGE, cmd_thread },
 	{ "UNSELECT", SEL, 0, cmd_unselect },
 	{ "UNSUBSCRIBE", IN, 0, cmd_unsubscribe },
 };

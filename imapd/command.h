@@ -54,10 +54,12 @@ void cmd_rename(struct session *s, struct arg_iter *it);
 void cmd_search(struct session *s, struct arg_iter *it);
 void cmd_select(struct session *s, struct arg_iter *it);
 void cmd_setquota(struct session *s, struct arg_iter *it);
+void cmd_sort(struct session *s, struct arg_iter *it);
 void cmd_starttls(struct session *s, struct arg_iter *it);
 void cmd_status(struct session *s, struct arg_iter *it);
 void cmd_store(struct session *s, struct arg_iter *it);
 void cmd_subscribe(struct session *s, struct arg_iter *it);
+void cmd_thread(struct session *s, struct arg_iter *it);
 void cmd_unselect(struct session *s, struct arg_iter *it);
 void cmd_unsubscribe(struct session *s, struct arg_iter *it);
 

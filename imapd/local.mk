@@ -6,7 +6,7 @@ imapd_libimapd_a_SOURCES = \
 	imapd/command.c imapd/command.h imapd/condstore.c \
 	imapd/condstore.h imapd/copy.c imapd/fetch.c \
 	imapd/fetch_plan.c imapd/fetch_plan.h imapd/flags.c imapd/flags.h \
-	imapd/idle.c imapd/input.c imapd/job.c imapd/list.c \
+	imapd/gather.c imapd/gather.h imapd/idle.c imapd/input.c imapd/job.c imapd/list.c \
 	imapd/list_plan.c imapd/list_plan.h imapd/list_tree.c \
 	imapd/list_tree.h \
 	imapd/listener.c imapd/login.c imapd/mailbox.c \
@@ -18,7 +18,9 @@ imapd_libimapd_a_SOURCES = \
 	imapd/search_match.h imapd/search_plan.c imapd/search_plan.h \
 	imapd/select.c imapd/seqs.c imapd/seqs.h imapd/seqset.c \
 	imapd/seqset.h imapd/server.c imapd/server.h imapd/session.c \
-	imapd/session.h imapd/status.c imapd/status.h imapd/store.c imapd/update.c
+	imapd/session.h imapd/sort.c imapd/sort_key.c imapd/sort_key.h \
+	imapd/thread.c imapd/thread_tree.c imapd/thread_tree.h \
+	imapd/status.c imapd/status.h imapd/store.c imapd/update.c
 IMAPD_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 imapd_libimapd_a_CFLAGS = $(IMAPD_CFLAGS)
 IMAPD_LIBS = imapd/libimapd.a $(SPOOL_LIBS) $(STORE_LIBS) $(NET_LIBS)

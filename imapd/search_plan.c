@@ -384,26 +384,35 @@ take_key(struct reader_state *r, struct arg_iter *it)
 }
 
 const char *
+search_plan_take_in(struct search_plan *p, struct arg_iter *it,
+    const struct search_scope *scope, struct span charset)
+{
+	struct reader_state r = { .p = p, .scope = scope,
+	    .charset = charset };
+
+	*p = (struct search_plan){ .n = 0 };
+	p->root = take_all(&r, it);
+	return r.why;
+}
+
+const char *
 search_plan_take(struct search_plan *p, struct arg_iter *it,
     const struct search_scope *scope)
 {
-	struct reader_state r = { .p = p, .scope = scope,
-	    .charset = SPAN_LIT("utf-8") };
+	struct span charset = SPAN_LIT("utf-8"), word;
 	struct arg_iter ahead = *it;
-	struct span word;
 
 	*p = (struct search_plan){ .n = 0 };
 	if (arg_take_atom(&ahead, &word) && span_is(word, "CHARSET")) {
 		*it = ahead;
-		if (!arg_take_astring(it, &r.charset))
+		if (!arg_take_astring(it, &charset))
 			return "Charset expected";
-		if (!charset_known(r.charset)) {
+		if (!charset_known(charset)) {
 			p->bad_charset = true;
 			return "Unknown charset";
 		}
 	}
-	p->root = take_all(&r, it);
-	return r.why;
+	return search_plan_take_in(p, it, scope, charset);
 }
 
 void

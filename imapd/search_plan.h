@@ -74,6 +74,9 @@ struct search_scope {
  * bad_charset the answer is NO [BADCHARSET]. search_plan_fini() always. */
 const char *search_plan_take(struct search_plan *p, struct arg_iter *it,
     const struct search_scope *scope) MUST_CHECK;
+/* The same where a known charset was named already (SORT, THREAD). */
+const char *search_plan_take_in(struct search_plan *p, struct arg_iter *it,
+    const struct search_scope *scope, struct span charset) MUST_CHECK;
 void search_plan_fini(struct search_plan *p);
 
 #endif

@@ -151,18 +151,43 @@ read_addresses(struct span *s, struct buf *out)
 	return true;
 }
 
+/* To the value of a field. */
+static bool
+find_field(struct span *s, enum imap_envelope field)
+{
+	int i;
+
+	if (!imap_read_char(s, '('))
+		return false;
+	for (i = 0; i < (int)field; i++)
+		if (!imap_read_skip(s) || !imap_read_char(s, ' '))
+			return false;
+	return true;
+}
+
 bool
 imap_read_envelope(struct span envelope, enum imap_envelope field,
     struct buf *out)
 {
 	struct span s = envelope;
-	int i;
 
-	if (!imap_read_char(&s, '('))
+	if (!find_field(&s, field))
 		return false;
-	for (i = 0; i < (int)field; i++)
-		if (!imap_read_skip(&s) || !imap_read_char(&s, ' '))
-			return false;
 	return field >= IMAP_ENV_FROM && field <= IMAP_ENV_BCC ?
 	    read_addresses(&s, out) : imap_read_string(&s, out);
+}
+
+bool
+imap_read_mailbox(struct span envelope, enum imap_envelope field,
+    struct buf *out)
+{
+	struct span s = envelope;
+
+	if (!find_field(&s, field))
+		return false;
+	if (!imap_read_char(&s, '('))
+		return span_starts(s, "NIL");
+	return imap_read_char(&s, '(') && imap_read_skip(&s) &&
+	    imap_read_char(&s, ' ') && imap_read_skip(&s) &&
+	    imap_read_char(&s, ' ') && imap_read_string(&s, out);
 }

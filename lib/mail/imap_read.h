@@ -28,4 +28,9 @@ enum imap_envelope {
 bool imap_read_envelope(struct span envelope, enum imap_envelope field,
     struct buf *out) MUST_CHECK;
 
+/* Appends the mailbox (local part, or a group's name) of the first address
+ * of a field that holds addresses. Nothing for NIL. */
+bool imap_read_mailbox(struct span envelope, enum imap_envelope field,
+    struct buf *out) MUST_CHECK;
+
 #endif
