@@ -33,7 +33,7 @@ imapd_imapd_LDADD = $(IMAPD_LIBS)
 
 if HAVE_CMOCKA
 check_PROGRAMS += imapd/t_parse imapd/t_session imapd/t_folders \
-	imapd/t_resync imapd/t_extensions
+	imapd/t_resync imapd/t_extensions imapd/t_thread
 endif
 imapd_t_parse_SOURCES = imapd/t_parse.c
 imapd_t_parse_CFLAGS = $(IMAPD_CFLAGS) $(CMOCKA_CFLAGS)
@@ -51,4 +51,7 @@ imapd_t_extensions_SOURCES = imapd/t_extensions.c imapd/t_imapd.c \
 	imapd/t_imapd.h
 imapd_t_extensions_CFLAGS = $(IMAPD_CFLAGS) $(CMOCKA_CFLAGS)
 imapd_t_extensions_LDADD = $(IMAPD_LIBS) $(CMOCKA_LIBS)
+imapd_t_thread_SOURCES = imapd/t_thread.c
+imapd_t_thread_CFLAGS = $(IMAPD_CFLAGS) $(CMOCKA_CFLAGS)
+imapd_t_thread_LDADD = $(IMAPD_LIBS) $(CMOCKA_LIBS)
 dist_man_MANS += doc/imapd.8

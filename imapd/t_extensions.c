@@ -159,24 +159,111 @@ test_nul_is_hidden_in_plain_literals(void **state)
 	client_free(&c);
 }
 
-static int
-setup_bytewise(void **state)
+/* --- SORT and THREAD (RFC 5256) ------------------------------------------- */
+
+static const char *const letters[] = {
+	"From: zoe@x.example\nTo: bob@x.example\nSubject: apple\n"
+	"Date: Wed, 17 Jul 1996 12:00:00 +0000\nMessage-ID: <1@x>\n\nhi\n",
+	"From: Ann <Ann@x.example>\nCc: c1@x.example\nSubject: Re: Apple\n"
+	"Date: Wed, 17 Jul 1996 13:00:00 +0200\nMessage-ID: <2@x>\n"
+	"References: <1@x>\n\nlonger text\n",
+	"From: \303\244hn@x.example\nTo: list: bob@x.example;\n"
+	"Subject: =?utf-8?q?=C3=84pfel?=\nMessage-ID: <3@x>\n"
+	"In-Reply-To: <2@x> <9@x>\n\nno date\n",
+	"Subject: [list] \303\244pfel (fwd)\nMessage-ID: <4@x>\n"
+	"Date: Wed, 17 Jul 1996 12:30:00 +0000\n\nx\n",
+};
+
+static struct client *
+client_sorting(void)
 {
-	t_bytewise(true);
-	return t_setup(state);
+	static const char *const dates[] = {
+	    "\"17-Jul-1996 05:00:00 +0000\" ",
+	    "\"17-Jul-1996 04:00:00 +0000\" ",
+	    "\"17-Jul-1996 20:00:00 +0000\" ",
+	    "\"17-Jul-1996 04:00:00 +0000\" " };
+	struct client *c = client_login();
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(letters); i++)
+		client_append(c, dates[i], letters[i]);
+	client_do(c, "SELECT INBOX", "OK", NULL);
+	return c;
 }
 
-static int
-teardown_bytewise(void **state)
+static void
+test_sort(void **state)
 {
-	t_bytewise(false);
-	return t_teardown(state);
+	static const char *const rows[][2] = {
+		{ "(ARRIVAL) UTF-8 ALL", "2 4 1 3" },
+		{ "(REVERSE ARRIVAL) UTF-8 ALL", "3 1 2 4" },
+		{ "(DATE) UTF-8 ALL", "2 1 4 3" },	/* 3: INTERNALDATE */
+		{ "(REVERSE DATE) US-ASCII ALL", "3 4 1 2" },
+		{ "(SIZE) UTF-8 ALL", "4 1 3 2" },
+		{ "(FROM) UTF-8 ALL", "4 2 3 1" },
+		{ "(TO) UTF-8 ALL", "2 4 1 3" },	/* 3: group's name */
+		{ "(CC) UTF-8 ALL", "1 3 4 2" },
+		/* A-umlaut decomposed sorts behind "AP" */
+		{ "(SUBJECT) UTF-8 ALL", "1 2 3 4" },
+		{ "(SUBJECT REVERSE DATE) UTF-8 ALL", "1 2 3 4" },
+		{ "(REVERSE SUBJECT DATE) UTF-8 ALL", "4 3 2 1" },
+		{ "(ARRIVAL) UTF-8 NOT FROM zoe", "2 4 3" },
+		{ "(ARRIVAL) UTF-8 2,3", "2 3" },
+		{ "(ARRIVAL) UTF-8 FROM nobody", "" },
+	};
+	struct client *c = client_sorting();
+	char *line, *want;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		line = xasprintf("SORT %s", rows[i][0]);
+		want = xasprintf("* SORT%s%s\r\n", *rows[i][1] != '\0' ?
+		    " " : "", rows[i][1]);
+		client_do(c, line, "OK SORT completed", want);
+		free(line);
+		free(want);
+	}
+	client_do(c, "STORE 1 +FLAGS (\\Deleted)", "OK", NULL);
+	client_do(c, "EXPUNGE", "OK", NULL);
+	client_do(c, "SORT (ARRIVAL) UTF-8 ALL", "OK", "* SORT 1 3 2\r\n");
+	client_do(c, "UID SORT (ARRIVAL) UTF-8 ALL",
+	    "OK UID SORT completed", "* SORT 2 4 3\r\n");
+	client_do(c, "SORT (ARRIVAL) BOGUS ALL", "NO [BADCHARSET", "");
+	client_do(c, "SORT () UTF-8 ALL", "BAD", "");
+	client_do(c, "SORT (REVERSE) UTF-8 ALL", "BAD", "");
+	client_do(c, "SORT (BOGUS) UTF-8 ALL", "BAD Unknown sort key", "");
+	client_do(c, "SORT ARRIVAL UTF-8 ALL", "BAD", "");
+	client_do(c, "SORT (ARRIVAL) UTF-8", "BAD", "");
+	client_do(c, "SORT (ARRIVAL) UTF-8 BOGUS", "BAD", "");
+	client_do(c, "SORT (ARRIVAL)", "BAD", "");
+	client_free(&c);
 }
 
-#define WHOLE(f) cmocka_unit_test_setup_teardown(f, t_setup, t_teardown)
-#define BYTES(f) { #f " byte by byte", f, setup_bytewise, teardown_bytewise, \
-	NULL }
-#define T(f) WHOLE(f), BYTES(f)
+static void
+test_thread(void **state)
+{
+	struct client *c = client_sorting();
+
+	/* 3 refers to 2 by In-Reply-To, 2 to 1; 4 is a forward of what 3 is
+	 * about, but 3 is no root */
+	client_do(c, "THREAD REFERENCES UTF-8 ALL", "OK THREAD completed",
+	    "* THREAD (1 2 3)(4)\r\n");
+	client_do(c, "THREAD ORDEREDSUBJECT UTF-8 ALL", "OK",
+	    "* THREAD (2 1)(4 3)\r\n");
+	client_do(c, "THREAD REFERENCES US-ASCII 2:4", "OK",
+	    "* THREAD (2 3)(4)\r\n");
+	client_do(c, "THREAD REFERENCES UTF-8 FROM nobody", "OK",
+	    "* THREAD\r\n");
+	client_do(c, "STORE 1 +FLAGS (\\Deleted)", "OK", NULL);
+	client_do(c, "EXPUNGE", "OK", NULL);
+	client_do(c, "UID THREAD REFERENCES UTF-8 ALL",
+	    "OK UID THREAD completed", "* THREAD (2 3)(4)\r\n");
+	client_do(c, "THREAD BOGUS UTF-8 ALL", "BAD Unknown threading", "");
+	client_do(c, "THREAD REFERENCES BOGUS ALL", "NO [BADCHARSET", "");
+	client_do(c, "THREAD REFERENCES UTF-8", "BAD", "");
+	client_do(c, "THREAD", "BAD", "");
+	client_free(&c);
+}
 
 int
 main(void)
@@ -185,6 +272,8 @@ main(void)
 		T(test_binary_fetch),
 		T(test_binary_append),
 		T(test_nul_is_hidden_in_plain_literals),
+		T(test_sort),
+		T(test_thread),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

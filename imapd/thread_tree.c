@@ -246,11 +246,13 @@ is_dummy(const struct thread_tree *t, uint32_t i)
 static void
 nodes_begin(struct thread_tree *t)
 {
-	uint32_t i;
+	uint32_t i, node;
 
 	t->n_nodes = 0;
-	for (i = 0; i < t->n; i++)
-		t->node[node_add(t)].first = i;
+	for (i = 0; i < t->n; i++) {
+		node = node_add(t);
+		t->node[node].first = i;
+	}
 }
 
 /*

@@ -2,6 +2,7 @@
  * Any bytes as a message. Parts must lie inside the message and inside their
  * parents, and the texts made of them must be well-formed.
  */
+#include "mail/binary.h"
 #include "mail/imap_read.h"
 #include "mail/imap_text.h"
 #include "tests/fuzz/fuzz.h"
@@ -68,6 +69,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!imap_text_body(&body, buf_span(&structure)))
 		__builtin_trap();
 	check_envelope(buf_span(&env), msg);
+	buf_clear(&body);
+	binary_to_base64(&body, msg);
+	if (buf_len(&body) > 2 * size + 8 * (size_t)m.n)
+		__builtin_trap();
 	buf_clear(&body);
 	if (imap_text_body(&body, msg) && buf_len(&body) > size)
 		__builtin_trap();

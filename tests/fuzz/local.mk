@@ -72,6 +72,9 @@ tests_fuzz_fuzz_xattr_LDADD = $(FUZZ_MAIN) $(SMTPD_FAKE_LIBS)
 fuzz_targets += tests/fuzz/fuzz_imap_command
 tests_fuzz_fuzz_imap_command_LDADD = $(FUZZ_MAIN) imapd/libimapd.a \
 	$(MAIL_LIBS) $(BASE_LIBS)
+fuzz_targets += tests/fuzz/fuzz_thread
+tests_fuzz_fuzz_thread_LDADD = $(FUZZ_MAIN) imapd/libimapd.a \
+	$(MAIL_LIBS) $(BASE_LIBS)
 fuzz_targets += tests/fuzz/fuzz_auth
 tests_fuzz_fuzz_auth_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 tests_fuzz_fuzz_auth_LDADD = $(FUZZ_MAIN) $(AUTHD_LIBS)
