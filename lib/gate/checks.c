@@ -74,10 +74,8 @@ permit_sasl_authenticated(struct gate_eval *e, const struct gate_rule *r)
 	return e->facts->authenticated ? GATE_PERMIT : GATE_DUNNO;
 }
 
-/* "user%elsewhere@ours" and its like ask us to send it on from here (S34):
- * the last "@" doesn't tell where it goes. */
-static bool
-is_routed(struct span address)
+bool
+gate_is_routed(struct span address)
 {
 	ptrdiff_t at = span_rchr(address, '@');
 	struct span local = at < 0 ? address : span_sub(address, 0,
@@ -92,7 +90,7 @@ gate_our_domain(struct gate_eval *e)
 {
 	struct gate_facts *f = e->facts;
 
-	if (is_routed(f->recipient))
+	if (gate_is_routed(f->recipient))
 		return GATE_DUNNO;
 	if (f->rcpt_domain == NULL &&
 	    !e->ops->need(GATE_NEED_RCPT_DOMAIN, f, e->arg))

@@ -92,6 +92,9 @@ enum gate_result gate_forbid_permit(struct gate_eval *e,
  * `key`. */
 enum gate_result gate_access_act(struct gate_eval *e, struct span value,
     enum gate_what what, const char *who, struct span key);
+/* "user%elsewhere@ours" and its like ask us to send it on from here (S34):
+ * the last "@" doesn't tell where it goes. */
+bool gate_is_routed(struct span address);
 /* Is the recipient's domain ours? DUNNO means no; may park. */
 enum gate_result gate_our_domain(struct gate_eval *e);
 /* The sender's or recipient's domain as the DNS knows it (A-labels); empty

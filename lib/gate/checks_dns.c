@@ -311,7 +311,7 @@ permit_mx_backup(struct gate_eval *e, const struct gate_rule *r)
 	const struct dns_answer *mx;
 	struct buf domain;
 
-	if (v != GATE_DUNNO)
+	if (v != GATE_DUNNO || gate_is_routed(e->facts->recipient))
 		return v;
 	buf_init(&domain, DNS_NAME_MAX);
 	if (gate_dns_domain(e, GATE_IS_RECIPIENT, &domain)) {

@@ -138,7 +138,8 @@ permit_naked_ip_address(struct gate_eval *e, const struct gate_rule *r)
 
 	if (helo.n == 0 || helo.n != strspn(helo.p, "0123456789.:"))
 		return GATE_DUNNO;
-	if (net_addr_parse(helo, &a))
+	/* IPv6 needs its tag in HELO, and then is no bare address. */
+	if (span_chr(helo, ':') < 0 && net_addr_parse(helo, &a))
 		return GATE_PERMIT;
 	return gate_refuse(e, GATE_IS_HELO,
 	    gate_conf(e->gate)->invalid_hostname_reject_code, "5.5.2",

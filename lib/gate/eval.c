@@ -416,13 +416,20 @@ stage_over(struct gate_eval *e)
 		forget(&e->if_reject);
 }
 
+/* The helo list judges a HELO. Who sent none is smtpd_helo_required's. */
+static bool
+is_unsaid(const struct gate_eval *e)
+{
+	return e->stage == GATE_HELO && e->facts->helo[0] == '\0';
+}
+
 enum gate_result
 gate_run(struct gate_eval *e)
 {
 	enum gate_result r;
 
 	for (; e->stage < GATE_STAGES; e->stage++) {
-		if (!(e->stages & 1u << e->stage))
+		if (!(e->stages & 1u << e->stage) || is_unsaid(e))
 			continue;
 		r = run_stage(e);
 		if (r == GATE_PARKED)

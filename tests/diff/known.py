@@ -13,7 +13,9 @@ REASONS = {
     "transaction over": "a text that was refused ends its transaction",
     "SASL codes": "RFC 4954's codes for what no mechanism has looked at yet",
     "HELP": "HELP is answered (RFC 5321 4.1.1.8)",
-    "last dot": "a dot behind a HELO name is no way around an entry",
+    "last dot": "a dot behind a name is no way around an entry or a list",
+    "alias loops": "a loop of CNAMEs is a fault, and so temporary",
+    "outside 127/8": "what a DNS list answers outside 127/8 is no listing",
 }
 # Dialogue -> name of its reason.
 KNOWN = {
@@ -40,6 +42,16 @@ KNOWN = {
     "order/AUTH aborted": "SASL codes",
     "syntax/HELP": "HELP",
     "helo_access/helo=bad.example.": "last dot",
+    "helo_unknown/helo=good.example.": "last dot",
+    "rhsbl_sender/sender=x@bad.example.": "last dot",
+    "helo_unknown/helo=loop1.good.example": "alias loops",
+    "sender_unknown/sender=x@loop1.good.example": "alias loops",
+    "recipient_unknown/to=x@loop1.good.example": "alias loops",
+    "rbl_plain/client=192.0.2.23": "outside 127/8",
+    "rbl_odd/client=192.0.2.23": "outside 127/8",
+    "rbl_late/client=192.0.2.23": "outside 127/8",
+    "rbl_reply/client=192.0.2.23": "outside 127/8",
+    "rbl_reply_maps/client=192.0.2.23": "outside 127/8",
 }
 # Patterns of dialogues.
 PENDING = [

@@ -73,7 +73,7 @@ mx      A 192.0.2.90
 """,
     "a.example": "@ A 127.0.0.1\n@ MX 10 mx.test.example.",
     "b.example": "@ A 127.0.0.1",
-    "test.example": "mx A 127.0.0.1",
+    "test.example": "mx A 127.0.0.1\nmx A 127.0.0.2",
     "backup.example": "@ MX 10 mx.elsewhere.example.\n@ MX 20 mx.test.example.",
     "broken.example": None,
     # Block lists.
