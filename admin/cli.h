@@ -13,7 +13,7 @@
 #include "admin/sql.h"
 
 #define CLI_WORDS_MAX	1000
-#define CLI_OPTIONS_MAX	8
+#define CLI_OPTIONS_MAX	14
 
 struct cli_command;
 
@@ -90,6 +90,7 @@ int cmd_alias_add(struct cli *cli), cmd_alias_del(struct cli *cli),
     cmd_alias_list(struct cli *cli), cmd_alias_show(struct cli *cli),
     cmd_alias_set(struct cli *cli);
 int cmd_resolve(struct cli *cli);
+int cmd_explain(struct cli *cli);
 int cmd_queue(struct cli *cli);
 int cmd_status(struct cli *cli), cmd_reload(struct cli *cli),
     cmd_stop(struct cli *cli);

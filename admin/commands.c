@@ -75,6 +75,23 @@ static const struct cli_command commands[] = {
 	    "Who gets mail for an address, and by which steps: the answer "
 	    "smtpd itself would use.", "postern resolve info+x@example.org" },
 
+	{ "explain", "", 0, 0, CLI_CONFIG,
+	    { "--client=IP", "--name=NAME", "--reverse-name=NAME",
+	    "--helo=NAME", "--from=ADDRESS", "--to=ADDRESS", "--sasl=ADDRESS",
+	    "--tls", "--size=SIZE", "--listener=NAME", "--policy", "--batch" },
+	    cmd_explain,
+	    "Plays a message through the restriction lists and shows each "
+	    "rule, what it looked up, and which one decided. It is smtpd's "
+	    "own evaluator, with nothing carried out and quota not asked for. "
+	    "Without --name the DNS is asked for the client's name; `unknown' "
+	    "says that it has none. --listener is a [service] section. "
+	    "Policy services are asked only with --policy, as they may "
+	    "remember it. --batch reads lines of such words from standard "
+	    "input, separated by tabs: client=192.0.2.1 helo=... from=... "
+	    "to=...",
+	    "postern explain --client 192.0.2.7 --helo mx.example.net --from "
+	    "x@example.net --to kim@example.org" },
+
 	/* --- the running server --- */
 	{ "queue list", "", 0, 0, CLI_CONFIG | CLI_SERVER, { NULL }, cmd_queue,
 	    "Lists the messages that are not done yet. One that is `sent' is "
