@@ -148,11 +148,27 @@ answer(struct cli *cli, struct explain *x, const struct explain_who *who)
 	return rc;
 }
 
+static struct conf *listener(struct cli *cli, const char *name);
+
+/* The lists of a listener from now on; a sysexits code. */
+static int
+listen_as(struct cli *cli, struct explain *x, const char *name)
+{
+	struct conf *section = listener(cli, name);
+	struct err err;
+
+	if (section == NULL)
+		return EX_DATAERR;
+	return explain_listener(x, section, &err) == 0 ? EX_OK :
+	    cli_fail(&err);
+}
+
 /* "client=IP<TAB>helo=NAME<TAB>..." */
 static int
 line_answer(struct cli *cli, struct explain *x, char *line)
 {
 	struct explain_who w = { .helo = "", .from = "", .to = "" };
+	const char *as = NULL;
 	const struct {
 		const char *key;
 		const char **value;
@@ -160,9 +176,11 @@ line_answer(struct cli *cli, struct explain *x, char *line)
 		{ "client=", &w.ip }, { "name=", &w.name },
 		{ "reverse-name=", &w.reverse_name }, { "helo=", &w.helo },
 		{ "from=", &w.from }, { "to=", &w.to }, { "sasl=", &w.login },
+		{ "listener=", &as },
 	};
 	char *word, *next = line;
 	size_t i;
+	int rc;
 
 	while ((word = strsep(&next, "\t")) != NULL) {
 		if (strcmp(word, "tls") == 0) {
@@ -184,7 +202,8 @@ line_answer(struct cli *cli, struct explain *x, char *line)
 		out_complain("postern: a line without client=\n");
 		return EX_DATAERR;
 	}
-	return answer(cli, x, &w);
+	rc = as == NULL ? EX_OK : listen_as(cli, x, as);
+	return rc == EX_OK ? answer(cli, x, &w) : rc;
 }
 
 static int
@@ -207,9 +226,8 @@ batch(struct cli *cli, struct explain *x)
 
 /* The listener asked for, else the first that takes mail from the world. */
 static struct conf *
-listener(struct cli *cli)
+listener(struct cli *cli, const char *name)
 {
-	const char *name = cli_option(cli, "--listener");
 	const struct conf *conf = cli->config.conf, *s;
 	size_t i;
 
@@ -229,7 +247,6 @@ listener(struct cli *cli)
 int
 cmd_explain(struct cli *cli)
 {
-	struct conf *section = listener(cli);
 	struct explain_who w = { .ip = cli_option(cli, "--client"),
 		.name = cli_option(cli, "--name"),
 		.reverse_name = cli_option(cli, "--reverse-name"),
@@ -244,21 +261,20 @@ cmd_explain(struct cli *cli)
 	struct err err;
 	int rc;
 
-	if (section == NULL)
-		return EX_DATAERR;
 	if (!lines && (w.ip == NULL || w.helo == NULL || w.from == NULL ||
 	    w.to == NULL))
 		return cli_usage(cli, "--client, --helo, --from and --to are "
 		    "needed (or --batch)");
 	if (size != NULL && !cli_size(size, &w.size))
 		return EX_DATAERR;
-	err_clear(&err);
-	x = explain_new(section, &err);
+	x = explain_new(cli->config.conf, &err);
 	if (x == NULL)
 		return cli_fail(&err);
 	if (cli_option(cli, "--policy") != NULL)
 		explain_ask_policy(x);
-	rc = lines ? batch(cli, x) : answer(cli, x, &w);
+	rc = listen_as(cli, x, cli_option(cli, "--listener"));
+	if (rc == EX_OK)
+		rc = lines ? batch(cli, x) : answer(cli, x, &w);
 	explain_free(&x);
 	return rc;
 }

@@ -538,32 +538,49 @@ explain_run(struct explain *x, const struct explain_who *who,
 /* --- life --- */
 
 struct explain *
-explain_new(struct conf *section, struct err *err)
+explain_new(struct conf *conf, struct err *err)
 {
 	struct explain *x = xcalloc(1, sizeof(*x));
-	struct buf complaints;
 	char *password;
 
-	x->conf = conf_ref(section);
-	buf_init(&complaints, 65536);
-	x->gate = gate_new(section, &complaints);
-	if (x->gate == NULL)
-		(void)err_set(err, ERR_PERM, PS_ESYNTAX, "%s",
-		    buf_cstr(&complaints));
-	buf_fini(&complaints);
-	if (x->gate == NULL) {
-		explain_free(&x);
+	err_clear(err);
+	password = secret_database_password(conf, conf->database_role_lookup,
+	    err);
+	if (err->kind != ERR_NONE) {
+		free(x);
 		return NULL;
 	}
 	x->loop = x->world.loop = loop_new();
-	password = secret_database_password(section,
-	    section->database_role_lookup, err);
-	x->world.dir = directory_new(x->loop, section, password);
+	x->world.dir = directory_new(x->loop, conf, password);
 	secret_free(&password);
-	x->dns = dns_new(x->loop, section, err);
+	x->dns = dns_new(x->loop, conf, err);
 	if (x->dns != NULL)
-		x->world.dns = dnscache_new(x->loop, x->dns, section);
+		x->world.dns = dnscache_new(x->loop, x->dns, conf);
 	return x;
+}
+
+int
+explain_listener(struct explain *x, struct conf *section, struct err *err)
+{
+	struct buf complaints;
+	struct gate *gate;
+	int rc = 0;
+
+	if (x->conf == section)
+		return 0;
+	buf_init(&complaints, 65536);
+	gate = gate_new(section, &complaints);
+	if (gate == NULL) {
+		rc = err_set(err, ERR_PERM, PS_ESYNTAX, "%s",
+		    buf_cstr(&complaints));
+	} else {
+		gate_unref(&x->gate);
+		conf_unref(&x->conf);
+		x->gate = gate;
+		x->conf = conf_ref(section);
+	}
+	buf_fini(&complaints);
+	return rc;
 }
 
 void
@@ -579,8 +596,7 @@ explain_free(struct explain **xp)
 	directory_free(&x->world.dir);
 	gate_unref(&x->gate);
 	conf_unref(&x->conf);
-	if (x->loop != NULL)
-		loop_free(&x->loop);
+	loop_free(&x->loop);
 	free(x);
 }
 

@@ -47,10 +47,13 @@ void explain_story_fini(struct explain_story *s);
 
 struct explain;
 
-/* `section` is a [service NAME], or the main part. NULL with err. */
-struct explain *explain_new(struct conf *section, struct err *err)
-    MUST_CHECK;
+/* NULL with err. */
+struct explain *explain_new(struct conf *conf, struct err *err) MUST_CHECK;
 void explain_free(struct explain **x);
+/* Whose lists are played: those of a [service NAME], or of the main part. 0,
+ * or PS_ESYNTAX with err when the lists are wrong. First of all. */
+int explain_listener(struct explain *x, struct conf *section,
+    struct err *err) MUST_CHECK;
 /* May ask policy services, which may remember it (greylisting). */
 void explain_ask_policy(struct explain *x);
 /* Waits for the answers. 0, or PS_ESYNTAX with err when an address is none. */
