@@ -90,7 +90,7 @@ remembered_put(struct vanished *v, const struct seqset *set, uint32_t above,
 }
 
 int
-vanished_put(struct session *s, struct buf *out, const struct seqset *set,
+vanished_put(struct session *s, struct buf *out, struct seqset *set,
     uint32_t above, uint64_t since, struct err *err)
 {
 	struct vanished v = { .out = out };
@@ -104,6 +104,10 @@ vanished_put(struct session *s, struct buf *out, const struct seqset *set,
 		return rc;
 	/* what was never given out cannot have gone */
 	last = folder_uidnext(s->folder) - 1;
+	/* nor has what is there an end for who asks up to "*": the last ones
+	 * may have gone */
+	if (set->star)
+		set->range[set->n - 1].hi = last;
 	if (known)
 		remembered_put(&v, set, above, uids, n);
 	for (i = 0; !known && i < set->n; i++)
@@ -121,7 +125,7 @@ static int
 step_begin(struct session *s, struct resync *r, struct err *err)
 {
 	struct seqset_range all = { 1, folder_uidnext(s->folder) - 1 };
-	struct seqset every = { &all, all.hi > 0 };
+	struct seqset every = { .range = &all, .n = all.hi > 0 };
 	int rc;
 
 	r->seq = 1;

@@ -14,9 +14,9 @@ int resync_step(struct session *s, struct resync *r, struct err *err)
     MUST_CHECK;
 
 /* Appends "* VANISHED (EARLIER) ...", or nothing, for those UIDs of `set` above
- * `above` that were expunged since. In a thread; looks at the folder anew. */
-int vanished_put(struct session *s, struct buf *out,
-    const struct seqset *set, uint32_t above, uint64_t since,
-    struct err *err) MUST_CHECK;
+ * `above` that were expunged since; a star in `set` comes to mean any UID. In
+ * a thread; looks at the folder anew. */
+int vanished_put(struct session *s, struct buf *out, struct seqset *set,
+    uint32_t above, uint64_t since, struct err *err) MUST_CHECK;
 
 #endif

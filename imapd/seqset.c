@@ -35,8 +35,7 @@ seqset_parse(struct seqset *s, struct span text)
 	struct span rest = text, word;
 	size_t commas = 0, i;
 
-	s->range = NULL;
-	s->n = 0;
+	*s = (struct seqset){ .n = 0 };
 	if (text.n == 0)
 		return false;
 	for (i = 0; i < text.n; i++)
@@ -52,8 +51,7 @@ void
 seqset_fini(struct seqset *s)
 {
 	free(s->range);
-	s->range = NULL;
-	s->n = 0;
+	*s = (struct seqset){ .n = 0 };
 }
 
 static int
@@ -74,6 +72,8 @@ seqset_resolve(struct seqset *s, uint32_t last)
 		uint32_t lo = r->lo == SEQSET_STAR ? last : r->lo;
 		uint32_t hi = r->hi == SEQSET_STAR ? last : r->hi;
 
+		s->star = s->star || r->lo == SEQSET_STAR ||
+		    r->hi == SEQSET_STAR;
 		r->lo = MIN(lo, hi);
 		r->hi = MAX(lo, hi);
 	}
@@ -125,7 +125,7 @@ seqset_max(const struct seqset *s)
 void
 seqset_copy(struct seqset *s, const struct seqset *from)
 {
-	s->n = from->n;
+	*s = *from;
 	s->range = s->n == 0 ? NULL :
 	    xreallocarray(NULL, s->n, sizeof(*s->range));
 	if (s->n > 0)
@@ -151,7 +151,7 @@ seqset_of(struct seqset *s, const uint32_t *v, size_t n)
 
 	for (i = 0; i < n; runs++)
 		i = run_take(v, n, i, &r);
-	s->n = 0;
+	*s = (struct seqset){ .n = 0 };
 	s->range = runs == 0 ? NULL :
 	    xreallocarray(NULL, runs, sizeof(*s->range));
 	for (i = 0; i < n; )

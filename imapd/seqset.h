@@ -12,6 +12,7 @@
 struct seqset {
 	struct seqset_range { uint32_t lo, hi; } *range;
 	size_t n;
+	bool star;		/* one was resolved: the last range has it */
 };
 
 /* False when malformed. On success s is ordered: ranges ascend and do not

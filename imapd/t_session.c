@@ -246,6 +246,87 @@ test_search_keys(void **state)
 	client_free(&c);
 }
 
+/* Each key of RFC 3501 6.4.4, with messages that match and others. */
+static void
+test_every_search_key(void **state)
+{
+	static const char first[] =
+	    "From: \"Fred Foobar\" <foobar@Blurdybloop.example>\n"
+	    "To: mooch@owatagu.example\n"
+	    "Cc: minutes@CNRI.example\n"
+	    "Bcc: hidden@b.example\n"
+	    "Subject: =?iso-8859-15?q?price_5=A4?= afternoon\n"
+	    "Date: Fri, 2 Feb 2024 23:30:00 -0800\n"
+	    "X-Loop: yes\n"
+	    "\n"
+	    "Hello Joe, =?utf-8?q?not_a_word?=\n";
+	static const char second[] =
+	    "From: joe@owatagu.example\n"
+	    "Subject: other\n"
+	    "Content-Type: text/plain; charset=koi8-r\n"
+	    "\n"
+	    "\xf0\xf2\xe9\xf7\xe5\xf4\n";
+	static const struct {
+		const char *keys, *want;
+	} cases[] = {
+		{ "1:*", " 1 2 3" }, { "2:3", " 2 3" }, { "*", " 3" },
+		{ "1,3", " 1 3" }, { "ALL", " 1 2 3" },
+		{ "ANSWERED", " 1" }, { "UNANSWERED", " 2 3" },
+		{ "DELETED", " 2" }, { "UNDELETED", " 1 3" },
+		{ "DRAFT", " 2" }, { "UNDRAFT", " 1 3" },
+		{ "FLAGGED", " 1" }, { "UNFLAGGED", " 2 3" },
+		{ "SEEN", " 1" }, { "UNSEEN", " 2 3" },
+		{ "KEYWORD $work", " 2" }, { "UNKEYWORD $Work", " 1 3" },
+		{ "KEYWORD $Forwarded", " 3" }, { "NEW", " 2 3" },
+		{ "OLD", "" }, { "RECENT", " 1 2 3" },
+		{ "BCC hidden", " 1" }, { "CC cnri", " 1" },
+		{ "TO mooch", " 1" }, { "TO nobody", "" },
+		{ "FROM \"fred foobar\"", " 1" }, { "FROM owatagu", " 2 3" },
+		{ "SUBJECT AFTERNOON", " 1" }, { "SUBJECT \"\"", " 1 2 3" },
+		{ "HEADER X-Loop YES", " 1" }, { "HEADER X-LOOP \"\"", " 1" },
+		{ "HEADER X-None \"\"", "" }, { "BODY \"hello joe\"", " 1" },
+		{ "BODY mooch", "" }, { "TEXT mooch", " 1" },
+		{ "CHARSET UTF-8 TEXT {12+}\r\n\xd0\xbf\xd1\x80\xd0\xb8"
+		    "\xd0\xb2\xd0\xb5\xd1\x82", " 2 3" },
+		{ "CHARSET KOI8-R BODY {6+}\r\n\xd0\xd2\xc9\xd7\xc5\xd4",
+		    " 2 3" },
+		{ "CHARSET ISO-8859-5 BODY {6+}\r\n\xbf\xc0\xb8\xb2\xb5"
+		    "\xc2", " 2 3" },
+		{ "CHARSET ISO-8859-15 SUBJECT {2+}\r\n5\xa4", " 1" },
+		{ "CHARSET UTF-8 SUBJECT {4+}\r\n5\xe2\x82\xac", " 1" },
+		{ "CHARSET US-ASCII SUBJECT other", " 2 3" },
+		{ "SENTON 2-Feb-2024", " 1" }, { "SENTON 3-Feb-2024", "" },
+		{ "SENTBEFORE 3-Feb-2024", " 1" },
+		{ "SENTBEFORE 2-Feb-2024", "" },
+		{ "SENTSINCE \"02-Feb-2024\"", " 1" },
+		{ "SENTSINCE 3-Feb-2024", "" },
+		{ "ON 17-Jul-1996", " 1" }, { "BEFORE 18-Jul-1996", " 1" },
+		{ "BEFORE 17-Jul-1996", "" }, { "SINCE 18-Jul-1996", " 2 3" },
+		{ "LARGER 0", " 1 2 3" }, { "LARGER 100000", "" },
+		{ "SMALLER 100000", " 1 2 3" }, { "SMALLER 0", "" },
+		{ "UID 1,3:*", " 1 3" }, { "NOT UID 2", " 1 3" },
+		{ "NOT NOT 2", " 2" }, { "OR 1 (3 UNSEEN)", " 1 3" },
+		{ "OR OR 1 2 3 NOT SEEN", " 2 3" },
+		{ "UNDELETED (UNSEEN NOT 1) OLD", "" },
+	};
+	struct client *c = client_login();
+	size_t i;
+
+	client_append(c, "(\\Seen \\Answered \\Flagged) " DATE1, first);
+	client_append(c, "(\\Deleted \\Draft $Work) ", second);
+	client_append(c, "($Forwarded) ", second);
+	client_do(c, "SELECT INBOX", "OK", NULL);
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		char *command = xasprintf("SEARCH %s", cases[i].keys);
+		char *want = xasprintf("* SEARCH%s\r\n", cases[i].want);
+
+		client_do(c, command, "OK", want);
+		free(command);
+		free(want);
+	}
+	client_free(&c);
+}
+
 static void
 test_mailboxes(void **state)
 {
@@ -566,6 +647,7 @@ main(void)
 		T(test_fetching_a_body_sets_seen),
 		T(test_store_and_expunge),
 		T(test_search_keys),
+		T(test_every_search_key),
 		T(test_mailboxes),
 		T(test_copy_and_move),
 		T(test_append_forms),

@@ -64,7 +64,8 @@ put_news(struct session *s, uint32_t seq, bool flags)
 	struct buf *out = session_out(s);
 	struct folder_msg m;
 
-	if (seq > s->told_exists || !folder_msg(s->folder, seq, &m))
+	if (seq > s->told_exists || !folder_msg(s->folder, seq, &m) ||
+	    (!flags && !condstore_on(s)))
 		return;
 	buf_str(out, "* ");
 	buf_dec(out, seq);

@@ -61,6 +61,7 @@ view_rec_set(struct folder *f, struct view_msg *m, const struct index_rec *r,
     bool silent)
 {
 	bool differs = m->r.flags != r->flags;
+	bool stamped = m->r.modseq != r->modseq;
 
 	if (r->state & REC_GONE) {
 		m->r.state = r->state;
@@ -72,8 +73,9 @@ view_rec_set(struct folder *f, struct view_msg *m, const struct index_rec *r,
 	f->n_unseen += !(r->flags & MSG_SEEN);
 	m->r = *r;
 	f->flags_seen |= r->flags;
-	if (differs && !silent)
-		view_mark(f, m, true);
+	/* set and unset again is a change, too, as is a repair */
+	if ((differs || stamped) && !silent)
+		view_mark(f, m, differs);
 }
 
 static struct view_msg *
