@@ -24,7 +24,7 @@ smtpd_libfake_a_SOURCES = smtpd/fake.c smtpd/fake.h
 smtpd_libfake_a_CFLAGS = $(SMTPD_CFLAGS)
 SMTPD_FAKE_LIBS = smtpd/libsmtpd.a smtpd/libfake.a smtpd/libsmtpd.a \
 	smtpd/libkeeper.a $(SPOOL_LIBS) lib/libgate.a lib/libpolicy.a \
-	$(TABLE_LIBS) $(MAIL_LIBS) $(NET_LIBS) $(BASE_LIBS)
+	$(MAIL_LIBS) $(TABLEASK_LIBS)
 
 if HAVE_CMOCKA
 check_PROGRAMS += smtpd/t_keeper smtpd/t_limits smtpd/t_session \
@@ -47,8 +47,7 @@ pkglibexec_PROGRAMS += smtpd/smtpd
 smtpd_smtpd_SOURCES = smtpd/main.c
 smtpd_smtpd_CFLAGS = $(SMTPD_CFLAGS)
 smtpd_smtpd_LDADD = smtpd/libsmtpd.a smtpd/libkeeper.a $(SPOOL_LIBS) \
-	lib/libgate.a lib/libpolicy.a $(DB_LIBS) \
-	$(TABLE_LIBS) $(MAIL_LIBS) $(NET_LIBS) $(BASE_LIBS)
+	lib/libgate.a lib/libpolicy.a $(MAIL_LIBS) $(TABLEASK_LIBS)
 dist_man_MANS += doc/gatekeeper.8 doc/smtpd.8
 
 # one process that counts for all workers

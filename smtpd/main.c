@@ -15,6 +15,7 @@
 #include "smtpd/limits.h"
 #include "smtpd/peers.h"
 #include "smtpd/session.h"
+#include "table/watch.h"
 #include "smtpd/upstream.h"
 
 #define PROGRAM_MAGIC		0x736d7470u
@@ -45,6 +46,7 @@ struct program {
 	char *password;
 	struct defer open;		/* after the files of the start came */
 	struct timer tickets, end;
+	struct table_watch *watch;
 	unsigned end_waits;
 };
 
@@ -98,19 +100,24 @@ accept_cb(int fd, int what, void *arg)
 	}
 }
 
-/* The settings of a section, with its lists parsed. */
+/* The settings of a section, with its lists parsed and their tables watched. */
 static struct profile *
-profile_of(struct conf *conf, const char *section)
+profile_of(struct program *g, const char *section)
 {
+	struct conf *conf = g->env->conf;
 	const struct conf *c = conf_section(conf, "service", section);
 	struct profile *p;
+	struct table *t;
 	struct buf complaints;
+	size_t i;
 
 	buf_init(&complaints, 65536);
 	p = profile_new(c == NULL ? conf : (struct conf *)(uintptr_t)c,
 	    &complaints);
 	if (p == NULL)
 		log_error("service %s: %s", section, buf_cstr(&complaints));
+	for (i = 0; p != NULL && (t = gate_table_at(p->gate, i)) != NULL; i++)
+		table_watch_add(g->watch, t);
 	buf_fini(&complaints);
 	return p;
 }
@@ -119,7 +126,7 @@ static void
 program_listener(void *arg, const char *section, int fd)
 {
 	struct program *g = OBJ_CAST(arg, program, PROGRAM_MAGIC);
-	struct profile *prof = profile_of(g->env->conf, section);
+	struct profile *prof = profile_of(g, section);
 	struct listener *l;
 
 	if (prof == NULL) {
@@ -148,16 +155,19 @@ program_reload(void *arg)
 
 	if (g->srv.world.dir != NULL)
 		directory_reload(g->srv.world.dir, g->env->conf);
+	if (g->srv.world.tables != NULL)
+		table_env_reload(g->srv.world.tables, g->env->conf);
 	certs_conf(g->srv.certs, g->env->conf);
 	body_cap_set((size_t)g->env->conf->smtpd_body_memory_limit);
 	limits_configure(&g->srv, g->env->conf);
 	TAILQ_FOREACH(l, &g->listeners, link) {
-		p = profile_of(g->env->conf, l->section);
+		p = profile_of(g, l->section);
 		if (p == NULL)
 			continue;	/* the old one serves on */
 		profile_unref(&l->prof);
 		l->prof = p;
 	}
+	table_watch_now(g->watch);
 }
 
 static void
@@ -189,6 +199,8 @@ open_cb(void *arg)
 	struct listener *l;
 
 	g->srv.world.dir = directory_new(g->srv.loop, g->env->conf, g->password);
+	g->srv.world.tables = table_env_new(g->srv.loop, g->env->conf,
+	    g->env->conf->database_role_lookup, g->password);
 	secret_free(&g->password);
 	TAILQ_FOREACH(l, &g->listeners, link)
 		io_want(&l->io, IO_READ);
@@ -272,6 +284,8 @@ program_init(const struct service_env *env, struct err *err)
 	srv->names = work_pool_new(env->loop, NAME_THREADS);
 	srv->world.policy = policy_new(env->loop, srv->names);
 	srv->journal = peers_journal_new(srv);
+	g->watch = table_watch_new(env->loop,
+	    (uint64_t)env->conf->table_refresh_interval);
 	srv->dns = dns_new(env->loop, env->conf, err);
 	if (srv->dns == NULL) {
 		log_warning("no DNS: %s", err->why);

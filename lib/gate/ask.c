@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/xmalloc.h"
+#include "gate/ask_table.h"
 #include "gate/policy_facts.h"
 
 /* Look-ups of one evaluation: a chain of ten rules needs some twenty, one
@@ -283,7 +284,8 @@ effect(enum gate_do what, struct span text, const char *line, void *arg)
 }
 
 const struct gate_ops gate_ask_ops = { .need = need, .note = note,
-	.effect = effect, .dns = dns, .sleep = nap, .policy = policy };
+	.effect = effect, .dns = dns, .table = gate_ask_table, .sleep = nap,
+	.policy = policy };
 
 static void
 again_cb(void *arg)
@@ -303,7 +305,8 @@ gate_ask_begin(struct gate_ask *a, struct span normal)
 		a->asked[i] = NULL;
 	}
 	SLIST_INIT(&a->dns);
-	a->n_dns = 0;
+	SLIST_INIT(&a->tables);
+	a->n_dns = a->n_tables = 0;
 	SLIST_INIT(&a->policies);
 	defer_init(&a->again, a->world->loop, again_cb, a);
 	timer_init(&a->nap, a->world->loop, nap_cb, a);
@@ -331,6 +334,7 @@ gate_ask_end(struct gate_ask *a)
 		dns_kept_unref(&d->kept);
 		free(d);
 	}
+	gate_ask_tables_end(a);
 	timer_clear(&a->nap);
 	while ((p = SLIST_FIRST(&a->policies)) != NULL) {
 		SLIST_REMOVE_HEAD(&a->policies, link);

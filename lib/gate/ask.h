@@ -13,12 +13,14 @@
 #include "mail/address.h"
 #include "net/dnscache.h"
 #include "policy/policy.h"
+#include "tableask/tableask.h"
 
 /* What a process asks through. All lent. */
 struct gate_world {
 	struct loop *loop;
 	struct directory *dir;
 	struct dnscache *dns;		/* NULL: DNS facts fail for now */
+	struct table_env *tables;	/* NULL: so do tables that ask others */
 	/* NULL: policy services are not asked, as if all said DUNNO (for
 	 * `postern explain`, as asking has effects). */
 	struct policy *policy;
@@ -26,6 +28,7 @@ struct gate_world {
 
 struct gate_ask_dns;
 struct gate_ask_policy;
+struct gate_ask_table;
 
 struct gate_ask {
 	const struct gate_world *world;
@@ -43,7 +46,8 @@ struct gate_ask {
 	struct resolution *known[3];		/* by enum gate_need */
 	struct directory_ask *asked[3];
 	SLIST_HEAD(, gate_ask_dns) dns;
-	unsigned n_dns;
+	SLIST_HEAD(, gate_ask_table) tables;
+	unsigned n_dns, n_tables;
 	struct timer nap;
 	enum { NAP_NONE, NAP_ON, NAP_OVER } napping;
 	SLIST_HEAD(, gate_ask_policy) policies;

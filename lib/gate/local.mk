@@ -1,8 +1,8 @@
 # lib/gate: the restriction chain as data, and its evaluator
 noinst_LIBRARIES += lib/libgate.a
 lib_libgate_a_SOURCES = lib/gate/access.c lib/gate/access.h \
-	lib/gate/clientlist.c lib/gate/clientlist.h \
-	lib/gate/ask.c lib/gate/ask.h \
+	lib/gate/ask.c lib/gate/ask.h lib/gate/ask_table.c \
+	lib/gate/ask_table.h lib/gate/clientlist.c lib/gate/clientlist.h \
 	lib/gate/checks.c lib/gate/checks.h lib/gate/checks_access.c \
 	lib/gate/checks_dns.c lib/gate/checks_dnsbl.c \
 	lib/gate/checks_effect.c lib/gate/checks_form.c lib/gate/checks_owner.c \

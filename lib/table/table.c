@@ -32,6 +32,9 @@ static const struct table_type *const types[] = {
 	&table_type_pg, &table_type_tcp, &table_type_socketmap,
 };
 
+/* Every listener's lists may name the same one. */
+static LIST_HEAD(, table) open_tables = LIST_HEAD_INITIALIZER(open_tables);
+
 const char *const *
 table_types(void)
 {
@@ -249,13 +252,26 @@ unknown_type(struct span spec, struct err *err)
 	return PS_ESYNTAX;
 }
 
+static struct table *
+open_already(struct span spec)
+{
+	struct table *t;
+
+	LIST_FOREACH(t, &open_tables, link)
+		if (span_eq(spec, span_str(t->spec)))
+			return table_ref(t);
+	return NULL;
+}
+
 struct table *
 table_open(struct span spec, struct err *err)
 {
 	struct span arg;
 	const struct table_type *type = type_of(unproxied(spec), &arg);
-	struct table *t;
+	struct table *t = open_already(spec);
 
+	if (t != NULL)
+		return t;
 	if (type == NULL || spec.n == 0 || spec.n > TABLE_VALUE_MAX ||
 	    span_chr(spec, '\0') >= 0) {
 		(void)unknown_type(spec, err);
@@ -269,6 +285,7 @@ table_open(struct span spec, struct err *err)
 	t->spec = span_chr(spec, ':') < 0 ?
 	    xasprintf("hash:%.*s", SPAN_ARG(spec)) : xmemdup0(spec.p, spec.n);
 	t->arg = t->spec + strlen(t->spec) - arg.n;
+	LIST_INSERT_HEAD(&open_tables, t, link);
 	pthread_mutex_init(&t->lock, NULL);
 	if ((t->data = data_make(t, err)) == NULL) {
 		if (err != NULL && err->why[0] == '\0')
@@ -297,6 +314,7 @@ table_unref(struct table **tp)
 	*tp = NULL;
 	if (t == NULL || --t->refs > 0)
 		return;
+	LIST_REMOVE(t, link);
 	if (t->data != NULL)
 		t->type->free(t->data);
 	pthread_mutex_destroy(&t->lock);

@@ -46,7 +46,8 @@ enum table_result {
  * Opens `type:name` (a bare name is taken as hash:name; a path in braces or
  * with $ was expanded by conf). NULL with err naming what is wrong and the
  * nearest type; a file that can't be read is an error here, at start.
- * Reads files: at start, or in a thread.
+ * Reads files: at start. One that is open already is given again, as it is;
+ * so tables are opened and let go of in one thread only.
  */
 struct table *table_open(struct span spec, struct err *err) MUST_CHECK;
 struct table *table_ref(struct table *t);

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
+#include "base/queue.h"
 #include "table/remote.h"
 #include "table/table.h"
 
@@ -35,6 +36,7 @@ struct table_type {
 };
 
 struct table {
+	LIST_ENTRY(table) link;
 	unsigned refs;
 	const struct table_type *type;
 	char *spec;		/* whole */

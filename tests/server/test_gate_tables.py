@@ -1,0 +1,125 @@
+"""Tables of the gate are live: a changed file, a changed list, a server that
+comes and goes. No reload."""
+import os
+import socket
+import threading
+
+from tests.harness.wait import until
+
+
+def make(fresh_postern, restriction):
+    server = fresh_postern(start=False)
+    table = server.dir / "access"
+    table.write_text("bad.example REJECT\n")
+    table.chmod(0o644)
+    table2 = server.dir / "access2"
+    table2.write_text("")
+    table2.chmod(0o644)
+    server.set("smtpd_recipient_restrictions",
+               restriction.replace("FILE", str(table)))
+    server.set("table_refresh_interval", "100ms")
+    server.set("table_timeout", "1s")
+    server.set("smtpd_workers", "1")
+    server.start()
+    server.add_domain("a.example")
+    server.add_mailbox("kim@a.example")
+    return server, table
+
+
+def verdict(server, sender):
+    with server.smtp() as wire:
+        wire.expect(f"MAIL FROM:<{sender}>", 250)
+        return str(wire.cmd("RCPT TO:<kim@a.example>"))
+
+
+def becomes(server, sender, code):
+    until(lambda: verdict(server, sender).startswith(code),
+          lambda: f"{code} for {sender}: " + verdict(server, sender))
+
+
+def test_a_changed_file_is_read_without_reload(fresh_postern):
+    server, table = make(fresh_postern, "check_sender_access hash:FILE")
+    assert verdict(server, "x@bad.example").startswith("554 5.7.1")
+    assert verdict(server, "x@new.example").startswith("250")
+    mark = server.log_mark()
+    table.write_text("new.example 450 wait\nlonely\nlast.example REJECT\n")
+    becomes(server, "x@new.example", "450")
+    assert verdict(server, "x@bad.example").startswith("250")
+    assert verdict(server, "x@last.example").startswith("554")
+    server.wait_for_log(rf"warning: {table}:2: a key and a value", mark)
+
+
+def test_a_file_that_goes_keeps_serving_and_is_told_once(fresh_postern):
+    server, table = make(fresh_postern, "check_sender_access hash:FILE, "
+                         "check_sender_access hash:FILE2")
+    mark = server.log_mark()
+    os.rename(table, f"{table}.gone")
+    server.wait_for_log(rf"warning: table hash:{table}: .*No such file", mark)
+    assert verdict(server, "x@bad.example").startswith("554")
+    # The other file is looked at behind it: several looks later
+    for name in "one", "two", "three":
+        server.dir.joinpath("access2").write_text(f"{name}.example REJECT\n")
+        becomes(server, f"x@{name}.example", "554")
+    assert len(server.log_lines("No such file", mark)) == 1
+    table.write_text("new.example REJECT\n")
+    becomes(server, "x@new.example", "554")
+
+
+class TableServer:
+    """tcp_table(5): says what `answers` has, silence for None."""
+
+    def __init__(self, port=0):
+        self.answers = {}
+        self.asked = []
+        self.listener = socket.create_server(("127.0.0.1", port))
+        self.port = self.listener.getsockname()[1]
+        self.open = []
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                caller, _ = self.listener.accept()
+            except OSError:
+                return
+            self.open.append(caller)
+            threading.Thread(target=self.talk, args=(caller,),
+                             daemon=True).start()
+
+    def talk(self, caller):
+        for line in caller.makefile("r"):
+            key = line.split(" ", 1)[1].rstrip("\n")
+            self.asked.append(key)
+            answer = self.answers.get(key, "500 no")
+            if answer is not None:
+                caller.sendall((answer + "\n").encode())
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for caller in self.open:
+            caller.shutdown(socket.SHUT_RDWR)
+            caller.close()
+
+
+def test_a_table_server_decides_and_its_failure_is_451(fresh_postern):
+    service = TableServer()
+    server, _ = make(fresh_postern,
+                     "check_sender_access tcp:127.0.0.1:%d" % service.port)
+    service.answers = {"x@bad.example": "200 REJECT not%20you",
+                       "x@temp.example": "400 later",
+                       "x@garbage.example": "<html>",
+                       "x@silent.example": None}
+    assert "554 5.7.1" in verdict(server, "x@bad.example")
+    assert "not you" in verdict(server, "x@bad.example")
+    assert verdict(server, "x@good.example").startswith("250")
+    for name in "temp", "garbage", "silent":
+        assert verdict(server, f"x@{name}.example").startswith("451"), name
+    assert verdict(server, "x@bad.example").startswith("554")
+    service.close()
+    becomes(server, "x@bad.example", "451")
+    again = TableServer(service.port)
+    again.answers = {"x@bad.example": "200 REJECT"}
+    becomes(server, "x@bad.example", "554")
+    assert set(again.asked) == {"x@bad.example"}    # whole keys only
+    again.close()
