@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "admin/check_policy.h"
 #include "admin/listen.h"
 #include "base/map.h"
 #include "base/xmalloc.h"
@@ -176,22 +177,25 @@ check_certificates(const struct conf *conf, struct buf *complaints)
 int
 cmd_config_check(struct cli *cli)
 {
-	struct buf complaints;
+	struct buf complaints, warnings;
 	int rc = EX_OK;
 
 	buf_init(&complaints, 1024 * 1024);
+	buf_init(&warnings, 65536);
 	if (configfile_read(&cli->config, cli->config_path, &complaints)) {
 		if (!gate_conf_check(cli->config.conf, &complaints))
 			rc = EX_CONFIG;
 		check_listeners(cli->config.conf, &complaints);
 		check_certificates(cli->config.conf, &complaints);
+		check_policy(cli->config.conf, &warnings);
 	}
 	if (buf_len(&complaints) > 0)
 		rc = EX_CONFIG;
-	out_complain("%s", buf_cstr(&complaints));
+	out_complain("%s%s", buf_cstr(&complaints), buf_cstr(&warnings));
 	if (rc == EX_OK)
 		out_say("%s: no mistakes found\n", cli->config.path);
 	buf_fini(&complaints);
+	buf_fini(&warnings);
 	return rc;
 }
 

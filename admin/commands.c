@@ -129,7 +129,8 @@ static const struct cli_command commands[] = {
 	    "postern config show myhostname smtpd_relay_restrictions" },
 	{ "config check", "", 0, 0, 0, { NULL }, cmd_config_check,
 	    "Checks the whole file: words, values, restriction lists, "
-	    "listeners, certificates, and that it makes no open relay.",
+	    "listeners, certificates, and that it makes no open relay. Warns "
+	    "of policy services that do not answer.",
 	    "postern config check" },
 	{ "config diff", "", 0, 0, CLI_CONFIG, { NULL }, cmd_config_diff,
 	    "Shows the parameters that differ from their defaults.",

@@ -2,7 +2,7 @@
 # program are made from a frame and what the program prints of it.
 EXTRA_DIST += doc/README.md doc/architecture.md doc/database.md \
 	doc/first-domain.md doc/imap.md doc/roadmap.md \
-	doc/performance.md doc/spool-format.md doc/store-format.md \
+	doc/performance.md doc/policy.md doc/spool-format.md doc/store-format.md \
 	doc/testing.md doc/postern.8.in doc/postern.conf.5.in
 dist_man_MANS += doc/posternd.8 doc/qmgr.8
 man_MANS = doc/postern.8 doc/postern.conf.5

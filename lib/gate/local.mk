@@ -20,7 +20,7 @@ EXTRA_DIST += lib/gate/README.md
 
 if HAVE_CMOCKA
 check_PROGRAMS += lib/gate/t_access lib/gate/t_dnschecks lib/gate/t_gate \
-	lib/gate/t_tls
+	lib/gate/t_policy lib/gate/t_tls
 endif
 lib_gate_t_gate_SOURCES = lib/gate/t_gate.c
 lib_gate_t_gate_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CMOCKA_CFLAGS)
@@ -31,6 +31,9 @@ lib_gate_t_access_LDADD = $(lib_gate_t_gate_LDADD)
 lib_gate_t_dnschecks_SOURCES = lib/gate/t_dnschecks.c
 lib_gate_t_dnschecks_CFLAGS = $(lib_gate_t_gate_CFLAGS)
 lib_gate_t_dnschecks_LDADD = $(lib_gate_t_gate_LDADD)
+lib_gate_t_policy_SOURCES = lib/gate/t_policy.c
+lib_gate_t_policy_CFLAGS = $(lib_gate_t_gate_CFLAGS)
+lib_gate_t_policy_LDADD = $(lib_gate_t_gate_LDADD)
 lib_gate_t_tls_SOURCES = lib/gate/t_tls.c
 lib_gate_t_tls_CFLAGS = $(lib_gate_t_gate_CFLAGS)
 lib_gate_t_tls_LDADD = $(lib_gate_t_gate_LDADD)

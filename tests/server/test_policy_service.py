@@ -320,3 +320,16 @@ def test_a_bad_name_of_a_service_is_said_at_start(fresh_postern):
     assert done.returncode != 0
     assert 'unknown setting "timeuot"; did you mean timeout?' in \
         done.stdout + done.stderr
+
+
+def test_config_check_warns_of_a_service_that_does_not_answer(fresh_postern):
+    service = Recorder()
+    server = fresh_postern(start=False)
+    server.set("smtpd_recipient_restrictions",
+               f"check_policy_service {service.name}")
+    done = server.postern("config", "check")
+    assert "policy service" not in done.stdout + done.stderr
+    service.close()
+    done = server.postern("config", "check")
+    assert re.search(f"warning: policy service {re.escape(service.name[5:])} "
+                     "does not answer: .*Connection refused", done.stderr)
