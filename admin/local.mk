@@ -34,7 +34,7 @@ admin_postern_SOURCES = admin/postern.c \
 admin_postern_CPPFLAGS = $(admin_posternd_CPPFLAGS)
 admin_postern_CFLAGS = $(AM_CFLAGS) $(NET_CFLAGS) $(PQ_CFLAGS)
 admin_postern_LDADD = $(DB_LIBS) lib/libscheme.a lib/libgate.a lib/libpolicy.a \
-	$(TABLE_LIBS) $(MAIL_LIBS) $(NET_LIBS) $(CRYPT_LIBS)
+	$(TABLEASK_LIBS) $(MAIL_LIBS) $(NET_LIBS) $(CRYPT_LIBS)
 EXTRA_DIST += admin/README.md admin/quickstart admin/quickstart_mail.py
 
 # plays every child in tests of supervision
