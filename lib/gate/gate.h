@@ -139,6 +139,8 @@ const struct client_list *gate_exceptions(const struct gate *g);
 /* For `postern config check`: the main part and every SMTP service section.
  * True when all is well. */
 bool gate_conf_check(struct conf *conf, struct buf *complaints) MUST_CHECK;
+/* What is no mistake but might be said better, a line each: old names. */
+void gate_hints(const struct gate *g, struct buf *hints);
 
 /* --- evaluation --- */
 
