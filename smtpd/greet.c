@@ -51,6 +51,16 @@ own_end(int fd, struct endpoint *e)
 	endpoint_set(e, &ss);
 }
 
+/* What may wait for a client that does not read, here and in the kernel,
+ * which would let it grow to megabytes. */
+static void
+limit_output(struct stream *stream, int bytes)
+{
+	stream_out_marks(stream, (size_t)bytes / 4, (size_t)bytes);
+	(void)setsockopt(stream_fd(stream), SOL_SOCKET, SO_SNDBUF, &bytes,
+	    sizeof(bytes));
+}
+
 void
 session_accept(struct server *srv, struct profile *prof, int fd,
     const struct sockaddr_storage *from, const struct sockaddr_storage *to)
@@ -58,12 +68,10 @@ session_accept(struct server *srv, struct profile *prof, int fd,
 	struct stream *stream;
 	struct endpoint peer;
 	struct session *s;
-	size_t out;
 
 	endpoint_set(&peer, from);
 	stream = stream_new(srv->loop, fd, &session_stream_cbs, NULL);
-	out = (size_t)prof->conf->smtpd_reply_buffer_limit;
-	stream_out_marks(stream, out / 4, out);
+	limit_output(stream, (int)prof->conf->smtpd_reply_buffer_limit);
 	s = session_new(srv, prof, stream, peer.ip);
 	memcpy(s->port, peer.port, sizeof(s->port));
 	if (to != NULL)

@@ -59,7 +59,25 @@ session_enter(struct session *s, enum session_state next)
 
 /* --- time --- */
 
-static void timer_arm(struct session *s);
+static void
+timer_arm(struct session *s)
+{
+	uint64_t now = loop_now_ms(s->srv->loop);
+
+	s->timer_at_ms = MIN(s->deadline_ms, s->ends_ms);
+	timer_set_ms(&s->timer, s->timer_at_ms > now ?
+	    s->timer_at_ms - now : 1);
+}
+
+/* The timer is not moved with every command: when it fires too early it is
+ * set again for the rest. */
+static void
+deadline_set(struct session *s, uint64_t at_ms)
+{
+	s->deadline_ms = at_ms;
+	if (at_ms < s->timer_at_ms)
+		timer_arm(s);
+}
 
 static uint64_t
 time_limit(const struct session *s, int64_t normal)
@@ -71,24 +89,20 @@ time_limit(const struct session *s, int64_t normal)
 void
 session_clock(struct session *s)
 {
-	s->deadline_ms = time_limit(s, session_conf(s)->smtpd_timeout);
+	deadline_set(s, time_limit(s, session_conf(s)->smtpd_timeout));
 }
 
 void
 session_clock_tls(struct session *s)
 {
-	s->deadline_ms = time_limit(s,
-	    session_conf(s)->smtpd_starttls_timeout);
-	timer_arm(s);
+	deadline_set(s, time_limit(s,
+	    session_conf(s)->smtpd_starttls_timeout));
 }
 
 void
 session_clock_limit(struct session *s, uint64_t at_ms)
 {
-	if (at_ms >= s->deadline_ms)
-		return;
-	s->deadline_ms = at_ms;
-	timer_arm(s);
+	deadline_set(s, MIN(s->deadline_ms, at_ms));
 }
 
 /* A line has one deadline from its first byte to its last. A text has one
@@ -98,26 +112,13 @@ void
 session_clock_text(struct session *s, size_t n)
 {
 	const struct conf *conf = session_conf(s);
+	uint64_t at = time_limit(s, conf->smtpd_timeout);
 	uint64_t earned = n * 1000 / (uint64_t)conf->smtpd_min_data_rate;
 	bool strict = strcmp(conf->smtpd_per_request_deadline, "yes") == 0 ||
 	    (strcmp(conf->smtpd_per_request_deadline, "stress") == 0 &&
 	    stress_applies(s));
-	uint64_t before = s->deadline_ms;
 
-	session_clock(s);
-	if (strict)
-		s->deadline_ms = MIN(s->deadline_ms, before + earned);
-}
-
-/* Timers are not moved with every command: when one fires too early it is
- * set again for the rest. */
-static void
-timer_arm(struct session *s)
-{
-	uint64_t now = loop_now_ms(s->srv->loop);
-	uint64_t at = MIN(s->deadline_ms, s->ends_ms);
-
-	timer_set_ms(&s->timer, at > now ? at - now : 1);
+	deadline_set(s, strict ? MIN(at, s->deadline_ms + earned) : at);
 }
 
 /* Where TLS comes first nothing is said in the clear. */

@@ -88,6 +88,7 @@ struct session {
 	char *helo;		/* NULL before HELO */
 	uint64_t deadline_ms, ends_ms;
 	struct timer timer;	/* deadline_ms and ends_ms */
+	uint64_t timer_at_ms;	/* when it fires: then or before */
 	struct timer nap;
 	step_fn *after;		/* when the nap is over */
 	char *held;		/* a reply the nap holds back */

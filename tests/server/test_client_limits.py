@@ -335,3 +335,30 @@ def test_a_wrong_list_of_exceptions_is_named(fresh_postern):
     assert done.returncode != 0
     assert "smtpd_client_event_limit_exceptions: \"mx;\" is no network" in \
         done.stdout + done.stderr
+
+
+def test_a_peer_that_speaks_for_others_is_none_of_them(limited):
+    """XCLIENT: counted is who the client is said to be, not the peer."""
+    server = limited(smtpd_client_connection_count_limit="2",
+                     smtpd_client_message_rate_limit="1",
+                     anvil_rate_time_unit="1h",
+                     smtpd_authorized_xclient_hosts=CLIENT)
+    wires = [server.smtp(source=CLIENT) for _ in range(4)]
+    for _ in range(3):
+        wires[0].expect("MAIL FROM:<a@b.example>", 250)
+        wires[0].expect("RSET", 250)
+    for wire in wires[:2]:
+        wire.expect("XCLIENT ADDR=198.51.100.7 NAME=[UNAVAILABLE]", 220)
+    assert str(wires[2].cmd("XCLIENT ADDR=198.51.100.7 "
+                            "NAME=[UNAVAILABLE]")) == (
+        "421 4.7.0 mx.test.example Error: too many connections from "
+        "198.51.100.7")
+    wires[3].expect("XCLIENT ADDR=198.51.100.8 NAME=[UNAVAILABLE]", 220)
+    # and its rates are its own, whichever session it is in
+    wires[0].expect("HELO x.example", 250)
+    wires[1].expect("HELO x.example", 250)
+    wires[0].expect("MAIL FROM:<a@b.example>", 250)
+    wires[1].expect("MAIL FROM:<a@b.example>", 450)
+    close_all(wires)
+    until(lambda: status(server, "gatekeeper")[0]["connections"] == 0,
+          "the end of all connections")

@@ -76,3 +76,49 @@ def test_sessions_of_one_address_are_capped(fresh_postern):
     finally:
         for wire in open_:
             wire.close()
+
+
+def test_errors_are_counted_as_postfix_counts_them(fresh_postern):
+    server = fresh_postern(settings={
+        "smtpd_soft_error_limit": "2", "smtpd_hard_error_limit": "6",
+        "smtpd_error_sleep_time": "300ms", "smtpd_recipient_limit": "2",
+        "smtpd_recipient_overshoot_limit": "8",
+        "smtpd_junk_command_limit": "3"})
+    server.add_domain("errors.example")
+    server.add_mailbox("kim@errors.example")
+    server.add_mailbox("lee@errors.example")
+
+    def took(wire, command, code):
+        began = time.monotonic()
+        wire.expect(command, code)
+        return time.monotonic() - began
+
+    with server.smtp() as wire:
+        for _ in range(2):
+            assert took(wire, "NONSENSE", 500) < 0.25
+        # from the soft limit on every reply waits, whole
+        assert took(wire, "MAIL FROM:<a@b.example>", 250) >= 0.25
+        assert took(wire, "RSET", 250) >= 0.25
+        assert took(wire, "EHLO again.example", 250) >= 0.25
+        # a message that is accepted forgives all
+        wire.envelope("a@b.example", "kim@errors.example")
+        assert wire.data(b"x: y\r\n\r\nz").code == 250
+        assert took(wire, "NONSENSE", 500) < 0.25
+
+    # too many recipients are no error; the client sends them another time
+    with server.smtp() as wire:
+        wire.envelope("a@b.example", "kim@errors.example",
+                      "lee@errors.example")
+        for _ in range(8):
+            assert took(wire, "RCPT TO:<kim@errors.example>", 452) < 0.25
+        for _ in range(5):
+            wire.expect("RCPT TO:<kim@errors.example>", 452)
+        wire.expect("RCPT TO:<kim@errors.example>", 452)
+        reply = wire.reply()
+        assert (reply.code, reply.enhanced) == (421, "4.7.0")
+
+    # junk: EHLO and three NOOPs are free, six more are too many
+    with server.smtp() as wire:
+        for _ in range(9):
+            wire.expect("NOOP", 250)
+        assert wire.reply().code == 421
