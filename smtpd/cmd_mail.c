@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "mail/address.h"
 #include "smtpd/command.h"
+#include "smtpd/ehlo.h"
 #include "smtpd/limits.h"
 #include "smtpd/rcpt.h"
 
@@ -15,6 +16,7 @@
 struct param {
 	const char *key;
 	bool needs_value;	/* else it has none */
+	bool dsn;		/* of RFC 3461 */
 	const char *(*fn)(struct session *s, struct span value);
 };
 
@@ -46,6 +48,8 @@ take_params(struct session *s, struct span rest, const struct param *table,
 				break;
 		if (i == n || table[i].needs_value != (value.p != NULL))
 			return unsupported(key, value);
+		if (table[i].dsn && ehlo_discards(s, "DSN"))
+			return "501 5.7.1 DSN support is disabled";
 		if ((refusal = table[i].fn(s, value)) != NULL)
 			return refusal;
 	}
@@ -145,12 +149,12 @@ mail_auth(struct session *s, struct span value)
 }
 
 static const struct param mail_params[] = {
-	{ "SIZE", true, mail_size },
-	{ "BODY", true, mail_body },
-	{ "SMTPUTF8", false, mail_utf8 },
-	{ "RET", true, mail_ret },
-	{ "ENVID", true, mail_envid },
-	{ "AUTH", true, mail_auth },
+	{ "SIZE", true, false, mail_size },
+	{ "BODY", true, false, mail_body },
+	{ "SMTPUTF8", false, false, mail_utf8 },
+	{ "RET", true, true, mail_ret },
+	{ "ENVID", true, true, mail_envid },
+	{ "AUTH", true, false, mail_auth },
 };
 
 static enum step
@@ -287,8 +291,8 @@ rcpt_orcpt(struct session *s, struct span value)
 }
 
 static const struct param rcpt_params[] = {
-	{ "NOTIFY", true, rcpt_notify },
-	{ "ORCPT", true, rcpt_orcpt },
+	{ "NOTIFY", true, true, rcpt_notify },
+	{ "ORCPT", true, true, rcpt_orcpt },
 };
 
 /* RFC 5321 4.5.3.1.10: the client sends the rest in another message. That is
@@ -301,21 +305,6 @@ overshoots(struct session *s)
 
 	return t->n_accepted >= conf->smtpd_recipient_limit &&
 	    t->n_overshoot++ < conf->smtpd_recipient_overshoot_limit;
-}
-
-/* The normal form to look up; "<postmaster>" is the one of this host. */
-static int
-normal_of(struct session *s, const struct address *a, struct buf *normal)
-{
-	int rc = address_normal(a, normal, NULL);
-
-	if (rc == 0 && a->domain.n == 0) {
-		if (!span_is(buf_span(normal), "postmaster"))
-			return PS_ENOTFOUND;
-		buf_char(normal, '@');
-		buf_str(normal, session_conf(s)->myorigin);
-	}
-	return rc != 0 || buf_failed(normal) ? PS_ESYNTAX : 0;
 }
 
 /* As mail(), behind "TO:". */
@@ -339,7 +328,7 @@ rcpt(struct session *s, struct span args)
 	else if (a.utf8 && !(t->flags & ENVELOPE_SMTPUTF8))
 		refusal = "553 5.6.7 Must declare SMTPUTF8 to send unicode "
 		    "address";
-	else if (normal_of(s, &a, &normal) == PS_ESYNTAX)
+	else if (rcpt_normal(s, &a, &normal) == PS_ESYNTAX)
 		refusal = "501 5.1.3 Bad recipient address syntax";
 	else if (span_chr(buf_span(&normal), '@') == -1)
 		refusal = "504 5.5.2 Recipient address rejected: need "

@@ -188,6 +188,8 @@ cmd_xclient(struct session *s, struct span args)
 	log_debug("%s: XCLIENT from %s", s->id, session_peer(s));
 	session_reset(s);
 	limits_gone(s);
+	judge_forget(s, GATE_CLIENT);
+	s->talked_ahead = false;
 	take_names(s, &x);
 	take_address(s, &x);
 	take_text(s->port, sizeof(s->port), &x, XATTR_PORT, "0");

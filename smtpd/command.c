@@ -1,5 +1,7 @@
 #include "smtpd/command.h"
 
+#include <stdio.h>
+
 #include "base/log.h"
 #include "smtpd/reply.h"
 
@@ -32,6 +34,8 @@ const struct command commands[] = {
 	{ "RSET", IN_ANY, COMMAND_JUNK, NULL, cmd_rset },
 	{ "NOOP", IN_ANY, COMMAND_JUNK | COMMAND_PRE_TLS, NULL, cmd_noop },
 	{ "VRFY", IN_ANY, COMMAND_JUNK | COMMAND_LAST, NULL, cmd_vrfy },
+	{ "ETRN", IN_START | IN_READY, COMMAND_JUNK,
+	  "503 Error: MAIL transaction in progress", cmd_etrn },
 	{ "HELP", IN_ANY, COMMAND_JUNK | COMMAND_PRE_TLS, NULL, cmd_help },
 	{ "XCLIENT", IN_START | IN_READY, COMMAND_LAST,
 	  "503 5.5.1 Error: MAIL transaction in progress", cmd_xclient },
@@ -46,20 +50,13 @@ const struct command *const command_unknown =
 
 _Static_assert(ARRAY_LEN(commands) <= COMMANDS_MAX, "session.counts");
 
-/* Verbs of other protocols: a web page that posts to us must not be able to
- * go on until it finds a line we understand (S30). */
-static const char *const foreign[] = { "CONNECT", "GET", "POST", "PUT",
-	"HEAD", "OPTIONS" };
-
+/* Verbs of other protocols, and header lines: a web page that posts to us must
+ * not be able to go on until it finds a line we understand (S30). */
 static bool
-is_foreign(struct span verb)
+is_foreign(const struct session *s, struct span verb)
 {
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(foreign); i++)
-		if (span_is(verb, foreign[i]))
-			return true;
-	return false;
+	return span_chr(verb, ':') > 0 ||
+	    matchlist_has(s->prof->forbidden, verb);
 }
 
 static const struct command *
@@ -125,37 +122,79 @@ held_off(struct session *s, const struct command *c)
 	return false;
 }
 
-enum step
-command_run(struct session *s, struct span line)
+/* A line that is one, from the client or from the filter. */
+static enum step
+line_run(struct session *s, struct span line)
 {
 	const struct command *c;
 	struct span verb, args = span_trim(line);
 
-	if (!span_is_utf8(line)) {
-		s->cmd = command_unknown;
-		session_reply(s, "500 5.5.2 Error: bad UTF-8 syntax");
-		return STEP_NEXT;
-	}
 	if (!span_word(&args, &verb)) {
 		s->cmd = command_unknown;
 		session_reply(s, "500 5.5.2 Error: bad syntax");
 		return STEP_NEXT;
 	}
-	if (is_foreign(verb)) {
+	c = s->cmd = find(matchlist_has(s->prof->noops, verb) ?
+	    SPAN_LIT("NOOP") : verb);
+	s->where = c->verb;
+	if (c == command_unknown && is_foreign(s, verb)) {
 		log_warning("non-SMTP command from %s: %.*s", session_peer(s),
 		    (int)MIN(line.n, (size_t)100), line.p);
 		session_reply(s, "221 2.7.0 Error: I can break rules, too. "
 		    "Goodbye.");
 		return STEP_CLOSE;
 	}
-	c = s->cmd = find(verb);
-	s->where = c->verb;
 	if (talks_ahead(s, c))
 		return STEP_CLOSE;
 	/* A chunk's bytes follow whatever is wrong with its command. */
 	if (c->fn != cmd_bdat && held_off(s, c))
 		return STEP_NEXT;
 	return c->fn(s, span_trim(args));
+}
+
+/* smtpd_command_filter. What a client meant that says something else can't be
+ * known while the table fails. */
+static enum step
+filter_run(struct session *s, struct span line)
+{
+	struct buf other;
+	char reply[320];
+	enum step st;
+
+	buf_init(&other, TABLE_VALUE_MAX);
+	switch (matchlist_find(s->prof->filter, line, &other)) {
+	case TABLE_FOUND:
+		log_info("%s: replacing command \"%.*s\" with \"%.*s\"",
+		    session_peer(s), (int)MIN(line.n, (size_t)100), line.p,
+		    (int)MIN(buf_len(&other), (size_t)100),
+		    buf_data(&other));
+		st = line_run(s, buf_span(&other));
+		break;
+	case TABLE_NOTFOUND:
+		st = line_run(s, line);
+		break;
+	default:
+		(void)snprintf(reply, sizeof(reply), "421 4.3.0 %s Server "
+		    "local data error", session_conf(s)->myhostname);
+		session_log_reject(s, s->where, reply, SPAN_NONE);
+		session_reply(s, reply);
+		st = STEP_CLOSE;
+		break;
+	}
+	buf_fini(&other);
+	return st;
+}
+
+enum step
+command_run(struct session *s, struct span line)
+{
+	if (!span_is_utf8(line)) {
+		s->cmd = command_unknown;
+		session_reply(s, "500 5.5.2 Error: bad UTF-8 syntax");
+		return STEP_NEXT;
+	}
+	return matchlist_empty(s->prof->filter) ? line_run(s, line) :
+	    filter_run(s, span_trim(line));
 }
 
 void

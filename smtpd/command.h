@@ -52,6 +52,7 @@ enum step cmd_bdat(struct session *s, struct span args);
 enum step cmd_rset(struct session *s, struct span args);
 enum step cmd_noop(struct session *s, struct span args);
 enum step cmd_vrfy(struct session *s, struct span args);
+enum step cmd_etrn(struct session *s, struct span args);
 enum step cmd_help(struct session *s, struct span args);
 enum step cmd_xclient(struct session *s, struct span args);
 enum step cmd_xforward(struct session *s, struct span args);

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/xmalloc.h"
+#include "smtpd/ehlo.h"
 #include "smtpd/limits.h"
 #include "smtpd/reply.h"
 #include "smtpd/stress.h"
@@ -197,6 +198,7 @@ session_greeting(struct session *s)
 		return STEP_CLOSE;
 	}
 	session_clock(s);
+	ehlo_choose(s);
 	return judge_begin(s, GATE_AT_CONNECT, SPAN_NONE, SPAN_NONE,
 	    greet_judged);
 }

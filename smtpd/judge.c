@@ -78,7 +78,9 @@ effect(enum gate_do what, struct span text, const char *line, void *arg)
 {
 	struct judge *j = arg;
 
-	actions_add(j->s, what, text, line);
+	/* VRFY and ETRN have no message that something could be done to. */
+	if (j->s->txn != NULL && j->s->asked == NULL)
+		actions_add(j->s, what, text, line);
 }
 
 /* These two codes say that the connection ends (RFC 5321 3.8, 7504). */
@@ -185,20 +187,11 @@ txn_facts(const struct txn *t, struct gate_facts *f)
 	f->sasl_sender = txn_span(t, t->auth);
 }
 
-enum step
-judge_begin(struct session *s, enum gate_moment m, struct span recipient,
-    struct span normal, enum step (*done)(struct session *,
-    enum gate_result))
+void
+judge_facts(const struct session *s, struct span recipient,
+    struct gate_facts *f)
 {
-	unsigned stages = gate_stages_at(s->prof->gate, m);
-	struct judge *j = judge_get(s);
-
-	ps_assert(s->judge == NULL);
-	s->judge = j;
-	j->s = s;
-	j->only_rcpt = false;
-	j->done = done;
-	j->facts = (struct gate_facts){
+	*f = (struct gate_facts){
 		.where = s->where, .queue_id = "",
 		.client_name = s->name, .client_ip = s->ip,
 		.client = s->addr, .client_port = s->port,
@@ -213,9 +206,27 @@ judge_begin(struct session *s, enum gate_moment m, struct span recipient,
 		.sasl_method = s->sasl_method,
 		.esmtp = s->esmtp, .early_input = s->talked_ahead,
 	};
-	tls_facts(s, &j->facts);
+	tls_facts(s, f);
 	if (s->txn != NULL)
-		txn_facts(s->txn, &j->facts);
+		txn_facts(s->txn, f);
+}
+
+enum step
+judge_begin(struct session *s, enum gate_moment m, struct span recipient,
+    struct span normal, enum step (*done)(struct session *,
+    enum gate_result))
+{
+	unsigned stages = gate_stages_at(s->prof->gate, m);
+	struct judge *j = judge_get(s);
+
+	ps_assert(s->judge == NULL);
+	s->judge = j;
+	j->s = s;
+	j->only_rcpt = false;
+	j->done = done;
+	judge_facts(s, recipient, &j->facts);
+	if (m == GATE_AT_ETRN)
+		j->facts.etrn = span_str(s->asked);
 	j->ask.world = &s->srv->world;
 	j->ask.facts = &j->facts;
 	j->ask.come = come;

@@ -39,6 +39,9 @@ enum step judge_begin(struct session *s, enum gate_moment m,
 /* After a permit: makes sure that s->judge->facts.rcpt is known, then done. */
 enum step judge_rcpt(struct session *s,
     enum step (*done)(struct session *, enum gate_result)) MUST_CHECK;
+/* All that the session knows; recipient is lent. */
+void judge_facts(const struct session *s, struct span recipient,
+    struct gate_facts *f);
 /* Drops what the list `from` and those behind it left for RCPT. */
 void judge_forget(struct session *s, enum gate_stage from);
 /* Fine without a judge, too; cancels what is asked. */

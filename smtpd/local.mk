@@ -3,10 +3,12 @@ noinst_LIBRARIES += smtpd/libsmtpd.a
 smtpd_libsmtpd_a_SOURCES = \
 	smtpd/actions.c smtpd/actions.h \
 	smtpd/body.c smtpd/body.h smtpd/cmd_mail.c smtpd/cmd_session.c \
-	smtpd/cmd_xclient.c smtpd/command.c smtpd/command.h smtpd/commit.c smtpd/commit.h \
-	smtpd/data.c smtpd/data.h smtpd/greet.c smtpd/headscan.c \
+	smtpd/cmd_ask.c smtpd/cmd_xclient.c smtpd/command.c smtpd/command.h \
+	smtpd/commit.c smtpd/commit.h \
+	smtpd/data.c smtpd/data.h smtpd/ehlo.c smtpd/ehlo.h \
+	smtpd/footer.c smtpd/footer.h smtpd/greet.c smtpd/headscan.c \
 	smtpd/headscan.h smtpd/judge.c smtpd/judge.h smtpd/limits.c \
-	smtpd/limits.h smtpd/peers.c \
+	smtpd/limits.h smtpd/matchlist.c smtpd/matchlist.h smtpd/peers.c \
 	smtpd/peers.h smtpd/quota.c \
 	smtpd/quota.h smtpd/rcpt.c smtpd/rcpt.h smtpd/received.c \
 	smtpd/received.h smtpd/profile.c smtpd/profile.h smtpd/reply.c smtpd/reply.h smtpd/sasl.c \

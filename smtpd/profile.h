@@ -8,6 +8,7 @@
 #include "base/conf.h"
 #include "gate/gate.h"
 #include "net/ccert.h"
+#include "smtpd/matchlist.h"
 
 struct profile {
 	unsigned refs;
@@ -17,6 +18,12 @@ struct profile {
 	bool proxied;		/* a PROXY header comes first */
 	struct netlist *proxies;	/* who may send one */
 	struct netlist *xclients, *xforwards;
+	struct matchlist *forbidden, *noops;	/* commands */
+	struct matchlist *filter;		/* smtpd_command_filter */
+	unsigned ehlo_discard;			/* ehlo.h */
+	struct matchlist *ehlo_maps;
+	bool has_footer;
+	struct matchlist *footer_maps;
 };
 
 /* NULL when something is wrong; the reasons are lines in complaints. */

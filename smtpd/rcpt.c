@@ -223,3 +223,17 @@ rcpt_begin(struct session *s, struct span text, struct span normal)
 	s->txn->rcpt_orig = txn_keep(s->txn, text);
 	return judge_begin(s, GATE_AT_RCPT, given(s), normal, judged);
 }
+
+int
+rcpt_normal(struct session *s, const struct address *a, struct buf *normal)
+{
+	int rc = address_normal(a, normal, NULL);
+
+	if (rc == 0 && a->domain.n == 0) {
+		if (!span_is(buf_span(normal), "postmaster"))
+			return PS_ENOTFOUND;
+		buf_char(normal, '@');
+		buf_str(normal, session_conf(s)->myorigin);
+	}
+	return rc != 0 || buf_failed(normal) ? PS_ESYNTAX : 0;
+}

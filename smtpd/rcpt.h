@@ -7,6 +7,10 @@
 
 #include "smtpd/session.h"
 
+/* The normal form to look up; "<postmaster>" is the one of this host. 0,
+ * PS_ENOTFOUND without a domain, PS_ESYNTAX. */
+int rcpt_normal(struct session *s, const struct address *a,
+    struct buf *normal) MUST_CHECK;
 /* text as given (inside <>), normal its normal form; both copied. */
 enum step rcpt_begin(struct session *s, struct span text,
     struct span normal) MUST_CHECK;

@@ -7,6 +7,7 @@
 #include "mail/codec.h"
 #include "proto/proto.h"
 #include "smtpd/command.h"
+#include "smtpd/ehlo.h"
 #include "smtpd/limits.h"
 
 /* RFC 4954 4: lines of an exchange may be this long. */
@@ -177,7 +178,7 @@ auth_not_now(const struct session *s)
 {
 	const struct conf *conf = session_conf(s);
 
-	if (!conf->smtpd_sasl_auth_enable)
+	if (!conf->smtpd_sasl_auth_enable || ehlo_discards(s, "AUTH"))
 		return "503 5.5.1 Error: authentication not enabled";
 	if (session_authenticated(s))
 		return "503 5.5.1 Error: already authenticated";

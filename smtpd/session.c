@@ -438,6 +438,8 @@ session_forget(struct session *s)
 	timer_clear(&s->nap);
 	free(s->held);
 	s->held = NULL;
+	free(s->asked);
+	s->asked = NULL;
 	s->after = NULL;
 }
 

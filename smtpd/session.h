@@ -113,6 +113,8 @@ struct session {
 	struct directory_ask *login_ask;	/* XCLIENT's: who that is */
 	bool may_xclient, may_xforward;		/* it is a listed peer */
 	struct forward *forward;
+	char *asked;		/* of VRFY or ETRN, while it is judged */
+	unsigned ehlo_discard;	/* what this client is not told; ehlo.h */
 	/* BDAT: bytes of the chunk to come, how many it had in all. */
 	uint64_t chunk_left, chunk_size;
 	bool chunk_last;	/* BDAT n LAST */

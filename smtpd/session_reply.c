@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "smtpd/footer.h"
 #include "smtpd/reply.h"
 #include "smtpd/session.h"
 
@@ -43,9 +44,15 @@ reply_ends(struct session *s)
 {
 	struct buf *out = stream_out(s->stream);
 
-	if (buf_len(out) > s->reply_at &&
-	    buf_data(out)[s->reply_at] >= '4')
-		s->failed = true;
+	if (buf_len(out) < s->reply_at + 6 || buf_failed(out) ||
+	    buf_data(out)[s->reply_at] < '4')
+		return;
+	s->failed = true;
+	if (session_conf(s)->soft_bounce)
+		reply_soften(buf_data(out) + s->reply_at,
+		    buf_len(out) - s->reply_at);
+	if (s->prof->has_footer)
+		footer_add(s, out, s->reply_at);
 }
 
 void
@@ -103,6 +110,13 @@ void
 session_log_reject(struct session *s, const char *stage, const char *reply,
     struct span to)
 {
+	char soft[GATE_REPLY_MAX];
+
 	s->srv->stat.rejects++;
+	if (session_conf(s)->soft_bounce) {
+		(void)snprintf(soft, sizeof(soft), "%s", reply);
+		reply_soften(soft, strlen(soft));
+		reply = soft;
+	}
 	session_log_note(s, "reject", stage, reply, to);
 }

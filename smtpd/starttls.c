@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "smtpd/command.h"
+#include "smtpd/ehlo.h"
 #include "smtpd/limits.h"
 
 void
@@ -21,7 +22,8 @@ session_tls_begin(struct session *s)
 bool
 session_may_tls(const struct session *s)
 {
-	return !s->tls && certs_usable(s->srv->certs) &&
+	return !s->tls && !ehlo_discards(s, "STARTTLS") &&
+	    certs_usable(s->srv->certs) &&
 	    strcmp(session_conf(s)->smtpd_tls_security_level, "none") != 0;
 }
 

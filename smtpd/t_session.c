@@ -17,7 +17,7 @@
 	"myhostname = mx.example\nsmtpd_error_sleep_time = 0\n"
 #define STRICT	RELAY("reject_unauth_destination")
 #define HELLO	{ "EHLO c.example\r\n", "250-mx|250-PIPELINING|250-SIZE|" \
-	"250-ENHANCED|250-8BITMIME|250-DSN|250-SMTPUTF8|250 CHUNKING|" }
+	"250-VRFY|250-ETRN|250-ENHANCED|250-8BITMIME|250-DSN|250-SMTPUTF8|250 CHUNKING|" }
 #define FROM	{ "MAIL FROM:<s@s.example>\r\n", "250 2.1.0|" }
 #define TO_KIM	{ "RCPT TO:<kim@a.example>\r\n", "250 2.1.5|" }
 #define GO	{ "DATA\r\n", "354 |" }
@@ -25,16 +25,16 @@
 #define FROM_AGAIN { "MAIL FROM:<a@b.example>\r\n", \
 	"503 5.5.1 Error: nested MAIL|" }
 #define HELLO_1K { "EHLO c.example\r\n", "250-mx|250-PIPELINING|" \
-	"250-SIZE 1024|250-ENHANCED|250-8BITMIME|250-DSN|250-SMTPUTF8|" \
+	"250-SIZE 1024|250-VRFY|250-ETRN|250-ENHANCED|250-8BITMIME|250-DSN|250-SMTPUTF8|" \
 	"250 CHUNKING|" }
 #define HELLO_AUTH { "EHLO c.example\r\n", "250-mx|250-PIPELINING|" \
-	"250-SIZE|250-AUTH PLAIN LOGIN SCRAM-SHA-256\r|250-ENHANCED|" \
+	"250-SIZE|250-VRFY|250-ETRN|250-AUTH PLAIN LOGIN SCRAM-SHA-256\r|250-ENHANCED|" \
 	"250-8BITMIME|250-DSN|250-SMTPUTF8|250 CHUNKING|" }
 #define BELIEVED "smtpd_authorized_xclient_hosts = 192.0.2.7\n" \
 	"smtpd_authorized_xforward_hosts = 192.0.2.0/24\n"
 #define TRUSTED	STRICT BELIEVED
 #define HELLO_X	{ "EHLO c.example\r\n", "250-mx|250-PIPELINING|250-SIZE|" \
-	"250-XCLIENT NAME REVERSE_NAME ADDR PORT PROTO HELO LOGIN DESTADDR " \
+	"250-VRFY|250-ETRN|250-XCLIENT NAME REVERSE_NAME ADDR PORT PROTO HELO LOGIN DESTADDR " \
 	"DESTPORT\r|250-XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE\r|" \
 	"250-ENHANCED|250-8BITMIME|250-DSN|250-SMTPUTF8|250 CHUNKING|" }
 #define TO_OUT_NO { "RCPT TO:<x@b.example>\r\n", "554 5.7.1|" }
@@ -42,7 +42,7 @@
 #define RESET	{ "RSET\r\n", "250 |" }
 #define GREETED	"220 mx.example ESMTP|"
 #define LONG	"a line of some sixty bytes that is repeated to be too long\r\n"
-#define STEPS	20
+#define STEPS	16
 
 struct dialogue {
 	const char *name, *conf;
@@ -118,7 +118,14 @@ static const struct dialogue dialogues[] = {
 	  { "MAIL FROM:<a@b.example> SIZE=x\r\n", "501 5.5.4|" } }, 0, NULL,
 	  NULL },
 	{ "other commands", STRICT, { { "HELO c\r\n", "250 mx.example|" },
-	  { "NOOP x\r\n", "250 |" }, { "VRFY kim\r\n", "252 |" },
+	  { "NOOP x\r\n", "250 |" }, { "VRFY kim@a.example\r\n",
+	    "252 2.0.0 kim@a.example|" },
+	  { "VRFY <nobody@a.example>\r\n", "550 5.1.1 <nobody@a.example>|" },
+	  { "VRFY x@b.example\r\n", "554 5.7.1 <x@b.example>: Relay|" },
+	  { "VRFY x@temp.example\r\n", "451 4.3.0|" },
+	  { "VRFY kim\r\n", "504 5.5.2|" }, { "VRFY a b\r\n", "501 |" },
+	  { "VRFY j\xc3\xb6@a.example\r\n", "553 5.6.7|" },
+	  { "VRFY j\xc3\xb6@a.example SMTPUTF8\r\n", "550 5.1.1|" },
 	  { "HELP\r\n", "214 |" }, { "vrfy\r\n", "501 |" }, BYE }, 0, NULL,
 	  NULL },
 	{ "helo required", STRICT "smtpd_helo_required = yes\n", {
@@ -216,6 +223,106 @@ static const struct dialogue dialogues[] = {
 	  { "MAIL FROM:<s@s.example>\r\n",
 	    "554 5.7.1 <s@s.example>: Sender address rejected|" },
 	  { "RCPT TO:<kim@a.example>\r\n", "503 |" } }, 0, NULL, NULL },
+	{ "VRFY between MAIL and RCPT changes neither", STRICT
+	  "smtpd_recipient_restrictions = check_recipient_access "
+	  "inline:{ lee@a.example = HOLD }\n", { HELLO, FROM,
+	  { "VRFY lee@a.example\r\n", "252 |" }, TO_KIM, GO,
+	  { "x\r\n.\r\n", "250 |" }, BYE }, 1,
+	  "s@s.example|MAILBOX 1 kim@a.example", NULL },
+	{ "no VRFY", STRICT "disable_vrfy_command = yes\n", {
+	  { "VRFY kim@a.example\r\n", "502 5.5.1 VRFY command is|" },
+	  { "EHLO c.example\r\n", "250-mx|250-PIPELINING|250-SIZE|250-ETRN|"
+	    "250-ENHANCED|250-8BITMIME|250-DSN|250-SMTPUTF8|250 CHUNKING|" } },
+	  0, NULL, NULL },
+	{ "ETRN", STRICT "smtpd_etrn_restrictions = check_etrn_access "
+	  "inline:{ b.example = REJECT }\n", { HELLO,
+	  { "ETRN\r\n", "500 Syntax: ETRN domain|" },
+	  { "ETRN a b\r\n", "500 Syntax|" },
+	  { "ETRN a..b\r\n", "501 Error: invalid parameter syntax|" },
+	  { "ETRN sub.b.example\r\n",
+	    "554 5.7.1 <sub.b.example>: Etrn command rejected|" },
+	  { "ETRN @c.example\r\n", "459 <c.example>: service unavailable|" },
+	  { "ETRN [192.0.2.1]\r\n", "459 <[192.0.2.1]>|" }, FROM,
+	  { "ETRN c.example\r\n", "503 Error: MAIL transaction|" }, BYE }, 0,
+	  NULL, NULL },
+	{ "ETRN wants HELO where that is required", STRICT
+	  "smtpd_helo_required = yes\n", {
+	  { "ETRN c.example\r\n", "503 Error: send HELO/EHLO first|" } }, 0,
+	  NULL, NULL },
+	{ "forbidden commands", STRICT "smtpd_forbidden_commands = "
+	  "FOO, regexp:{{/^B/ x}}\n", { { "GET / HTTP/1.1\r\n", "500 5.5.2|" },
+	  { "BDAT\r\n", "521 |!" } }, 0, NULL, NULL },
+	{ "a forbidden word", STRICT "smtpd_forbidden_commands = FOO\n", {
+	  { "foo bar\r\n", "221 2.7.0|!" } }, 0, NULL, NULL },
+	{ "a forbidden pattern", STRICT "smtpd_forbidden_commands = "
+	  "regexp:{{/^B/ x}}\n", { { "BAR\r\n", "221 2.7.0|!" } }, 0, NULL,
+	  NULL },
+	{ "a header where a command should be", STRICT, {
+	  { "Subject: x\r\n", "221 2.7.0|!" } }, 0, NULL, NULL },
+	{ "no letter where a command should be", STRICT, {
+	  { "\x16\x03\x01\r\n", "221 2.7.0|!" } }, 0, NULL, NULL },
+	{ "noop commands", STRICT "smtpd_noop_commands = ETRN, foo\n", {
+	  { "ETRN\r\n", "250 2.0.0 Ok|" }, { "FOO bar\r\n", "250 2.0.0|" },
+	  { "BAR\r\n", "500 5.5.2|" }, BYE }, 0, NULL, NULL },
+	{ "discarded keywords", STRICT "smtpd_discard_ehlo_keywords = "
+	  "chunking, dsn etrn silent-discard\n", {
+	  { "EHLO c.example\r\n", "250-mx|250-PIPELINING|250-SIZE|250-VRFY|"
+	    "250-ENHANCED|250-8BITMIME|250 SMTPUTF8|" },
+	  { "MAIL FROM:<s@s.example> RET=FULL\r\n", "501 5.7.1 DSN|" },
+	  FROM, { "RCPT TO:<kim@a.example> NOTIFY=NEVER\r\n", "501 5.7.1|" },
+	  TO_KIM, { "BDAT 4\r\nab\r\n", "502 5.5.1|" }, BYE }, 0, NULL, NULL },
+	{ "discarded for one client", STRICT
+	  "smtpd_discard_ehlo_keyword_address_maps = "
+	  "inline:{ {192.0.2.7 = pipelining, chunking} }\n"
+	  "smtpd_discard_ehlo_keywords = auth\nsmtpd_sasl_auth_enable = yes\n"
+	  "smtpd_tls_auth_only = no\n", {
+	  { "EHLO c.example\r\n", "250-mx|250-SIZE|250-VRFY|250-ETRN|"
+	    "250-AUTH|250-ENHANCED|250-8BITMIME|250-DSN|250 SMTPUTF8|" } }, 0,
+	  NULL, NULL },
+	{ "nothing is left to be told", STRICT
+	  "smtpd_discard_ehlo_keywords = pipelining size vrfy etrn starttls "
+	  "auth xclient xforward enhancedstatuscodes 8bitmime dsn smtputf8 "
+	  "chunking\n", { { "EHLO c.example\r\n", "250 mx.example|" } }, 0,
+	  NULL, NULL },
+	{ "AUTH that is not told", STRICT "smtpd_discard_ehlo_keywords = auth\n"
+	  "smtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = no\n", { HELLO,
+	  { "AUTH PLAIN AGEAYg==\r\n", "503 5.5.1 Error: auth|" } }, 0, NULL,
+	  NULL },
+	{ "a command filter", STRICT "smtpd_command_filter = "
+	  "pcre:{{/^ehlo (.*)/ HELO $$1} {/^(RCPT TO:<kim)@c(.*)/ $$1@a$$2}}\n", {
+	  { "  EHLO c.example\r\n", "250 mx.example|" }, FROM,
+	  { "RCPT TO:<kim@c.example>\r\n", "250 |" }, GO,
+	  { "RCPT TO:<kim@c.example>\r\n.\r\n", "250 |" }, BYE }, 1,
+	  "s@s.example|MAILBOX 1 kim@a.example", NULL },
+	{ "a command filter that fails", STRICT
+	  "smtpd_command_filter = fail:x\n", { { "NOOP\r\n",
+	  "421 4.3.0 mx.example Server local data error|!" } }, 0, NULL,
+	  NULL },
+	{ "soft bounces", STRICT "soft_bounce = yes\n", {
+	  { "FOO\r\n", "400 4.5.2|" }, HELLO, FROM,
+	  { "RCPT TO:<nobody@a.example>\r\n",
+	    "450 4.1.1 <nobody@a.example>: R|" },
+	  { "RCPT TO:<x@b.example>\r\n", "454 4.7.1|" },
+	  { "RCPT TO:<x@temp.example>\r\n", "451 4.3.0|" },
+	  { "NOOP\n", "421 4.5.2 mx.example Error: bare <LF>|!" } }, 0, NULL,
+	  NULL },
+	{ "a footer", STRICT "smtpd_reject_footer = See $server_name\\nfor "
+	  "$client_address ${recipient?(}$recipient${recipient?)}\n", { HELLO,
+	  FROM, { "RCPT TO:<nobody@a.example>\r\n",
+	  "550-5.1.1 <nobody@a.example>: Recipient address rejected: User "
+	  "unknown in virtual mailbox table\r|550-5.1.1 See mx.example\r|"
+	  "550 5.1.1 for 192.0.2.7 (nobody@a.example)\r|" }, BYE }, 0, NULL,
+	  NULL },
+	{ "a footer that goes on in the line", STRICT
+	  "smtpd_reject_footer = \\c. Call $$5\n", { HELLO,
+	  { "DATA\r\n", "503 5.5.1 Error: need RCPT command. Call $5\r|" },
+	  { "EHLO\r\n", "501 Syntax: EHLO hostname. Call $5\r|" }, BYE }, 0,
+	  NULL, NULL },
+	{ "a footer for one reply", STRICT "smtpd_reject_footer_maps = "
+	  "regexp:{{/^500/ \\c, $$$$client_name\\nReally}}\n", {
+	  { "FOO\r\n", "500-5.5.2 Error: command not recognized, unknown\r|"
+	    "500 5.5.2 Really\r|" }, { "DATA\r\n", "503 5.5.1 Error: need|" },
+	  BYE }, 0, NULL, NULL },
 	{ "XCLIENT and XFORWARD are for listed peers",
 	  RELAY("permit_mynetworks reject") "smtpd_authorized_xclient_hosts = "
 	  "192.0.2.8\nmynetworks = 127.0.0.0/8\n",
@@ -271,56 +378,6 @@ static const struct dialogue dialogues[] = {
 	{ "data list", STRICT "smtpd_data_restrictions = defer\n", { HELLO,
 	  FROM, TO_KIM, { "DATA\r\n", "450 4.3.2 <DATA>: Data command|" } },
 	  0, NULL, NULL },
-	{ "an unverified sender", STRICT "smtpd_sender_restrictions = "
-	  "reject_unverified_sender\n", { { "MAIL FROM:<>\r\n", "250 |" },
-	  TO_KIM, { "RSET\r\nMAIL FROM:<ok@far.example>\r\n", "250 |250 |" },
-	  TO_KIM, { "RSET\r\nMAIL FROM:<\"NO\"@Far.example>\r\n",
-	  "250 |250 |" }, { "RCPT TO:<kim@a.example>\r\n", "450 4.1.7 "
-	  "<\"NO\"@Far.example>: Sender address rejected: unverified address: "
-	  "said so\r|" }, { "RSET\r\nMAIL FROM:<slow@far.example>\r\n",
-	  "250 |250 |" }, { "RCPT TO:<kim@a.example>\r\n", "450 4.1.7 "
-	  "<slow@far.example>: Sender address rejected: unverified address: "
-	  "said so\r|" }, { "RSET\r\nMAIL FROM:<x@q.example>\r\n",
-	  "250 |250 |" }, { "RCPT TO:<kim@a.example>\r\n", "450 4.1.7 "
-	  "<x@q.example>: Sender address rejected: unverified address: Address "
-	  "verification in progress: probes of other servers are not built "
-	  "yet\r|" }, { "RSET\r\nMAIL FROM:<x@temp.far.example>\r\n",
-	  "250 |250 |" }, { "RCPT TO:<kim@a.example>\r\n", "450 4.1.7 "
-	  "<x@temp.far.example>: Sender address rejected: address verification "
-	  "problem\r|" }, { "RSET\r\nMAIL FROM:<nobody@a.example>\r\n",
-	  "250 |250 |" }, { "RCPT TO:<kim@a.example>\r\n", "450 4.1.7 "
-	  "<nobody@a.example>: Sender address rejected: unverified address: "
-	  "User unknown in virtual mailbox table\r|" } }, 0, NULL, NULL },
-	{ "an undeliverable sender", STRICT "smtpd_sender_restrictions = "
-	  "reject_unverified_sender\nunverified_sender_reject_code = 550\n"
-	  "unverified_sender_defer_code = 250\n", {
-	  { "MAIL FROM:<no@far.example>\r\n", "250 |" },
-	  { "RCPT TO:<kim@a.example>\r\n", "550 5.1.7 <no@far.example>: "
-	  "Sender address rejected: undeliverable address: said so\r|" },
-	  { "RSET\r\nMAIL FROM:<off@a.example>\r\n", "250 |250 |" },
-	  { "RCPT TO:<kim@a.example>\r\n", "550 5.1.7 <off@a.example>: Sender "
-	  "address rejected: undeliverable address: Mailbox disabled\r|" },
-	  { "RSET\r\nMAIL FROM:<x@q.example>\r\n", "250 |250 |" }, TO_KIM,
-	  /* an outage is no 250 */
-	  { "RSET\r\nMAIL FROM:<x@temp.far.example>\r\n", "250 |250 |" },
-	  { "RCPT TO:<kim@a.example>\r\n", "450 4.1.7|" } }, 0, NULL, NULL },
-	{ "an unverified recipient", "myhostname = mx.example\n"
-	  "mynetworks = 192.0.2.0/24\nsmtpd_error_sleep_time = 0\n"
-	  "smtpd_recipient_restrictions = reject_unverified_recipient\n"
-	  "unverified_recipient_reject_code = 550\n"
-	  "unverified_recipient_reject_reason = try the phone\n"
-	  "unverified_recipient_tempfail_action = defer\n", { HELLO, FROM,
-	  TO_KIM, { "RCPT TO:<ok@far.example>\r\n", "250 |" },
-	  { "RCPT TO:<no@far.example>\r\n", "550 5.1.1 <no@far.example>: "
-	  "Recipient address rejected: undeliverable address: try the "
-	  "phone\r|" }, { "RCPT TO:<slow@far.example>\r\n", "450 4.1.1 "
-	  "<slow@far.example>: Recipient address rejected: unverified address: "
-	  "try the phone\r|" }, { "RCPT TO:<nobody@a.example>\r\n",
-	  "550 5.1.1 <nobody@a.example>: Recipient address rejected: "
-	  "undeliverable address: try the phone\r|" },
-	  { "RCPT TO:<x@temp.far.example>\r\n", "450 4.1.1 "
-	  "<x@temp.far.example>: Recipient address rejected: address "
-	  "verification problem\r|" } }, 0, NULL, NULL },
 	{ "end of data list", STRICT "smtpd_end_of_data_restrictions = "
 	  "reject\n", { HELLO, FROM, TO_KIM, GO,
 	  { "x\r\n.\r\n", "554 5.7.1 <END-OF-MESSAGE>|" }, FROM }, 0, NULL,

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "smtpd/command.h"
 #include "smtpd/commit.h"
+#include "smtpd/ehlo.h"
 #include "smtpd/received.h"
 
 /* Our lines come first, so that they lie in front in the file as in memory:
@@ -193,6 +194,8 @@ chunk_refusal(const struct session *s)
 {
 	if (s->refused)
 		return "503 5.7.0 Error: access denied";
+	if (ehlo_discards(s, "CHUNKING"))
+		return "502 5.5.1 Error: command not implemented";
 	if (s->txn == NULL)
 		return "503 5.5.1 Error: need RCPT command";
 	if (s->txn->n_accepted == 0)

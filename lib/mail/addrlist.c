@@ -301,12 +301,6 @@ item_give(struct addrlist *l, const struct draft *d, enum addr_kind kind,
 	item->domain = piece_span(l, &d->domain);
 }
 
-static bool
-has_space(struct addrlist *l, const struct piece *p)
-{
-	return span_chr(piece_span(l, p), ' ') >= 0;
-}
-
 static void
 take_item(struct addrlist *l, struct addr_item *item)
 {
@@ -325,7 +319,7 @@ take_item(struct addrlist *l, struct addr_item *item)
 	}
 	if (c == '<') {
 		take_angle(l, &d);
-	} else if (c == '@' || !has_space(l, &d.name)) {
+	} else {
 		d.local = d.name;
 		d.name.there = false;
 		if (!quoted)
@@ -333,7 +327,6 @@ take_item(struct addrlist *l, struct addr_item *item)
 		if (c == '@')
 			take_domain(l, &d.domain);
 	}
-	/* else several words alone: a phrase whose address is missing */
 	skip_tail(l);
 	name_from_comment(l, &d.name);
 	item_give(l, &d, ADDR_MAILBOX, item);

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/conf.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "table/table_int.h"
@@ -112,6 +113,54 @@ out:
 	return text;
 }
 
+/* Rules in the specification itself, as Postfix 3.7 has it:
+ * regexp:{{/pattern/ result} {/pattern/ result}}. */
+static bool
+is_inline(const struct table *t)
+{
+	return t->type->from_file && t->type->pattern && t->arg[0] == '{';
+}
+
+static bool
+is_file(const struct table *t)
+{
+	return t->type->from_file && !is_inline(t);
+}
+
+/* The text that a file with these rules would hold. */
+static bool
+inline_text(struct span spec, struct buf *out, struct err *err)
+{
+	struct span rule;
+
+	spec = span_trim(spec);
+	if (spec.p[spec.n - 1] != '}')
+		return err_set(err, ERR_PERM, PS_ESYNTAX, "{ without its }") ==
+		    0;
+	spec = span_sub(spec, 1, spec.n - 2);
+	while (conf_braced_next(&spec, &rule)) {
+		if (rule.p[0] != '{' || rule.p[rule.n - 1] != '}')
+			return err_set(err, ERR_PERM, PS_ESYNTAX, "each rule "
+			    "is wanted in { } of its own") == 0;
+		buf_span_add(out, span_trim(span_sub(rule, 1, rule.n - 2)));
+		buf_char(out, '\n');
+	}
+	return true;
+}
+
+static void *
+inline_make(struct table *t, struct err *err)
+{
+	struct buf text;
+	void *data = NULL;
+
+	buf_init(&text, TABLE_VALUE_MAX);
+	if (inline_text(span_str(t->arg), &text, err))
+		data = t->type->make(t, buf_span(&text), err);
+	buf_fini(&text);
+	return data;
+}
+
 static void *
 data_make(struct table *t, struct err *err)
 {
@@ -119,6 +168,8 @@ data_make(struct table *t, struct err *err)
 	void *data;
 	size_t n;
 
+	if (is_inline(t))
+		return inline_make(t, err);
 	if (!t->type->from_file)
 		return t->type->make(t, span_str(t->arg), err);
 	if ((text = file_read(t->arg, &t->seen, &n, err)) == NULL)
@@ -153,7 +204,7 @@ being_written(const struct table *t)
 {
 	struct stat st;
 
-	if (!t->type->from_file || stat(t->arg, &st) == -1)
+	if (!is_file(t) || stat(t->arg, &st) == -1)
 		return false;
 	return stat_differs(&st, &t->seen) || (st.st_size == 0 &&
 	    time(NULL) - st.st_mtim.tv_sec < EMPTY_FOR_SECONDS);
@@ -194,7 +245,7 @@ table_refresh(struct table *t, struct err *err)
 	err_clear(err);
 	if (t->type->refresh != NULL)
 		return t->type->refresh(t->data, err);
-	if (!t->type->from_file)
+	if (!is_file(t))
 		return false;
 	if (!file_changed(t)) {
 		t->trouble[0] = '\0';

@@ -7,6 +7,8 @@
  *	hash btree lmdb cdb texthash   the text file `name`, exact keys
  *	cidr                           ADDRESS/BITS patterns (cidr_table(5))
  *	regexp pcre                    /pattern/flags (pcre_table(5))
+ *	                               these three also with the rules in the
+ *	                               name: regexp:{{/p/ x} {/q/ y}}
  *	inline:{ k = v, ... }          pairs in the configuration itself
  *	static:TEXT  fail:TEXT         always TEXT; always an error
  *	unionmap:{t1, t2}              all results, joined with commas

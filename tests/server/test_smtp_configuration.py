@@ -54,6 +54,6 @@ def test_a_reload_keeps_sessions_and_changes_new_ones(fresh_postern):
             with server.smtp(helo=None) as wire:
                 return "new.example" in str(wire.reply())
         until(banner, "the new banner")
-        old.expect("VRFY kim", 252)         # begun with the old settings
+        old.expect("VRFY kim", 504)         # begun with the old settings
         with server.smtp() as new:
             new.expect("VRFY kim", 502)

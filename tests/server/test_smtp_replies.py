@@ -33,7 +33,8 @@ def test_helo_gets_one_line(postern):
     ("MAIL FROM:<a@b.example> SIZE=99999999999", 552, "5.3.4"),
     ("NOOP", 250, "2.0.0"),
     ("RSET", 250, "2.0.0"),
-    ("VRFY kim", 252, "2.0.0"),
+    ("VRFY kim", 504, "5.5.2"),
+    ("VRFY kim@nowhere.example", 454, "4.7.1"),
     ("NONSENSE", 500, "5.5.2"),
     ("AUTH PLAIN AAAA", 503, "5.5.1"),
 ])
