@@ -7,6 +7,7 @@ import time
 import pytest
 
 from tests.harness.wait import until
+from tests.harness.wire import Closed
 
 CLIENT = "127.0.0.2"        # most of what comes from here
 OTHER = "127.0.0.3"
@@ -248,6 +249,15 @@ def test_tls_handshakes_are_limited(limited):
     wire.close()
     server.wait_for_log("Refusing STARTTLS request from "
                         r"unknown\[127.0.0.2\] for service mx", mark)
+    # handshakes that fail cost us as much
+    for code in (220, 220, 220, 454):
+        with server.smtp(source=OTHER) as wire:
+            wire.expect("STARTTLS", code)
+            if code == 220:
+                wire.send("no handshake at all\r\n")
+                with pytest.raises(Closed):
+                    while True:
+                        wire.read(1)
     # TLS from the first byte: a service, and so a count, of its own
     for code in (220, 220, 421):
         with server.smtp(service="submissions", helo=None,
