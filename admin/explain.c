@@ -155,6 +155,21 @@ table(struct table *t, struct span key, struct buf *out, struct err *err,
 	return r;
 }
 
+static const struct verdict *
+verify(struct span address, void *arg)
+{
+	static const char *const words[] = { [VERDICT_NONE] = "none",
+		[VERDICT_OK] = "ok", [VERDICT_DEFER] = "defer",
+		[VERDICT_BOUNCE] = "bounce", [VERDICT_TEMP] = "no answer" };
+	struct explain *x = arg;
+	const struct verdict *v = gate_ask_ops.verify(address, &x->ask);
+
+	if (v != NULL)
+		asked(x, "verdict %.*s: %s%s%s", SPAN_ARG(address),
+		    words[v->status], v->why[0] == '\0' ? "" : ": ", v->why);
+	return v;
+}
+
 static void
 note(const char *what, const char *text, void *arg)
 {
@@ -284,7 +299,8 @@ trace(const struct gate_eval *e, const struct gate_rule *rule,
 }
 
 static const struct gate_ops explain_ops = { .need = need, .note = note,
-	.dns = dns, .table = table, .effect = effect, .trace = trace };
+	.dns = dns, .table = table, .effect = effect, .verify = verify,
+	.trace = trace };
 
 /* --- one moment --- */
 
@@ -295,7 +311,8 @@ turn(void *arg)
 
 	if (!x->deliverable) {
 		x->result = gate_run(&x->eval);
-		if (x->result == GATE_PERMIT && x->facts.recipient.n > 0)
+		if (x->result == GATE_PERMIT && x->facts.recipient.n > 0 &&
+		    !x->facts.discard)
 			x->deliverable = true;
 	}
 	if (x->deliverable) {
@@ -325,6 +342,8 @@ facts_of(const struct explain *x, enum gate_moment m)
 		.tls_protocol = w->tls ? "TLSv1.3" : NULL,
 		.tls_cipher = w->tls ? "TLS_AES_256_GCM_SHA384" : NULL,
 		.tls_bits = w->tls ? 256 : 0,
+		/* of a rule at MAIL, when that is not delayed */
+		.discard = m > GATE_AT_MAIL && x->facts.discard,
 	};
 
 	if (!net_addr_parse(span_str(w->ip), &f.client))
@@ -552,6 +571,7 @@ explain_new(struct conf *conf, struct err *err)
 	}
 	x->loop = x->world.loop = loop_new();
 	x->world.dir = directory_new(x->loop, conf, password);
+	x->world.verdicts = verdicts_new(x->loop, conf, password);
 	secret_free(&password);
 	x->dns = dns_new(x->loop, conf, err);
 	if (x->dns != NULL)
@@ -594,6 +614,7 @@ explain_free(struct explain **xp)
 	dnscache_free(&x->world.dns);
 	dns_free(&x->dns);
 	directory_free(&x->world.dir);
+	verdicts_free(&x->world.verdicts);
 	gate_unref(&x->gate);
 	conf_unref(&x->conf);
 	loop_free(&x->loop);

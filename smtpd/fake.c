@@ -383,6 +383,100 @@ directory_cancel(struct directory_ask **a)
 	*a = NULL;
 }
 
+/* --- db/verdicts.h --- */
+
+static const struct {
+	const char *address;
+	enum verdict_status status;
+} verdicts[] = {
+	{ "ok@far.example", VERDICT_OK },
+	{ "no@far.example", VERDICT_BOUNCE },
+	{ "slow@far.example", VERDICT_DEFER },
+	{ "x@temp.far.example", VERDICT_TEMP },
+};
+
+struct verdict_ask {
+	struct defer defer;
+	verdict_cb *cb;
+	void *arg;
+	struct verdict *v;
+};
+
+struct verdict *
+verdict_ref(const struct verdict *v)
+{
+	struct verdict *mine = (struct verdict *)(uintptr_t)v;
+
+	mine->refs++;
+	return mine;
+}
+
+void
+verdict_unref(struct verdict **vp)
+{
+	struct verdict *v = *vp;
+
+	*vp = NULL;
+	if (v != NULL && --v->refs == 0)
+		free(v);
+}
+
+static struct verdict *
+verdict_of(struct span address)
+{
+	static const char why[] = "said so";
+	struct verdict *v = xcalloc(1, sizeof(*v) + sizeof(why));
+	size_t i;
+
+	v->refs = 1;
+	for (i = 0; i < ARRAY_LEN(verdicts); i++)
+		if (span_is(address, verdicts[i].address))
+			v->status = verdicts[i].status;
+	memcpy(v->why, why, sizeof(why));
+	return v;
+}
+
+struct verdict *
+verdicts_peek(struct verdicts *d, struct span address)
+{
+	return fake->late ? NULL : verdict_of(address);
+}
+
+static void
+verdict_ask_cb(void *arg)
+{
+	struct verdict_ask *a = arg;
+
+	a->cb(a->v, a->arg);
+	verdict_unref(&a->v);
+	free(a);
+}
+
+struct verdict_ask *
+verdicts_ask(struct verdicts *d, struct span address, verdict_cb *cb,
+    void *arg)
+{
+	struct verdict_ask *a = xcalloc(1, sizeof(*a));
+
+	a->cb = cb;
+	a->arg = arg;
+	a->v = verdict_of(address);
+	defer_init(&a->defer, fake->loop, verdict_ask_cb, a);
+	defer_call(&a->defer);
+	return a;
+}
+
+void
+verdicts_cancel(struct verdict_ask **a)
+{
+	if (*a == NULL)
+		return;
+	defer_cancel(&(*a)->defer);
+	verdict_unref(&(*a)->v);
+	free(*a);
+	*a = NULL;
+}
+
 /* --- spool/journal.h --- */
 
 struct fake_append {
@@ -532,6 +626,7 @@ fake_init(struct fake *f, const char *text)
 	server_init(&f->srv, f->loop);
 	f->srv.pool = work_pool_new(f->loop, 1);
 	f->srv.world.policy = (struct policy *)f;	/* never looked into */
+	f->srv.world.verdicts = (struct verdicts *)f;	/* nor this */
 	if (queueid_gen_init(&f->srv.ids, 1, 1) != 0)
 		log_fatal("queueid_gen_init");
 }

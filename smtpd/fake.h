@@ -16,6 +16,9 @@
  *	x@relay.example		relay domain
  *	else @a.example unknown, all other domains not ours
  * A policy service answers, a turn later, what its policy_context says.
+ *
+ * Verdicts, with `why' "said so": ok@far.example, no@far.example (bounce),
+ * slow@far.example (defer), x@temp.far.example (no answer); no others.
  */
 #ifndef SMTPD_FAKE_H
 #define SMTPD_FAKE_H

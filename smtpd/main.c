@@ -153,8 +153,10 @@ program_reload(void *arg)
 	struct listener *l;
 	struct profile *p;
 
-	if (g->srv.world.dir != NULL)
+	if (g->srv.world.dir != NULL) {
 		directory_reload(g->srv.world.dir, g->env->conf);
+		verdicts_reload(g->srv.world.verdicts, g->env->conf);
+	}
 	if (g->srv.world.tables != NULL)
 		table_env_reload(g->srv.world.tables, g->env->conf);
 	certs_conf(g->srv.certs, g->env->conf);
@@ -199,6 +201,8 @@ open_cb(void *arg)
 	struct listener *l;
 
 	g->srv.world.dir = directory_new(g->srv.loop, g->env->conf, g->password);
+	g->srv.world.verdicts = verdicts_new(g->srv.loop, g->env->conf,
+	    g->password);
 	g->srv.world.tables = table_env_new(g->srv.loop, g->env->conf,
 	    g->env->conf->database_role_lookup, g->password);
 	secret_free(&g->password);
@@ -360,6 +364,8 @@ program_status(void *arg, struct buf *json)
 	if (srv->world.dir != NULL) {
 		buf_str(json, ", ");
 		directory_status(srv->world.dir, json);
+		buf_str(json, ", ");
+		verdicts_status(srv->world.verdicts, json);
 	}
 	buf_str(json, ", ");
 	policy_status(srv->world.policy, json);

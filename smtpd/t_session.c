@@ -42,7 +42,7 @@
 #define RESET	{ "RSET\r\n", "250 |" }
 #define GREETED	"220 mx.example ESMTP|"
 #define LONG	"a line of some sixty bytes that is repeated to be too long\r\n"
-#define STEPS	16
+#define STEPS	20
 
 struct dialogue {
 	const char *name, *conf;
@@ -378,6 +378,56 @@ static const struct dialogue dialogues[] = {
 	{ "data list", STRICT "smtpd_data_restrictions = defer\n", { HELLO,
 	  FROM, TO_KIM, { "DATA\r\n", "450 4.3.2 <DATA>: Data command|" } },
 	  0, NULL, NULL },
+	{ "an unverified sender", STRICT "smtpd_sender_restrictions = "
+	  "reject_unverified_sender\n", { { "MAIL FROM:<>\r\n", "250 |" },
+	  TO_KIM, { "RSET\r\nMAIL FROM:<ok@far.example>\r\n", "250 |250 |" },
+	  TO_KIM, { "RSET\r\nMAIL FROM:<\"NO\"@Far.example>\r\n",
+	  "250 |250 |" }, { "RCPT TO:<kim@a.example>\r\n", "450 4.1.7 "
+	  "<\"NO\"@Far.example>: Sender address rejected: unverified address: "
+	  "said so\r|" }, { "RSET\r\nMAIL FROM:<slow@far.example>\r\n",
+	  "250 |250 |" }, { "RCPT TO:<kim@a.example>\r\n", "450 4.1.7 "
+	  "<slow@far.example>: Sender address rejected: unverified address: "
+	  "said so\r|" }, { "RSET\r\nMAIL FROM:<x@q.example>\r\n",
+	  "250 |250 |" }, { "RCPT TO:<kim@a.example>\r\n", "450 4.1.7 "
+	  "<x@q.example>: Sender address rejected: unverified address: Address "
+	  "verification in progress: probes of other servers are not built "
+	  "yet\r|" }, { "RSET\r\nMAIL FROM:<x@temp.far.example>\r\n",
+	  "250 |250 |" }, { "RCPT TO:<kim@a.example>\r\n", "450 4.1.7 "
+	  "<x@temp.far.example>: Sender address rejected: address verification "
+	  "problem\r|" }, { "RSET\r\nMAIL FROM:<nobody@a.example>\r\n",
+	  "250 |250 |" }, { "RCPT TO:<kim@a.example>\r\n", "450 4.1.7 "
+	  "<nobody@a.example>: Sender address rejected: unverified address: "
+	  "User unknown in virtual mailbox table\r|" } }, 0, NULL, NULL },
+	{ "an undeliverable sender", STRICT "smtpd_sender_restrictions = "
+	  "reject_unverified_sender\nunverified_sender_reject_code = 550\n"
+	  "unverified_sender_defer_code = 250\n", {
+	  { "MAIL FROM:<no@far.example>\r\n", "250 |" },
+	  { "RCPT TO:<kim@a.example>\r\n", "550 5.1.7 <no@far.example>: "
+	  "Sender address rejected: undeliverable address: said so\r|" },
+	  { "RSET\r\nMAIL FROM:<off@a.example>\r\n", "250 |250 |" },
+	  { "RCPT TO:<kim@a.example>\r\n", "550 5.1.7 <off@a.example>: Sender "
+	  "address rejected: undeliverable address: Mailbox disabled\r|" },
+	  { "RSET\r\nMAIL FROM:<x@q.example>\r\n", "250 |250 |" }, TO_KIM,
+	  /* an outage is no 250 */
+	  { "RSET\r\nMAIL FROM:<x@temp.far.example>\r\n", "250 |250 |" },
+	  { "RCPT TO:<kim@a.example>\r\n", "450 4.1.7|" } }, 0, NULL, NULL },
+	{ "an unverified recipient", "myhostname = mx.example\n"
+	  "mynetworks = 192.0.2.0/24\nsmtpd_error_sleep_time = 0\n"
+	  "smtpd_recipient_restrictions = reject_unverified_recipient\n"
+	  "unverified_recipient_reject_code = 550\n"
+	  "unverified_recipient_reject_reason = try the phone\n"
+	  "unverified_recipient_tempfail_action = defer\n", { HELLO, FROM,
+	  TO_KIM, { "RCPT TO:<ok@far.example>\r\n", "250 |" },
+	  { "RCPT TO:<no@far.example>\r\n", "550 5.1.1 <no@far.example>: "
+	  "Recipient address rejected: undeliverable address: try the "
+	  "phone\r|" }, { "RCPT TO:<slow@far.example>\r\n", "450 4.1.1 "
+	  "<slow@far.example>: Recipient address rejected: unverified address: "
+	  "try the phone\r|" }, { "RCPT TO:<nobody@a.example>\r\n",
+	  "550 5.1.1 <nobody@a.example>: Recipient address rejected: "
+	  "undeliverable address: try the phone\r|" },
+	  { "RCPT TO:<x@temp.far.example>\r\n", "450 4.1.1 "
+	  "<x@temp.far.example>: Recipient address rejected: address "
+	  "verification problem\r|" } }, 0, NULL, NULL },
 	{ "end of data list", STRICT "smtpd_end_of_data_restrictions = "
 	  "reject\n", { HELLO, FROM, TO_KIM, GO,
 	  { "x\r\n.\r\n", "554 5.7.1 <END-OF-MESSAGE>|" }, FROM }, 0, NULL,

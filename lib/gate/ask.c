@@ -195,6 +195,42 @@ dns(const char *name, enum dns_type type, void *arg)
 	return d->kept == NULL ? NULL : &d->kept->answer;
 }
 
+/* --- verdicts --- */
+
+static void
+verdict_came(const struct verdict *v, void *arg)
+{
+	struct gate_ask_verdict *d = arg;
+
+	d->query = NULL;
+	d->verdict = verdict_ref(v);
+	defer_call(&d->ask->again);
+}
+
+static const struct verdict *
+verify(struct span address, void *arg)
+{
+	static const struct verdict none = { .status = VERDICT_TEMP };
+	struct gate_ask *a = arg;
+	struct verdicts *from = a->world->verdicts;
+	struct gate_ask_verdict *d = a->verdict;
+
+	if (from == NULL)
+		return &none;
+	if (d->address != NULL && !span_eq(span_str(d->address), address))
+		d++;
+	ps_assert(d->address == NULL ||
+	    span_eq(span_str(d->address), address));
+	if (d->address != NULL)
+		return d->verdict;
+	d->ask = a;
+	d->address = xmemdup0(address.p, address.n);
+	d->verdict = verdicts_peek(from, address);
+	if (d->verdict == NULL)
+		d->query = verdicts_ask(from, address, verdict_came, d);
+	return d->verdict;
+}
+
 /* --- time --- */
 
 static void
@@ -284,8 +320,8 @@ effect(enum gate_do what, struct span text, const char *line, void *arg)
 }
 
 const struct gate_ops gate_ask_ops = { .need = need, .note = note,
-	.effect = effect, .dns = dns, .table = gate_ask_table, .sleep = nap,
-	.policy = policy };
+	.effect = effect, .dns = dns, .table = gate_ask_table, .verify = verify,
+	.sleep = nap, .policy = policy };
 
 static void
 again_cb(void *arg)
@@ -308,6 +344,7 @@ gate_ask_begin(struct gate_ask *a, struct span normal)
 	SLIST_INIT(&a->tables);
 	a->n_dns = a->n_tables = 0;
 	SLIST_INIT(&a->policies);
+	memset(a->verdict, 0, sizeof(a->verdict));
 	defer_init(&a->again, a->world->loop, again_cb, a);
 	timer_init(&a->nap, a->world->loop, nap_cb, a);
 	a->napping = NAP_NONE;
@@ -335,6 +372,11 @@ gate_ask_end(struct gate_ask *a)
 		free(d);
 	}
 	gate_ask_tables_end(a);
+	for (i = 0; i < ARRAY_LEN(a->verdict); i++) {
+		verdicts_cancel(&a->verdict[i].query);
+		verdict_unref(&a->verdict[i].verdict);
+		free(a->verdict[i].address);
+	}
 	timer_clear(&a->nap);
 	while ((p = SLIST_FIRST(&a->policies)) != NULL) {
 		SLIST_REMOVE_HEAD(&a->policies, link);

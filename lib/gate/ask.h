@@ -24,11 +24,20 @@ struct gate_world {
 	/* NULL: policy services are not asked, as if all said DUNNO (for
 	 * `postern explain`, as asking has effects). */
 	struct policy *policy;
+	struct verdicts *verdicts;	/* NULL: no verdict can be had */
 };
 
 struct gate_ask_dns;
 struct gate_ask_policy;
 struct gate_ask_table;
+
+/* The sender's, or the recipient's. */
+struct gate_ask_verdict {
+	struct gate_ask *ask;
+	char *address;			/* NULL: not asked for */
+	struct verdict_ask *query;
+	struct verdict *verdict;	/* NULL: it has not come */
+};
 
 struct gate_ask {
 	const struct gate_world *world;
@@ -48,6 +57,7 @@ struct gate_ask {
 	SLIST_HEAD(, gate_ask_dns) dns;
 	SLIST_HEAD(, gate_ask_table) tables;
 	unsigned n_dns, n_tables;
+	struct gate_ask_verdict verdict[2];
 	struct timer nap;
 	enum { NAP_NONE, NAP_ON, NAP_OVER } napping;
 	SLIST_HEAD(, gate_ask_policy) policies;

@@ -381,6 +381,16 @@ static const struct gate_restriction table[] = {
 	  reject_unlisted_sender,
 	  "Refuses senders in domains of the database that it does not know "
 	  "(unknown_virtual_mailbox_reject_code)." },
+	{ "reject_unverified_sender", ANY, GATE_ARG_NONE, 0,
+	  reject_unverified_sender,
+	  "Refuses senders that take no mail: addresses of ours as the database "
+	  "has them (unverified_sender_reject_code), others by what `postern "
+	  "verify' has noted; who is not noted is told to come again "
+	  "(unverified_sender_defer_code), as probes are not built yet." },
+	{ "reject_unverified_recipient", AT_RCPT, GATE_ARG_NONE, 0,
+	  reject_unverified_recipient,
+	  "As reject_unverified_sender, for the recipient "
+	  "(unverified_recipient_reject_code, _defer_code)." },
 	{ "reject_sender_login_mismatch", ANY, GATE_ARG_NONE, 0,
 	  reject_sender_login_mismatch,
 	  "Refuses a sender whose owner is not who is logged in, and a sender "

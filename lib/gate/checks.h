@@ -52,6 +52,8 @@ gate_check_fn reject_unlisted_sender, reject_sender_login_mismatch,
     reject_unauthenticated_sender_login_mismatch,
     reject_known_sender_login_mismatch;
 
+gate_check_fn reject_unverified_sender, reject_unverified_recipient;
+
 /* What a check judges, whatever list it stands in. */
 enum gate_what {
 	GATE_IS_CLIENT, GATE_IS_REVERSE, GATE_IS_HELO, GATE_IS_SENDER,

@@ -16,6 +16,7 @@
 #include "base/conf.h"
 #include "base/span.h"
 #include "db/directory.h"
+#include "db/verdicts.h"
 #include "gate/clientlist.h"
 #include "gate/netlist.h"
 #include "net/client_name.h"
@@ -139,6 +140,8 @@ const struct client_list *gate_exceptions(const struct gate *g);
 /* For `postern config check`: the main part and every SMTP service section.
  * True when all is well. */
 bool gate_conf_check(struct conf *conf, struct buf *complaints) MUST_CHECK;
+/* What is no mistake but might be said better, a line each: old names. */
+void gate_hints(const struct gate *g, struct buf *hints);
 
 /* --- evaluation --- */
 
@@ -222,6 +225,9 @@ struct gate_ops {
 	 * table_look_up itself. */
 	enum table_result (*table)(struct table *t, struct span key,
 	    struct buf *out, struct err *err, void *arg);
+	/* What is known about an address of another server (normal form),
+	 * lent until gate_end; NULL: asked for. */
+	const struct verdict *(*verify)(struct span address, void *arg);
 	/* False until that time is over, once for each; NULL: no time
 	 * passes. */
 	bool (*sleep)(uint32_t seconds, void *arg);

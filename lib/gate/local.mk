@@ -9,9 +9,11 @@ lib_libgate_a_SOURCES = lib/gate/access.c lib/gate/access.h \
 	lib/gate/ccert_arg.c lib/gate/ccert_arg.h lib/gate/checks_tls.c \
 	lib/gate/checks_policy.c lib/gate/policy_facts.c \
 	lib/gate/policy_facts.h \
-	lib/gate/checks_server.c lib/gate/dnslist.c lib/gate/dnslist.h \
+	lib/gate/checks_verify.c lib/gate/checks_server.c \
+	lib/gate/dnslist.c lib/gate/dnslist.h \
 	lib/gate/template.c lib/gate/template.h \
 	lib/gate/eval.c lib/gate/gate.c lib/gate/gate.h \
+	lib/gate/gate_int.h lib/gate/parse.c lib/gate/trust.c \
 	lib/gate/netlist.c lib/gate/netlist.h
 lib_libgate_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 # of lib/db only directory.h's types are used

@@ -127,3 +127,47 @@ netlist_too_wide(const struct netlist *l)
 			return true;
 	return false;
 }
+
+/* Is all of `inner` in the list, but for what stands behind a "!"? */
+static bool
+has_all_of(const struct netlist *l, const struct net *inner)
+{
+	size_t i;
+
+	for (i = 0; i < l->n; i++)
+		if (!l->nets[i].not && l->nets[i].bits <= inner->bits &&
+		    bits_equal(l->nets[i].addr.b, inner->addr.b,
+		    l->nets[i].bits))
+			return true;
+	return false;
+}
+
+bool
+netlist_has_private_range(const struct netlist *l)
+{
+	static const char *const ranges[] = { "10.0.0.0/8", "172.16.0.0/12",
+		"192.168.0.0/16", "100.64.0.0/10" };
+	struct net range;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(ranges); i++)
+		if (net_parse(span_str(ranges[i]), &range) &&
+		    has_all_of(l, &range))
+			return true;
+	return false;
+}
+
+bool
+netlist_overlaps(const struct netlist *l, struct span word)
+{
+	struct net n;
+	size_t i;
+
+	if (!net_parse(word, &n) || n.not)
+		return false;
+	for (i = 0; i < l->n; i++)
+		if (bits_equal(l->nets[i].addr.b, n.addr.b,
+		    MIN(l->nets[i].bits, n.bits)))
+			return !l->nets[i].not;
+	return false;
+}

@@ -26,6 +26,10 @@ void netlist_free(struct netlist **n);
 /* Is one of the networks so wide (IPv4 wider than /8, IPv6 than /16) that no
  * site can own it? */
 bool netlist_too_wide(const struct netlist *n);
+/* Does it hold the whole of a private range (RFC 1918, 6598)? */
+bool netlist_has_private_range(const struct netlist *n);
+/* Does a word of another list have an address that matches? */
+bool netlist_overlaps(const struct netlist *n, struct span word);
 bool netlist_match(const struct netlist *n, const struct net_addr *a);
 
 #endif

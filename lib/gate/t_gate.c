@@ -403,6 +403,19 @@ static const struct {
 	  " reject_unauth_destination\n", "not known yet" },
 	{ OURS "smtpd_data_restrictions = reject_unlisted_recipient\n",
 	  "not known yet" },
+	{ OURS "mynetworks = 127.0.0.0/8 10.0.0.0/8\n",
+	  "trusts a whole private range" },
+	{ OURS "mynetworks = 172.16.0.0/11\n", "whole private range" },
+	{ OURS "mynetworks = 100.64.0.0/10\n", "whole private range" },
+	{ OURS "smtpd_authorized_xclient_hosts = 0.0.0.0/0\n",
+	  "may say that he is a client of mynetworks" },
+	{ OURS "smtpd_upstream_proxy_hosts = ::/0\n",
+	  "may say that he is a client of mynetworks" },
+	{ OURS "mynetworks = 127.0.0.0/8 192.168.7.0/24\n"
+	  "[service mx]\nlisten = 127.0.0.1:25\n"
+	  "smtpd_upstream_proxy_protocol = haproxy\n"
+	  "smtpd_upstream_proxy_hosts = 192.168.7.9\n",
+	  "mynetworks trusts the proxy 192.168.7.9" },
 	{ OURS "smtpd_restriction_classes = strict\n", "\"strict\" needs a "
 	  "definition" },
 	{ OURS "smtpd_restriction_classes = a b\na = b\nb = permit, a\n"
@@ -445,10 +458,52 @@ mistakes_are_named(void **state)
 		buf_clear(&complaints);
 		conf_unref(&conf);
 	}
-	conf = conf_parse("t.conf", SPAN_NONE, &complaints);
-	assert_true(gate_conf_check(conf, &complaints));
-	conf_unref(&conf);
 	buf_fini(&complaints);
+}
+
+static void
+what_is_no_mistake_passes(void **state)
+{
+	static const char *const fine[] = {
+		"", "mynetworks = 10.1.0.0/16 192.168.7.0/24 fd00:1::/48\n",
+		"mynetworks = 10.0.0.0/8\nmynetworks_private_ranges = yes\n",
+		"mynetworks = !192.168.7.9 192.168.7.0/24\n"
+		"[service mx]\nlisten = 127.0.0.1:25\n"
+		"smtpd_upstream_proxy_protocol = haproxy\n"
+		"smtpd_upstream_proxy_hosts = 192.168.7.9\n",
+	};
+	struct buf complaints;
+	struct conf *conf;
+	size_t i;
+
+	(void)state;
+	buf_init(&complaints, 65536);
+	for (i = 0; i < ARRAY_LEN(fine); i++) {
+		print_message("%s", fine[i]);
+		conf = conf_parse("t.conf", span_str(fine[i]), &complaints);
+		assert_non_null(conf);
+		if (!gate_conf_check(conf, &complaints))
+			fail_msg("%s", buf_cstr(&complaints));
+		conf_unref(&conf);
+	}
+	buf_fini(&complaints);
+}
+
+static void
+old_names_get_a_hint(void **state)
+{
+	struct gate *g = gate_of(OURS "smtpd_client_restrictions = "
+	    "reject_unknown_client, permit_mynetworks\n");
+	struct buf hints;
+
+	(void)state;
+	buf_init(&hints, 4096);
+	gate_hints(g, &hints);
+	assert_string_equal(buf_cstr(&hints), "t.conf:2: "
+	    "smtpd_client_restrictions: reject_unknown_client: Old name of "
+	    "reject_unknown_client_hostname.\n");
+	buf_fini(&hints);
+	gate_unref(&g);
 }
 
 static void
@@ -491,6 +546,8 @@ main(void)
 		cmocka_unit_test(defer_if_permit_waits_for_the_recipient),
 		cmocka_unit_test(sleep_takes_its_time_once),
 		cmocka_unit_test(mistakes_are_named),
+		cmocka_unit_test(what_is_no_mistake_passes),
+		cmocka_unit_test(old_names_get_a_hint),
 		cmocka_unit_test(networks_match_by_prefix),
 	};
 

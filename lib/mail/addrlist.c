@@ -301,6 +301,12 @@ item_give(struct addrlist *l, const struct draft *d, enum addr_kind kind,
 	item->domain = piece_span(l, &d->domain);
 }
 
+static bool
+has_space(struct addrlist *l, const struct piece *p)
+{
+	return span_chr(piece_span(l, p), ' ') >= 0;
+}
+
 static void
 take_item(struct addrlist *l, struct addr_item *item)
 {
@@ -319,7 +325,7 @@ take_item(struct addrlist *l, struct addr_item *item)
 	}
 	if (c == '<') {
 		take_angle(l, &d);
-	} else {
+	} else if (c == '@' || !has_space(l, &d.name)) {
 		d.local = d.name;
 		d.name.there = false;
 		if (!quoted)
@@ -327,6 +333,7 @@ take_item(struct addrlist *l, struct addr_item *item)
 		if (c == '@')
 			take_domain(l, &d.domain);
 	}
+	/* else several words alone: a phrase whose address is missing */
 	skip_tail(l);
 	name_from_comment(l, &d.name);
 	item_give(l, &d, ADDR_MAILBOX, item);

@@ -95,6 +95,21 @@ params_read(struct params *all, struct mime_value *v)
 	}
 }
 
+/* Is there a section of base behind a gap? Then nothing is joined. */
+static bool
+sections_have_gap(const struct params *all, struct span base)
+{
+	uint32_t n = 0, most = 0;
+	size_t i;
+
+	for (i = 0; i < all->n; i++)
+		if (all->p[i].section && span_ieq(all->p[i].base, base)) {
+			n++;
+			most = MAX(most, all->p[i].number);
+		}
+	return n <= most;
+}
+
 static const struct param *
 section_find(const struct params *all, struct span base, uint32_t number)
 {
@@ -187,7 +202,8 @@ put_params(struct buf *out, struct mime_value *v, bool want_charset)
 		params_read(&all, v);
 	for (i = 0; i < all.n; i++) {
 		p = &all.p[i];
-		first = p->section ? section_find(&all, p->base, 0) : NULL;
+		first = p->section && !sections_have_gap(&all, p->base) ?
+		    section_find(&all, p->base, 0) : NULL;
 		if (first != NULL && first != p)
 			continue;
 		buf_char(out, any ? ' ' : '(');
@@ -213,7 +229,10 @@ put_disposition(struct buf *out, struct span value)
 	struct mime_value v;
 	struct span token;
 
-	if (!mime_token(value, &token, &v)) {
+	/* parameters of a type that is missing or broken are still worth
+	 * telling: a file name may be among them */
+	if (value.n == 0 || (!mime_token(value, &token, &v) &&
+	    span_chr(value, ';') < 0)) {
 		buf_str(out, "NIL");
 		return;
 	}
@@ -224,19 +243,20 @@ put_disposition(struct buf *out, struct span value)
 	buf_char(out, ')');
 }
 
+/* Tags between commas, comments out (RFC 3282 3). */
 static void
 put_languages(struct buf *out, struct span value)
 {
-	struct span rest = value, word;
+	struct span rest = value, word, tag;
+	struct mime_value v;
 	bool any = false;
 
 	while (rest.p != NULL && span_split(&rest, ',', &word)) {
-		word = span_trim(word);
-		if (word.n == 0)
+		if (!mime_token(word, &tag, &v))
 			continue;
 		buf_char(out, any ? ' ' : '(');
 		any = true;
-		imap_text_value(out, word);
+		imap_text_string(out, tag);
 	}
 	buf_str(out, any ? ")" : "NIL");
 }

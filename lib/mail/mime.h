@@ -90,8 +90,10 @@ bool mime_param_next(struct mime_value *v, struct span *name,
     struct span *raw);
 /* Undoes the quoting of `raw` into out (at least raw.n bytes): its length. */
 size_t mime_unquote(struct span raw, char *out);
-/* The value of parameter `name` (unquoted, at most n bytes): its length, or
- * 0 when absent or too long. */
+/* The value of parameter `name` (unquoted, at most n bytes), joined when it
+ * came in plain sections (RFC 2231 3): its length, or 0 when absent or too
+ * long. */
+#define MIME_SECTIONS_MAX	10
 size_t mime_param(struct span value, const char *name, char *out, size_t n);
 
 /* What a Content-Transfer-Encoding says (RFC 2045 6); absent is identity. */

@@ -164,11 +164,46 @@ mime_unquote(struct span raw, char *out)
 	return n;
 }
 
+/* Sections of one parameter (RFC 2231 3): "name*0", "name*1". */
+struct sections {
+	struct span raw[MIME_SECTIONS_MAX];
+};
+
+/* Notes `raw` when `found` is a section of `name`. Percent-encoded ones are
+ * left alone: nobody needs them for what is looked up here. */
+static void
+section_note(struct sections *s, const char *name, struct span found,
+    struct span raw)
+{
+	size_t n = strlen(name);
+	uint32_t number;
+
+	if (found.n > n + 1 && found.p[n] == '*' &&
+	    span_is(span_sub(found, 0, n), name) &&
+	    span_u32(span_sub(found, n + 1, found.n), 0,
+	    MIME_SECTIONS_MAX - 1, &number) && s->raw[number].p == NULL)
+		s->raw[number] = raw;
+}
+
+static size_t
+sections_join(const struct sections *s, char *out, size_t n)
+{
+	size_t i, len = 0;
+
+	for (i = 0; i < MIME_SECTIONS_MAX && s->raw[i].p != NULL; i++) {
+		if (s->raw[i].n > n - len)
+			return 0;
+		len += mime_unquote(s->raw[i], out + len);
+	}
+	return len;
+}
+
 size_t
 mime_param(struct span value, const char *name, char *out, size_t n)
 {
 	struct mime_value v;
 	struct span token, sub, found, raw;
+	struct sections sections = { { { NULL, 0 } } };
 
 	if (!mime_token(value, &token, &v))
 		return 0;
@@ -178,10 +213,12 @@ mime_param(struct span value, const char *name, char *out, size_t n)
 		if (sub.n == 0)
 			return 0;
 	}
-	while (mime_param_next(&v, &found, &raw))
+	while (mime_param_next(&v, &found, &raw)) {
 		if (span_is(found, name))
 			return raw.n > n ? 0 : mime_unquote(raw, out);
-	return 0;
+		section_note(&sections, name, found, raw);
+	}
+	return sections_join(&sections, out, n);
 }
 
 enum mime_transfer
