@@ -89,6 +89,10 @@ int cmd_mailbox_add(struct cli *cli), cmd_mailbox_del(struct cli *cli),
 int cmd_alias_add(struct cli *cli), cmd_alias_del(struct cli *cli),
     cmd_alias_list(struct cli *cli), cmd_alias_show(struct cli *cli),
     cmd_alias_set(struct cli *cli);
+int cmd_access_add(struct cli *cli), cmd_access_remove(struct cli *cli),
+    cmd_access_list(struct cli *cli), cmd_access_import(struct cli *cli),
+    cmd_access_export(struct cli *cli);
+int cmd_map_query(struct cli *cli);
 int cmd_resolve(struct cli *cli);
 int cmd_explain(struct cli *cli);
 int cmd_queue(struct cli *cli);

@@ -92,6 +92,38 @@ static const struct cli_command commands[] = {
 	    "postern explain --client 192.0.2.7 --helo mx.example.net --from "
 	    "x@example.net --to kim@example.org" },
 
+	/* --- tables --- */
+	{ "access add", "TABLE PATTERN ACTION...", 3, CLI_WORDS_MAX,
+	    CLI_CONFIG, { "--note=TEXT", "--for=TIME" }, cmd_access_add,
+	    "Adds an entry to an access list in the database, or replaces "
+	    "it: a list that restrictions name as pg:TABLE. Patterns and "
+	    "actions are those of access(5). It is live at once. --for says "
+	    "after which time it ends, such as `2 hours'.",
+	    "postern access add senders bad.example REJECT no mail from "
+	    "there" },
+	{ "access remove", "TABLE PATTERN", 2, 2, CLI_CONFIG, { NULL },
+	    cmd_access_remove, "Takes an entry off an access list.",
+	    "postern access remove senders bad.example" },
+	{ "access list", "[TABLE]", 0, 1, CLI_CONFIG, { NULL },
+	    cmd_access_list, "Lists the entries of one access list, or all "
+	    "lists.", "postern access list senders" },
+	{ "access import", "TABLE FILE", 2, 2, CLI_CONFIG | CLI_DESTROYS,
+	    { "--replace" }, cmd_access_import,
+	    "Adds the lines of an access(5) file (- is standard input) to a "
+	    "list, all of them or, if one has a mistake, none. With --replace "
+	    "the list is then what the file is.",
+	    "postern access import senders /etc/postfix/sender_access" },
+	{ "access export", "TABLE", 1, 1, CLI_CONFIG, { NULL },
+	    cmd_access_export, "Prints a list as such a file.",
+	    "postern access export senders" },
+	{ "map query", "TYPE:NAME KEY...", 2, CLI_WORDS_MAX, CLI_CONFIG,
+	    { NULL }, cmd_map_query,
+	    "Looks keys up in any table, as `postmap -q' does; KEY `-' reads "
+	    "them from standard input. Ends with 0 when one is found, 1 when "
+	    "none is, 75 when a look-up failed for now. pg: and pgsql: are "
+	    "asked as who runs it.",
+	    "postern map query hash:/etc/postern/access example.org" },
+
 	/* --- the running server --- */
 	{ "queue list", "", 0, 0, CLI_CONFIG | CLI_SERVER, { NULL }, cmd_queue,
 	    "Lists the messages that are not done yet. One that is `sent' is "

@@ -572,6 +572,8 @@ explain_new(struct conf *conf, struct err *err)
 	x->loop = x->world.loop = loop_new();
 	x->world.dir = directory_new(x->loop, conf, password);
 	x->world.verdicts = verdicts_new(x->loop, conf, password);
+	x->world.tables = table_env_new(x->loop, conf,
+	    conf->database_role_lookup, password);
 	secret_free(&password);
 	x->dns = dns_new(x->loop, conf, err);
 	if (x->dns != NULL)
@@ -615,6 +617,7 @@ explain_free(struct explain **xp)
 	dns_free(&x->dns);
 	directory_free(&x->world.dir);
 	verdicts_free(&x->world.verdicts);
+	table_env_free(&x->world.tables);
 	gate_unref(&x->gate);
 	conf_unref(&x->conf);
 	loop_free(&x->loop);

@@ -12,15 +12,15 @@ admin_posternd_SOURCES = admin/posternd.c \
 	admin/supervisor_stop.c
 admin_posternd_CPPFLAGS = $(AM_CPPFLAGS) -DPS_SOURCE_SQL='"$(abs_top_srcdir)/sql"'
 admin_posternd_CFLAGS = $(AM_CFLAGS) $(NET_CFLAGS) $(PQ_CFLAGS)
-admin_posternd_LDADD = $(SPOOL_LIBS) $(DB_LIBS) lib/libgate.a lib/libpolicy.a \
-	$(TABLE_LIBS) $(MAIL_LIBS) $(NET_LIBS)
+admin_posternd_LDADD = $(SPOOL_LIBS) lib/libgate.a lib/libpolicy.a \
+	$(MAIL_LIBS) $(TABLEASK_LIBS)
 
 bin_PROGRAMS += admin/postern
 admin_postern_SOURCES = admin/postern.c \
 	admin/check_policy.c admin/check_policy.h \
 	admin/cli.c admin/cli.h admin/cluster.c admin/cluster.h \
-	admin/cmd_alias.c admin/cmd_config.c admin/cmd_db.c \
-	admin/cmd_domain.c admin/cmd_explain.c admin/cmd_mailbox.c admin/cmd_server.c \
+	admin/cmd_access.c admin/cmd_alias.c admin/cmd_config.c \
+	admin/cmd_db.c admin/cmd_map.c admin/cmd_domain.c admin/cmd_explain.c admin/cmd_mailbox.c admin/cmd_server.c \
 	admin/cmd_setup.c admin/cmdline.c admin/cmdline.h \
 	admin/commands.c admin/configfile.c \
 	admin/configfile.h admin/ctl.c admin/ctl.h admin/dbsetup.h \
@@ -33,8 +33,8 @@ admin_postern_SOURCES = admin/postern.c \
 	admin/selfsigned.c admin/selfsigned.h admin/sql.c admin/sql.h
 admin_postern_CPPFLAGS = $(admin_posternd_CPPFLAGS)
 admin_postern_CFLAGS = $(AM_CFLAGS) $(NET_CFLAGS) $(PQ_CFLAGS)
-admin_postern_LDADD = $(DB_LIBS) lib/libscheme.a lib/libgate.a lib/libpolicy.a \
-	$(TABLEASK_LIBS) $(MAIL_LIBS) $(NET_LIBS) $(CRYPT_LIBS)
+admin_postern_LDADD = lib/libscheme.a lib/libgate.a lib/libpolicy.a \
+	$(MAIL_LIBS) $(TABLEASK_LIBS) $(CRYPT_LIBS)
 EXTRA_DIST += admin/README.md admin/quickstart admin/quickstart_mail.py
 
 # plays every child in tests of supervision

@@ -67,6 +67,20 @@ out_clean_to(FILE *f, struct span text)
 }
 
 void
+out_pair(struct span key, struct span value)
+{
+	struct buf b;
+
+	buf_init(&b, 4 * 1024 * 1024);
+	out_clean(&b, key);
+	buf_char(&b, '\t');
+	out_clean(&b, value);
+	buf_char(&b, '\n');
+	(void)fwrite(buf_data(&b), 1, buf_len(&b), stdout);
+	buf_fini(&b);
+}
+
+void
 out_size(struct buf *b, uint64_t bytes)
 {
 	static const char units[] = "kMGTP";

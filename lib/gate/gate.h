@@ -119,6 +119,8 @@ struct table *gate_table(const struct gate *g, struct span spec);
 struct policy_spec *gate_policy(const struct gate *g, size_t i);
 /* Next word of a list; braces keep a word together. */
 bool gate_word_next(struct span *rest, struct span *word);
+/* Can a table name these restrictions, at one stage at least? Else *why. */
+bool gate_words_ok(const struct gate *g, struct span words, struct buf *why);
 /* The restriction class of that name, or NULL. */
 const struct gate_list *gate_class(const struct gate *g, struct span name);
 const struct gate_list *gate_list(const struct gate *g, enum gate_stage s);

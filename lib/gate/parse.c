@@ -261,6 +261,32 @@ gate_rule_next(const struct gate *g, enum gate_stage s, struct span *rest,
 	return rule_next(g, NULL, s, rest, rule, why);
 }
 
+bool
+gate_words_ok(const struct gate *g, struct span words, struct buf *why)
+{
+	struct gate_rule rule;
+	struct span rest;
+	int s, more = -1;
+
+	for (s = 0; s < GATE_STAGES && more != 0; s++) {
+		buf_clear(why);
+		rest = words;
+		while ((more = gate_rule_next(g, (enum gate_stage)s, &rest,
+		    &rule, why)) == 1) {
+			if (rule.class == NULL && !may_stand(rule.is,
+			    (enum gate_stage)s, g->conf)) {
+				buf_fmt(why, "\"%s\" can't be used with what "
+				    "stands before it", gate_rule_name(&rule));
+				more = -1;
+			}
+			gate_rule_fini(&rule);
+			if (more == -1)
+				break;
+		}
+	}
+	return more == 0;
+}
+
 /* --- lists --- */
 
 /* What the chain can never reach, or can't look at yet. */

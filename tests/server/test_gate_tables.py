@@ -12,9 +12,10 @@ def make(fresh_postern, restriction):
     table = server.dir / "access"
     table.write_text("bad.example REJECT\n")
     table.chmod(0o644)
-    table2 = server.dir / "access2"
-    table2.write_text("")
-    table2.chmod(0o644)
+    for name in "access2", "access.cf":
+        server.dir.joinpath(name).write_text(
+            "dbname = x\nquery = SELECT '%s'\n" if "." in name else "")
+        server.dir.joinpath(name).chmod(0o644)
     server.set("smtpd_recipient_restrictions",
                restriction.replace("FILE", str(table)))
     server.set("table_refresh_interval", "100ms")
@@ -123,3 +124,39 @@ def test_a_table_server_decides_and_its_failure_is_451(fresh_postern):
     becomes(server, "x@bad.example", "554")
     assert set(again.asked) == {"x@bad.example"}    # whole keys only
     again.close()
+
+
+def test_an_access_list_in_the_database_is_live_at_once(fresh_postern):
+    server, _ = make(fresh_postern, "check_sender_access pg:senders, "
+                     "check_client_access unionmap:{pg:clients}")
+    assert verdict(server, "x@new.example").startswith("250")
+    server.postern("access", "add", "senders", "New.example",
+                   "REJECT", "not", "you")
+    becomes(server, "x@new.example", "554 5.7.1")
+    assert "not you" in verdict(server, "x@sub.new.example")
+    server.postern("access", "add", "pg:senders", "x@new.example", "OK")
+    becomes(server, "x@new.example", "250")
+    server.postern("access", "remove", "senders", "x@new.example")
+    becomes(server, "x@new.example", "554")
+    server.postern("access", "remove", "senders", "new.example")
+    becomes(server, "x@new.example", "250")
+    server.postern("access", "add", "clients", "127", "450 4.7.1 wait")
+    becomes(server, "x@new.example", "450 4.7.1")
+
+
+def test_a_pgsql_file_decides(fresh_postern):
+    server, table = make(fresh_postern, "check_sender_access pgsql:FILE.cf")
+    url = server.cluster.url_of(server.database)
+    config = server.dir / "access.cf"
+    config.chmod(0o644)
+    config.write_text(f"""hosts = {url}
+query = SELECT CASE WHEN '%s' = 'bad.example' THEN 'REJECT by query' END
+""")
+    becomes(server, "x@bad.example", "554")
+    assert "by query" in verdict(server, "x@bad.example")
+    assert verdict(server, "x'--@good.example").startswith("250")
+    config.write_text(f"hosts = {url}\nquery = SELECT '%s' FROM nowhere\n")
+    becomes(server, "x@bad.example", "451 4.3.5")
+    mark = server.log_mark()
+    config.write_text(f"hosts = {url}\nquery = SELECT \"%s\"\n")
+    server.wait_for_log("warning: table pgsql:.*name of a table", mark)
