@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "admin/secrets.h"
+#include "base/clock.h"
 #include "base/xmalloc.h"
 #include "gate/ask.h"
 #include "net/client_name.h"
@@ -15,7 +16,7 @@ struct explain {
 	struct gate *gate;
 	struct dns *dns;
 	struct gate_world world;
-	bool ask_policy;
+	struct work_pool *names;	/* NULL: policy services are not asked */
 
 	/* the present run */
 	const struct explain_who *who;
@@ -170,6 +171,24 @@ verify(struct span address, void *arg)
 	return v;
 }
 
+/* Who is not asked has nothing against it. */
+static const char *
+policy(struct policy_spec *spec, void *arg)
+{
+	struct explain *x = arg;
+	const char *action;
+
+	if (x->world.policy == NULL) {
+		asked(x, "policy service %s: not asked (--policy asks it)",
+		    spec->name);
+		return "DUNNO";
+	}
+	action = gate_ask_ops.policy(spec, &x->ask);
+	if (action != NULL)
+		asked(x, "policy service %s: %s", spec->name, action);
+	return action;
+}
+
 static void
 note(const char *what, const char *text, void *arg)
 {
@@ -300,7 +319,7 @@ trace(const struct gate_eval *e, const struct gate_rule *rule,
 
 static const struct gate_ops explain_ops = { .need = need, .note = note,
 	.dns = dns, .table = table, .effect = effect, .verify = verify,
-	.trace = trace };
+	.policy = policy, .trace = trace };
 
 /* --- one moment --- */
 
@@ -329,6 +348,8 @@ facts_of(const struct explain *x, enum gate_moment m)
 {
 	const struct explain_who *w = x->who;
 	struct gate_facts f = {
+		.where = m == GATE_AT_HELO ? "EHLO" : x->command,
+		.queue_id = "",
 		.client_ip = w->ip, .client_port = "0",
 		.client_name = x->name.name,
 		.reverse_name = strcmp(x->name.name, x->name.reverse_name) ==
@@ -348,12 +369,18 @@ facts_of(const struct explain *x, enum gate_moment m)
 
 	if (!net_addr_parse(span_str(w->ip), &f.client))
 		memset(&f.client, 0, sizeof(f.client));
-	if (m >= GATE_AT_MAIL)
+	if (m >= GATE_AT_MAIL) {
 		f.sender = span_str(w->from);
+		f.size = w->size;
+	}
+	if (m >= GATE_AT_RCPT)
+		f.message_us = clock_wall_us();
 	if (m == GATE_AT_RCPT)
 		f.recipient = span_str(w->to);
-	if (m >= GATE_AT_DATA)
+	if (m >= GATE_AT_DATA) {
 		f.n_recipients = 1;
+		f.sole_recipient = span_str(w->to);
+	}
 	return f;
 }
 
@@ -613,6 +640,9 @@ explain_free(struct explain **xp)
 	*xp = NULL;
 	if (x == NULL)
 		return;
+	policy_free(&x->world.policy);
+	if (x->names != NULL)
+		work_pool_free(&x->names);
 	dnscache_free(&x->world.dns);
 	dns_free(&x->dns);
 	directory_free(&x->world.dir);
@@ -627,5 +657,8 @@ explain_free(struct explain **xp)
 void
 explain_ask_policy(struct explain *x)
 {
-	x->ask_policy = true;
+	if (x->world.policy != NULL)
+		return;
+	x->names = work_pool_new(x->loop, 1);
+	x->world.policy = policy_new(x->loop, x->names);
 }

@@ -203,7 +203,7 @@ judge_facts(const struct session *s, struct span recipient,
 		.reverse_state = s->reverse_state,
 		.authenticated = session_authenticated(s), .tls = s->tls,
 		.user = s->sasl_user, .mailbox_id = s->mailbox_id,
-		.sasl_method = s->sasl_method,
+		.sasl_method = s->sasl_method, .stress = s->srv->stress,
 		.esmtp = s->esmtp, .early_input = s->talked_ahead,
 	};
 	tls_facts(s, f);

@@ -51,7 +51,7 @@ struct txn {
 	int64_t arrival_us;
 	struct buf text;
 	struct piece sender, envid;
-	struct piece auth;	/* MAIL's AUTH=, of who is logged in */
+	struct piece auth;	/* MAIL's AUTH= of who is logged in; xtext */
 	struct rcpt *rcpt;
 	uint32_t n_rcpt, rcpt_size;
 	struct map *seen;	/* destinations, once there are many */

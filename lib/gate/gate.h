@@ -168,6 +168,7 @@ struct gate_facts {
 	bool early_input;		/* it once spoke before it may */
 	uint32_t n_recipients;		/* accepted before this one */
 	bool discard;			/* the message will be thrown away */
+	bool stress;			/* this process is near its limit */
 	/* The message, once MAIL was accepted; 0 before. The two make what
 	 * policy services know as its instance. */
 	int64_t message_us;		/* when */

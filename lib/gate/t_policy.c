@@ -333,6 +333,9 @@ recipients_are_counted_from_DATA_on(void **state)
 	f.sole_recipient = SPAN_LIT("lee@a.example");
 	has(&f, "recipient=kim@a.example");
 	has(&f, "recipient_count=0");
+	has(&f, "stress=");
+	f.stress = true;
+	has(&f, "stress=yes");
 	for (i = 0; i < ARRAY_LEN(from_data); i++) {
 		f.where = from_data[i];
 		f.n_recipients = 1;

@@ -7,6 +7,7 @@ import socketserver
 import threading
 
 from tests.harness.instance import Instance
+from tests.harness.policy import Recorder
 
 from . import names
 from .postfix import ADDRESS, Postfix
@@ -167,6 +168,8 @@ class Pair:
             raise
 
     def begin(self, cluster, groups, tables, extra):
+        self.policy = Recorder(path=tables.dir / "policy")
+        self.open.append(self.policy.close)
         self.postern = postern(self.dir / "postern", cluster, groups, tables,
                                extra.get("postern"))
         self.open.append(self.postern.destroy)

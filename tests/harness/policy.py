@@ -17,7 +17,8 @@ class Recorder:
     """Speaks the policy protocol; `requests` are dicts, oldest first.
 
     answer(request) gives the action as text, or bytes to be sent as they are,
-    or None to be silent, or Recorder.CLOSE.
+    or None to be silent, or Recorder.CLOSE, or (either, Recorder.CLOSE) to
+    close behind it.
     """
     CLOSE = object()
 
@@ -88,11 +89,16 @@ class Recorder:
                            .split("\n"))
             self.requests.append(request)
             action = self.answer(request)
+            last = isinstance(action, tuple)
+            if last:
+                action = action[0]
             if action is Recorder.CLOSE:
                 return
             if action is not None:
                 sock.sendall(action if isinstance(action, bytes) else
                              f"action={action}\n\n".encode())
+            if last:
+                return
 
     def states(self):
         return [request["protocol_state"] for request in self.requests]

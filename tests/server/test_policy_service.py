@@ -333,3 +333,25 @@ def test_config_check_warns_of_a_service_that_does_not_answer(fresh_postern):
     done = server.postern("config", "check")
     assert re.search(f"warning: policy service {re.escape(service.name[5:])} "
                      "does not answer: .*Connection refused", done.stderr)
+
+
+def test_explain_asks_only_when_told_to(fresh_postern):
+    with Recorder(lambda request: "REJECT not today") as service:
+        server = judged_by(fresh_postern, service.name)
+        words = ["explain", "--client", "192.0.2.7", "--name", "unknown",
+                 "--helo", "h.example", "--from", "x@b.example", "--to",
+                 "kim@a.example", "--size", "99"]
+        done = server.postern(*words)
+        assert not service.requests
+        assert "not asked (--policy asks it)" in done.stdout
+        assert "accepted" in done.stdout
+        done = server.postern(*words, "--policy", check=False)
+        request, = service.requests
+        assert "policy service " + service.name[5:] + \
+            ": REJECT not today" in done.stdout
+        assert "554 5.7.1 <kim@a.example>: Recipient address rejected: " \
+            "not today" in done.stdout
+        assert request["client_address"] == "192.0.2.7"
+        assert [request[key] for key in (
+            "protocol_state", "sender", "recipient", "size")] == [
+            "RCPT", "x@b.example", "kim@a.example", "99"]
