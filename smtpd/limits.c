@@ -9,6 +9,8 @@
 /* A gatekeeper that leaves so much unread has stopped working; waiting for
  * it would only fill our memory. */
 #define BACKLOG_MAX	(4 * 1024 * 1024)
+/* One that did not answer in time is not waited for so long. */
+#define KEEPER_MUTE_MS	5000
 
 /* --- the limits as data --- */
 
@@ -143,6 +145,16 @@ resume(struct session *s)
 	return st;
 }
 
+/* For a while nobody waits for it again. */
+static enum step
+no_answer(struct session *s)
+{
+	struct server *srv = s->srv;
+
+	srv->keeper_mute_ms = loop_now_ms(srv->loop) + KEEPER_MUTE_MS;
+	return resume(s);
+}
+
 /* Parks until the answer has come, or is not to be waited for. */
 static enum step
 wait_for_answer(struct session *s, limits_fn *then)
@@ -151,7 +163,7 @@ wait_for_answer(struct session *s, limits_fn *then)
 	if (s->limit_ask->id == 0)
 		return resume(s);
 	s->limit_ask->waiting = true;
-	return session_nap(s, KEEPER_PATIENCE_MS, resume);
+	return session_nap(s, KEEPER_PATIENCE_MS, no_answer);
 }
 
 static void
@@ -171,8 +183,8 @@ answered(struct session *s)
 static bool
 is_exempt(const struct session *s, const char *name)
 {
-	return s->may_xclient || client_list_match(gate_exceptions(s->prof->gate), name, s->ip,
-	    &s->addr);
+	return s->may_xclient || client_list_match(
+	    gate_exceptions(s->prof->gate), name, s->ip, &s->addr);
 }
 
 /* gatekeeper, unless it sleeps on what we sent. Who waits for it goes on
@@ -197,11 +209,13 @@ count(struct session *s, enum limit l, bool ask)
 	struct span key = keeper_key_span(&s->client);
 	struct ipc *keeper = keeper_ready(srv);
 	struct keeper_counts own;
-	uint64_t id = ask && keeper != NULL ? ipc_next_id() : 0;
+	uint64_t now = loop_now_ms(srv->loop);
+	uint64_t id = ask && keeper != NULL && now >= srv->keeper_mute_ms ?
+	    ipc_next_id() : 0;
 
 	(void)keeper_count(srv->own_counts, key, limits[l].event,
-	    limits[l].peek, loop_now_ms(srv->loop), &own);
-	if (keeper != NULL && (ask || !limits[l].peek))
+	    limits[l].peek, now, &own);
+	if (keeper != NULL && (id != 0 || !limits[l].peek))
 		PROTO_SEND(keeper, id, KEEPER_COUNT, keeper_count,
 		    .event = (uint8_t)limits[l].event,
 		    .peek = limits[l].peek, .ask = id != 0, .key = key);
@@ -335,6 +349,7 @@ limits_counted_cb(struct ipc *c, struct ipc_msg *m, void *arg)
 	s = map_del_u64(srv->keeper_waits, m->id);
 	if (s == NULL)
 		return 0;		/* late, or its session has gone */
+	srv->keeper_mute_ms = 0;
 	if (in.known)
 		s->limit_ask->counts = (struct keeper_counts){
 			.connections = in.connections, .rate = in.rate };
@@ -349,6 +364,7 @@ limits_keeper_came(struct server *srv)
 	uint32_t n;
 	size_t pos = 0;
 
+	srv->keeper_mute_ms = 0;
 	while (keeper_next(srv->own_counts, &pos, &key, &n))
 		PROTO_SEND(srv->keeper, 0, KEEPER_HELD, keeper_held,
 		    .connections = n, .key = key);

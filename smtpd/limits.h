@@ -3,7 +3,8 @@
  * twice: by gatekeeper, for all workers, and here. When a limit is set,
  * gatekeeper is asked and the session parks for its answer; without an answer
  * within KEEPER_PATIENCE_MS, or without gatekeeper, this worker's own count
- * decides. Where no limit is set nobody waits.
+ * decides, and for some seconds nobody waits again. Where no limit is set
+ * nobody waits at all.
  *
  * Clients in smtpd_client_event_limit_exceptions are not counted at all.
  */

@@ -49,6 +49,7 @@ struct server {
 	size_t stress_until;		/* so many sessions */
 	struct keeper *own_counts;	/* what our clients did */
 	struct map *keeper_waits;	/* id -> session */
+	uint64_t keeper_mute_ms;	/* nobody waits for it until then */
 	struct map *quota_waits;	/* id -> session */
 	struct map *auth_waits;		/* id -> session */
 	struct map *cold_waits;		/* id -> txn */

@@ -283,9 +283,9 @@ a_parked_command_keeps_its_arguments(void **state)
 }
 
 static void
-silence_is_waited_for_briefly(void **state)
+silence_is_waited_for_once(void **state)
 {
-	uint64_t began;
+	uint64_t began, took;
 	struct rig r;
 	int i;
 
@@ -299,8 +299,9 @@ silence_is_waited_for_briefly(void **state)
 		say(&r, MAIL);
 		/* our own count: the third is one too many */
 		says(&r, i < 2 ? "250 " : "450 4.7.1");
-		assert_true(clock_mono_ms() - began >=
-		    KEEPER_PATIENCE_MS - 50);
+		took = clock_mono_ms() - began;
+		assert_true(i > 0 || took >= KEEPER_PATIENCE_MS - 50);
+		assert_int_equal(r.asks, 1);
 		say(&r, "RSET\r\n");
 		says(&r, "250 ");
 	}
@@ -352,6 +353,7 @@ a_client_that_leaves_meanwhile_leaves_nothing(void **state)
 	assert_int_equal(map_count(r.f.srv.keeper_waits), 0);
 	fake_connect(&r.f);
 	says(&r, "220 ");
+	r.f.srv.keeper_mute_ms = 0;	/* it is asked again */
 	say(&r, MAIL);
 	assert_int_equal(map_count(r.f.srv.keeper_waits), 1);
 	fake_hangup(&r.f);
@@ -391,7 +393,7 @@ main(void)
 		cmocka_unit_test(without_limits_nobody_is_asked),
 		cmocka_unit_test(the_answer_decides),
 		cmocka_unit_test(a_parked_command_keeps_its_arguments),
-		cmocka_unit_test(silence_is_waited_for_briefly),
+		cmocka_unit_test(silence_is_waited_for_once),
 		cmocka_unit_test(our_own_counts_stand_in),
 		cmocka_unit_test(
 		    a_client_that_leaves_meanwhile_leaves_nothing),

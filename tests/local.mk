@@ -8,7 +8,7 @@ AM_TESTS_ENVIRONMENT = \
 
 EXTRA_DIST += tests/__init__.py tests/harness tests/server tests/run \
 	tests/valgrind.supp tests/crash tests/diff tests/bench/README.md \
-	tests/bench/run tests/bench/smtpload.c
+	tests/bench/run tests/bench/slowclients tests/bench/smtpload.c
 
 # Whole-server tests: pytest with clients of its standard library and raw
 # sockets against a real posternd and a real PostgreSQL.
