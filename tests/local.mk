@@ -7,8 +7,9 @@ AM_TESTS_ENVIRONMENT = \
 	top_builddir='$(abs_top_builddir)'; export top_builddir;
 
 EXTRA_DIST += tests/__init__.py tests/harness tests/server tests/run \
-	tests/valgrind.supp tests/crash tests/diff tests/bench/README.md \
-	tests/bench/run tests/bench/slowclients tests/bench/smtpload.c
+	tests/valgrind.supp tests/clients tests/crash tests/diff tests/mime \
+	tests/bench/README.md tests/bench/run tests/bench/slowclients \
+	tests/bench/smtpload.c
 
 # Whole-server tests: pytest with clients of its standard library and raw
 # sockets against a real posternd and a real PostgreSQL.

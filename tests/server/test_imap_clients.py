@@ -1,14 +1,18 @@
 """Programs people use, doing real work."""
 import os
+import re
 import shutil
 import subprocess
 
 import pytest
 
+from tests.harness import paths
+from tests.harness.wait import until
+
 
 def run(*words, **keywords):
     done = subprocess.run([str(word) for word in words], text=True,
-                          capture_output=True, timeout=120, **keywords)
+                          capture_output=True, timeout=600, **keywords)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -93,6 +97,68 @@ def test_mbsync_syncs_both_ways(postern, kim, mbsync):
         wire.ok("EXPUNGE")
         mbsync()
         assert len(files(mail / "INBOX")) == 50
+
+
+MANY = 5000
+
+
+def letter(where, number):
+    return (f"Message-ID: <{where}.{number}@x.example>\r\n"
+            f"Subject: {where} {number}\r\n\r\nbody {number}\r\n").encode()
+
+
+def drop(maildir, where):
+    """MANY letters, as another program would deliver them."""
+    for number in range(MANY):
+        path = maildir / "new" / f"{1000000000 + number}.{where}{number}.host"
+        path.write_bytes(letter(where, number))
+        paths.give(path)
+
+
+def contents(maildir):
+    """{message id: flags} of what a maildir holds."""
+    found = {}
+    for path in files(maildir):
+        with open(path, "rb") as file:
+            head = file.read(2000)
+        key = re.search(rb"Message-ID: <(.*?)>", head, re.I).group(1)
+        flags = path.name.rpartition(":2,")[2] if ":2," in path.name else ""
+        found[key.decode()] = "".join(sorted(set(flags) & set("FRST")))
+    return found
+
+
+def test_mbsync_5000_messages_both_ways(postern, kim, mbsync):
+    near = mbsync() / "INBOX"
+    drop(postern.home(kim), "far")
+    drop(near, "near")
+    mbsync()
+    assert len(files(near)) == len(postern.messages(kim)) == 2 * MANY
+    # here: flags on some, others thrown away
+    here = files(near)
+    for path in here[:500]:
+        path.rename(near / "cur" / (path.name.split(":")[0] + ":2,FS"))
+    for path in here[500:1000]:
+        path.unlink()
+    # there: the same with others
+    with postern.imap(kim, "secret") as wire:
+        wire.ok("SELECT INBOX")
+        wire.ok(f"STORE {MANY + 2001}:{MANY + 2500} +FLAGS.SILENT "
+                "(\\Answered)")
+        wire.ok("STORE 3001:3500 +FLAGS.SILENT (\\Deleted)")
+        wire.ok("EXPUNGE")
+        mbsync()
+        kept = contents(near)
+        assert len(kept) == 2 * MANY - 1000
+        # what the server holds, by its own word
+        wire.ok("NOOP")
+        assert len(wire.ok("SEARCH ALL")[0].split()) - 2 == len(kept)
+        assert len(wire.ok("SEARCH FLAGGED")[0].split()) - 2 == 500
+        assert len(wire.ok("SEARCH ANSWERED")[0].split()) - 2 == 500
+        assert sum("F" in flags for flags in kept.values()) == 500
+        assert sum("R" in flags for flags in kept.values()) == 500
+        wire.ok("CHECK")
+        until(lambda: contents(postern.home(kim)) == kept,
+              "both sides alike")
 
 
 def test_curl_reads_and_files_mail(postern, kim, tmp_path):
