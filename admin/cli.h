@@ -94,6 +94,8 @@ int cmd_access_add(struct cli *cli), cmd_access_remove(struct cli *cli),
     cmd_access_export(struct cli *cli);
 int cmd_map_query(struct cli *cli);
 int cmd_resolve(struct cli *cli);
+int cmd_verify_list(struct cli *cli), cmd_verify_set(struct cli *cli),
+    cmd_verify_forget(struct cli *cli);
 int cmd_explain(struct cli *cli);
 int cmd_queue(struct cli *cli);
 int cmd_status(struct cli *cli), cmd_reload(struct cli *cli),

@@ -123,6 +123,19 @@ static const struct cli_command commands[] = {
 	    "none is, 75 when a look-up failed for now. pg: and pgsql: are "
 	    "asked as who runs it.",
 	    "postern map query hash:/etc/postern/access example.org" },
+	{ "verify list", "[DOMAIN]", 0, 1, CLI_CONFIG, { NULL },
+	    cmd_verify_list,
+	    "Lists what is noted about addresses of other servers, for "
+	    "reject_unverified_sender and reject_unverified_recipient.",
+	    "postern verify list" },
+	{ "verify set", "ADDRESS ok|defer|bounce [TEXT]", 2, 3, CLI_CONFIG,
+	    { NULL }, cmd_verify_set,
+	    "Notes that an address takes mail, or takes none (TEXT is told to "
+	    "who uses it), or that this could not be found out.",
+	    "postern verify set kim@example.net bounce 'no such user'" },
+	{ "verify forget", "ADDRESS", 1, 1, CLI_CONFIG, { NULL },
+	    cmd_verify_forget, "Forgets what is noted about an address.",
+	    "postern verify forget kim@example.net" },
 
 	/* --- the running server --- */
 	{ "queue list", "", 0, 0, CLI_CONFIG | CLI_SERVER, { NULL }, cmd_queue,

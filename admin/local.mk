@@ -21,7 +21,7 @@ admin_postern_SOURCES = admin/postern.c \
 	admin/cli.c admin/cli.h admin/cluster.c admin/cluster.h \
 	admin/cmd_access.c admin/cmd_alias.c admin/cmd_config.c \
 	admin/cmd_db.c admin/cmd_map.c admin/cmd_domain.c admin/cmd_explain.c admin/cmd_mailbox.c admin/cmd_server.c \
-	admin/cmd_setup.c admin/cmdline.c admin/cmdline.h \
+	admin/cmd_setup.c admin/cmd_verify.c admin/cmdline.c admin/cmdline.h \
 	admin/commands.c admin/configfile.c \
 	admin/configfile.h admin/ctl.c admin/ctl.h admin/dbsetup.h \
 	admin/explain.c admin/explain.h \

@@ -13,6 +13,8 @@
 #define VERDICTS_MAGIC	0x76657264u
 #define LOOKUP_MAGIC	0x766c6b70u
 #define KEPT_MAX	50000	/* some 200 bytes each */
+#define FRESH_MS	60000	/* longest that a NOTIFY may be missed, should a
+				 * pooler in between lose our LISTEN */
 #define DOWN_PATIENCE_MS 5000	/* after this nobody waits for a connection */
 
 /* What is remembered, most recently used first. */
@@ -199,7 +201,8 @@ verdicts_peek(struct verdicts *v, struct span address)
 {
 	struct kept *k = recall(v, address);
 
-	if (k == NULL || !is_live(v) || k->gen != v->gen)
+	if (k == NULL || !is_live(v) || k->gen != v->gen ||
+	    loop_now_ms(v->loop) - k->at_ms > FRESH_MS)
 		return NULL;
 	v->hits++;
 	return told(v, k);

@@ -1,7 +1,7 @@
 /*
  * What is known about addresses of other servers, for reject_unverified_*: a
  * bounded memory in front of table `verdict`. A change in PostgreSQL is live
- * at once; a warm look-up costs no query. While the database is away what is
+ * at once; a warm look-up costs no query, but one a minute. While the database is away what is
  * remembered is served as long as it would be believed anyhow
  * (address_verify_*_expire_time).
  *
