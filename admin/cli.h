@@ -101,7 +101,8 @@ int cmd_queue(struct cli *cli);
 int cmd_status(struct cli *cli), cmd_reload(struct cli *cli),
     cmd_stop(struct cli *cli);
 int cmd_config_show(struct cli *cli), cmd_config_check(struct cli *cli),
-    cmd_config_diff(struct cli *cli), cmd_config_man(struct cli *cli);
+    cmd_config_diff(struct cli *cli), cmd_config_man(struct cli *cli),
+    cmd_config_restrictions(struct cli *cli);
 int cmd_db_migrate(struct cli *cli), cmd_db_status(struct cli *cli),
     cmd_db_start(struct cli *cli), cmd_db_stop(struct cli *cli);
 int cmd_setup(struct cli *cli);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "admin/check_policy.h"
+#include "admin/check_lists.h"
 #include "admin/listen.h"
 #include "base/map.h"
 #include "base/xmalloc.h"
@@ -187,7 +187,7 @@ cmd_config_check(struct cli *cli)
 			rc = EX_CONFIG;
 		check_listeners(cli->config.conf, &complaints);
 		check_certificates(cli->config.conf, &complaints);
-		check_policy(cli->config.conf, &warnings);
+		check_lists(cli->config.conf, &warnings);
 	}
 	if (buf_len(&complaints) > 0)
 		rc = EX_CONFIG;
@@ -199,9 +199,23 @@ cmd_config_check(struct cli *cli)
 	return rc;
 }
 
-/* The RESTRICTIONS part of postern.conf(5). */
+/* --- restrictions --- */
+
+static const char *
+argument_name(enum gate_arg arg)
+{
+	static const char *const names[] = { [GATE_ARG_NONE] = "",
+		[GATE_ARG_TABLE] = "TABLE", [GATE_ARG_CCERT_TABLE] = "TABLE",
+		[GATE_ARG_DNSLIST] = "ZONE[=FILTER]",
+		[GATE_ARG_SECONDS] = "SECONDS", [GATE_ARG_POLICY] = "SERVICE",
+	};
+
+	return names[arg];
+}
+
+/* "client, helo, ..."; all of them are "any". */
 static void
-restrictions_man(void)
+lists_put(struct buf *out, const struct gate_restriction *r)
 {
 	static const char *const stages[] = {
 		[GATE_CLIENT] = "client", [GATE_HELO] = "helo",
@@ -210,20 +224,88 @@ restrictions_man(void)
 		[GATE_END_OF_DATA] = "end_of_data",
 		[GATE_ETRN] = "etrn",
 	};
-	const struct gate_restriction *r;
-	size_t n, i, stage;
+	bool any = true, first = true;
+	size_t i;
 
+	for (i = 0; i < ARRAY_LEN(stages); i++)
+		any = any && (r->stages & 1u << i) != 0;
+	for (i = 0; !any && i < ARRAY_LEN(stages); i++) {
+		if (!(r->stages & 1u << i))
+			continue;
+		buf_fmt(out, "%s%s", first ? "" : ", ", stages[i]);
+		first = false;
+	}
+	if (any)
+		buf_str(out, "any");
+}
+
+int
+cmd_config_restrictions(struct cli *cli)
+{
+	static const struct out_column cols[] = { { "name", OUT_TEXT },
+		{ "argument", OUT_TEXT }, { "lists", OUT_TEXT },
+		{ "old", OUT_BOOL }, { "help", OUT_TEXT } };
+	const struct gate_restriction *r;
+	struct buf lists;
+	struct out *o;
+	size_t n, i;
+
+	o = out_new(cli->json, false, cols, ARRAY_LEN(cols));
 	r = gate_restrictions(&n);
-	puts(".Bl -tag -width Ds");
 	for (i = 0; i < n; i++) {
-		printf(".It Ic %s%s\n", r[i].name,
-		    r[i].arg == GATE_ARG_NONE ? "" : " Ar argument");
+		buf_init(&lists, 1024);
+		lists_put(&lists, &r[i]);
+		struct span row[] = { span_str(r[i].name),
+		    span_str(argument_name(r[i].arg)), buf_span(&lists),
+		    span_str(r[i].flags & GATE_OLD ? "t" : "f"),
+		    span_str(r[i].help) };
+
+		out_row(o, row);
+		buf_fini(&lists);
+	}
+	out_end(&o);
+	return EX_OK;
+}
+
+/* The table of doc/restrictions.md. */
+static void
+restrictions_markdown(void)
+{
+	const struct gate_restriction *r;
+	struct buf lists;
+	size_t n, i;
+
+	puts("| restriction | in lists | what it does |\n|---|---|---|");
+	r = gate_restrictions(&n);
+	for (i = 0; i < n; i++) {
+		buf_init(&lists, 1024);
+		lists_put(&lists, &r[i]);
+		printf("| `%s%s%s` | %s | %s |\n", r[i].name,
+		    r[i].arg == GATE_ARG_NONE ? "" : " ",
+		    argument_name(r[i].arg), buf_cstr(&lists), r[i].help);
+		buf_fini(&lists);
+	}
+}
+
+/* The RESTRICTIONS part of postern.conf(5). */
+static void
+restrictions_man(void)
+{
+	const struct gate_restriction *r;
+	struct buf lists;
+	size_t n, i;
+
+	puts(".Bl -tag -width Ds");
+	r = gate_restrictions(&n);
+	for (i = 0; i < n; i++) {
+		buf_init(&lists, 1024);
+		lists_put(&lists, &r[i]);
+		printf(".It Ic %s%s%s\n", r[i].name,
+		    r[i].arg == GATE_ARG_NONE ? "" : " Ar ",
+		    argument_name(r[i].arg));
 		out_man(r[i].help);
-		fputs("\n.br\nIn lists:", stdout);
-		for (stage = 0; stage < ARRAY_LEN(stages); stage++)
-			if ((r[i].stages & 1u << stage) != 0)
-				printf(" %s", stages[stage]);
-		puts(".");
+		printf("\n.br\nIn lists: %s.\n", buf_cstr(&lists));
+		buf_fini(&lists);
 	}
 	puts(".El");
 }
@@ -234,9 +316,12 @@ cmd_config_man(struct cli *cli)
 	struct buf b;
 
 	if (cli->n_words > 0) {
-		if (strcmp(cli->word[0], "restrictions") != 0)
+		if (strcmp(cli->word[0], "restrictions") == 0)
+			restrictions_man();
+		else if (strcmp(cli->word[0], "restrictions.md") == 0)
+			restrictions_markdown();
+		else
 			return cli_usage(cli, "man of what?");
-		restrictions_man();
 		return EX_OK;
 	}
 	buf_init(&b, 4 * 1024 * 1024);

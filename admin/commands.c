@@ -180,6 +180,10 @@ static const struct cli_command commands[] = {
 	{ "config diff", "", 0, 0, CLI_CONFIG, { NULL }, cmd_config_diff,
 	    "Shows the parameters that differ from their defaults.",
 	    "postern config diff" },
+	{ "config restrictions", "", 0, 0, 0, { NULL },
+	    cmd_config_restrictions,
+	    "Lists the restrictions: argument, the lists in which each may "
+	    "stand, what it does.", "postern config restrictions" },
 	{ "config man", "[restrictions]", 0, 1, CLI_HIDDEN, { NULL },
 	    cmd_config_man,
 	    "Prints the parameters or restrictions in mdoc, for "

@@ -17,7 +17,7 @@ admin_posternd_LDADD = $(SPOOL_LIBS) lib/libgate.a lib/libpolicy.a \
 
 bin_PROGRAMS += admin/postern
 admin_postern_SOURCES = admin/postern.c \
-	admin/check_policy.c admin/check_policy.h \
+	admin/check_lists.c admin/check_lists.h \
 	admin/cli.c admin/cli.h admin/cluster.c admin/cluster.h \
 	admin/cmd_access.c admin/cmd_alias.c admin/cmd_config.c \
 	admin/cmd_db.c admin/cmd_map.c admin/cmd_domain.c admin/cmd_explain.c admin/cmd_mailbox.c admin/cmd_server.c \
