@@ -115,8 +115,6 @@ void gate_unref(struct gate **g);
 const struct conf *gate_conf(const struct gate *g);	/* lent */
 /* The table that some list names so, or NULL. */
 struct table *gate_table(const struct gate *g, struct span spec);
-/* The i-th table that some list or parameter names, or NULL. */
-struct table *gate_table_at(const struct gate *g, size_t i);
 /* The i-th policy service that some list names, or NULL. */
 struct policy_spec *gate_policy(const struct gate *g, size_t i);
 /* Next word of a list; braces keep a word together. */
