@@ -41,7 +41,7 @@ static const struct command commands[] = {
 	{ "STORE", SEL, CMD_UID | CMD_NO_EXPUNGE, cmd_store },
 	{ "SUBSCRIBE", IN, 0, cmd_subscribe },
 	{ "THREAD", SEL, CMD_UID | CMD_NO_EXPUNGE, cmd_thread },
-	{ "UNSELECT", SEL, 0, cmd_unselect },
+	{ "UNSELECT", SEL, CMD_NO_MESSAGES, cmd_unselect },
 	{ "UNSUBSCRIBE", IN, 0, cmd_unsubscribe },
 };
 

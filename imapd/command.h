@@ -14,7 +14,9 @@ enum {
 	CMD_NO_EXPUNGE = 4,	/* no EXPUNGE while it runs, but for its UID
 				 * form (RFC 3501 7.4.1) */
 	CMD_REFRESH = 8,	/* looks at the folder before its reply */
-	CMD_NO_UPDATES = 16	/* its reply is sent at once */
+	CMD_NO_UPDATES = 16,	/* its reply is sent at once */
+	CMD_NO_MESSAGES = 32	/* of the selected state, and yet asks for
+				 * none of the folder's messages */
 };
 
 struct command {

@@ -101,6 +101,39 @@ command_begin(struct session *s, struct arg_iter *it, const char *why)
 	return c;
 }
 
+/* --- the folder's messages, at the first command that is about them --- */
+
+static void
+load_job(struct session *s)
+{
+	s->job_rc = folder_load(s->folder, &s->job_err);
+}
+
+static void
+load_done(struct session *s)
+{
+	struct arg_iter it = args_iter(&s->args);
+	int words = s->uid ? 3 : 2;	/* tag, UID, name */
+
+	if (s->job_rc < 0) {
+		log_error("%s: load user=<%s> folder=<%s>: %s", s->id,
+		    s->user, folder_name(s->folder), s->job_err.why);
+		session_bye(s, "[SERVERBUG] Mailbox cannot be read");
+		return;
+	}
+	while (words-- > 0)
+		(void)arg_next(&it);
+	s->command->start(s, &it);
+}
+
+static bool
+wants_messages(const struct session *s)
+{
+	return s->command->states == SESSION_SELECTED &&
+	    !(s->command->flags & CMD_NO_MESSAGES) &&
+	    !folder_loaded(s->folder);
+}
+
 static void
 take_command(struct session *s)
 {
@@ -112,7 +145,11 @@ take_command(struct session *s)
 	it = args_iter(&s->args);
 	s->server->stats.commands++;
 	c = command_begin(s, &it, why);
-	if (c != NULL)
+	if (c == NULL)
+		return;
+	if (wants_messages(s))
+		session_job(s, load_job, load_done);
+	else
 		c->start(s, &it);
 }
 

@@ -36,10 +36,12 @@ select_job(struct session *s)
 {
 	struct selecting *r = s->run;
 
-	r->folder = folder_open(s->account, r->name, !r->read_only,
+	r->folder = folder_open_outline(s->account, r->name, !r->read_only,
 	    &s->job_err);
 	if (r->folder == NULL)
 		s->job_rc = MIN(s->job_err.code, -1);
+	else if (r->resync.wanted)
+		s->job_rc = folder_load(r->folder, &s->job_err);
 }
 
 static void

@@ -1,7 +1,7 @@
 /*
  * Views: opening, merging what the index says, telling it. The rest of
- * folder.h is in folder_msg.c, folder_change.c, folder_append.c, folder_copy.c
- * and folder_vanished.c.
+ * folder.h is in folder_msg.c, folder_change.c, folder_append.c, folder_copy.c,
+ * folder_outline.c and folder_vanished.c.
  */
 #include "store/folder.h"
 
@@ -97,6 +97,24 @@ view_add(struct folder *f, const struct index_rec *r)
 	return m;
 }
 
+/* A record that is not in the view. To those who know the outline it may have
+ * been there, and then is news. */
+static struct view_msg *
+rec_add(struct folder *f, const struct index_rec *r)
+{
+	bool had = outline_had(f, r), gone = (r->state & REC_GONE) != 0;
+	struct view_msg *m;
+
+	if (gone && !had)
+		return NULL;
+	m = view_add(f, r);
+	if (gone)
+		gone_mark(f, m);
+	else if (had)
+		view_mark(f, m, true);
+	return m;
+}
+
 static void
 group_merge(struct folder *f, const struct index_group *g)
 {
@@ -113,10 +131,8 @@ group_merge(struct folder *f, const struct index_group *g)
 				view_rec_set(f, m, r, false);
 				hint = (size_t)(m - f->msg) + 1;
 			}
-		} else if (!(r->state & REC_GONE)) {
-			m = view_add(f, r);
 		} else {
-			m = NULL;
+			m = rec_add(f, r);
 		}
 		if (m != NULL) {
 			m->slot = slot;
@@ -237,9 +253,10 @@ merge_once(struct folder *f, struct err *err)
 {
 	struct index_header *h = &f->box->h;
 	uint64_t changes = h->changes, generation = h->generation;
+	uint64_t modseq = h->modseq;
 	int rc;
 
-	if (f->loaded && f->uidvalidity != h->uidvalidity)
+	if ((f->loaded || f->outline) && f->uidvalidity != h->uidvalidity)
 		return err_set(err, ERR_TEMP, PS_ESTATE,
 		    "the folder got a new UIDVALIDITY");
 	if (f->loaded && f->generation == generation &&
@@ -251,15 +268,28 @@ merge_once(struct folder *f, struct err *err)
 		return rc;
 	if (h->generation != generation)
 		return PS_EAGAIN;	/* reconciled meanwhile */
+	if (!outline_holds(f))
+		return err_set(err, ERR_TEMP, PS_ESTATE,
+		    "messages went that nobody remembers");
 	f->loaded = true;
-	f->generation = generation;
+	f->outline = false;
+	view_header_take(f, h);
+	/* a group that was locked for may have brought a newer header */
 	f->changes = changes;
+	f->modseq = modseq;
+	return 0;
+}
+
+void
+view_header_take(struct folder *f, const struct index_header *h)
+{
+	f->generation = h->generation;
+	f->changes = h->changes;
 	f->uidvalidity = h->uidvalidity;
 	f->uidnext = h->uidnext;
 	f->modseq = h->modseq;
 	f->forgotten = h->forgotten;
 	f->n_lazy = h->n_lazy;
-	return 0;
 }
 
 int
@@ -331,7 +361,7 @@ folder_refresh(struct folder *f, struct err *err)
 	int rc = f->box->look ? box_look(f->box, err) :
 	    box_current(f->box, err);
 
-	if (rc == 0)
+	if (rc == 0 && !outline_is_current(f))
 		rc = view_merge(f, err);
 	if (rc == 0)
 		rc = view_keywords(f, err);
@@ -355,8 +385,9 @@ scan_if_due(struct box *b, struct err *err)
 	return box_look(b, err);
 }
 
-struct folder *
-folder_open(struct account *a, const char *name, bool claim_recent,
+/* All but the messages. */
+static struct folder *
+folder_begin(struct account *a, const char *name, bool claim_recent,
     struct err *err)
 {
 	struct folder *f = xcalloc(1, sizeof(*f));
@@ -369,8 +400,29 @@ folder_open(struct account *a, const char *name, bool claim_recent,
 		f->box = box_open(account_dirfd(a), name, account_id(a),
 		    BOX_EXISTING, err);
 	if (f->box == NULL || scan_if_due(f->box, err) < 0 ||
-	    keywords_read(f->box->dir, &f->keywords, err) < 0 ||
-	    folder_refresh(f, err) < 0)
+	    keywords_read(f->box->dir, &f->keywords, err) < 0)
+		folder_close(&f);
+	return f;
+}
+
+struct folder *
+folder_open(struct account *a, const char *name, bool claim_recent,
+    struct err *err)
+{
+	struct folder *f = folder_begin(a, name, claim_recent, err);
+
+	if (f != NULL && folder_refresh(f, err) < 0)
+		folder_close(&f);
+	return f;
+}
+
+struct folder *
+folder_open_outline(struct account *a, const char *name, bool claim_recent,
+    struct err *err)
+{
+	struct folder *f = folder_begin(a, name, claim_recent, err);
+
+	if (f != NULL && !outline_take(f) && folder_refresh(f, err) < 0)
 		folder_close(&f);
 	return f;
 }
@@ -402,7 +454,7 @@ folder_name(const struct folder *f)
 uint32_t
 folder_exists(const struct folder *f)
 {
-	return (uint32_t)f->n;
+	return f->outline ? f->outline_exists : (uint32_t)f->n;
 }
 
 uint32_t
@@ -414,7 +466,7 @@ folder_recent(const struct folder *f)
 uint32_t
 folder_unseen(const struct folder *f)
 {
-	return f->n_unseen;
+	return f->outline ? f->outline_unseen : f->n_unseen;
 }
 
 uint32_t
@@ -422,6 +474,8 @@ folder_first_unseen(const struct folder *f)
 {
 	size_t i;
 
+	if (f->outline)
+		return f->outline_first_unseen;
 	if (f->n_unseen == 0)
 		return 0;
 	for (i = 0; i < f->n; i++)

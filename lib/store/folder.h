@@ -49,6 +49,14 @@ struct folder_msg {
  * outlive the folder. PS_ENOTFOUND: no such folder. */
 struct folder *folder_open(struct account *a, const char *name,
     bool claim_recent, struct err *err) MUST_CHECK;
+/* The same, but of a large folder only what the functions up to folder_exists ...
+ * folder_told_modseq below ask for; others need folder_load first. */
+struct folder *folder_open_outline(struct account *a, const char *name,
+    bool claim_recent, struct err *err) MUST_CHECK;
+bool folder_loaded(const struct folder *f);	/* memory */
+/* Reads the messages, if that was not done. PS_ESTATE: the folder changed so
+ * much since it was opened that the numbers which were told mean nothing. */
+int folder_load(struct folder *f, struct err *err) MUST_CHECK;
 /* Touches files only by close(2); safe from a loop. */
 void folder_close(struct folder **f);
 const char *folder_name(const struct folder *f);

@@ -228,7 +228,9 @@ folder_expunge(struct folder *f, const uint32_t *seqs, size_t n,
 
 	if (seqs != NULL)
 		return change_run(f, seqs, n, expunge_one, &a, true, err);
-	rc = folder_refresh(f, err);
+	rc = folder_load(f, err);
+	if (rc == 0)
+		rc = folder_refresh(f, err);
 	if (rc < 0)
 		return rc;
 	buf_init(&all, BUF_NO_CAP);

@@ -72,7 +72,9 @@ folder_vanished(struct folder *f, uint64_t since, uint32_t **uids, size_t *n,
 	*uids = NULL;
 	*n = 0;
 	for (tries = 0; rc == PS_EAGAIN && tries < TRIES; tries++) {
-		rc = folder_refresh(f, err);
+		rc = folder_load(f, err);
+		if (rc == 0)
+			rc = folder_refresh(f, err);
 		if (rc < 0)
 			return rc;
 		/* a modseq that we never gave out is of no use, either */

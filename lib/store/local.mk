@@ -8,7 +8,8 @@ lib_libstore_a_SOURCES = lib/store/account.c lib/store/account.h \
 	lib/store/fname.h lib/store/folder.c lib/store/folder.h \
 	lib/store/batch.c lib/store/batch.h lib/store/folder_append.c \
 	lib/store/folder_change.c lib/store/folder_copy.c \
-	lib/store/folder_msg.c lib/store/folder_vanished.c \
+	lib/store/folder_msg.c lib/store/folder_outline.c \
+	lib/store/folder_vanished.c \
 	lib/store/folders.c lib/store/folders.h \
 	lib/store/head.c lib/store/head.h lib/store/host.h \
 	lib/store/index.c lib/store/index.h lib/store/keywords.c \
@@ -24,7 +25,7 @@ EXTRA_DIST += lib/store/README.md
 
 store_tests = lib/store/t_names lib/store/t_folder lib/store/t_deliver \
 	lib/store/t_reconcile lib/store/t_powercut lib/store/t_faults \
-	lib/store/t_storm lib/store/t_modseq
+	lib/store/t_storm lib/store/t_modseq lib/store/t_outline
 if HAVE_CMOCKA
 check_PROGRAMS += $(store_tests)
 endif
@@ -41,6 +42,9 @@ lib_store_t_storm_LDADD = $(store_test_libs)
 lib_store_t_modseq_SOURCES = lib/store/t_modseq.c
 lib_store_t_modseq_CFLAGS = $(store_test_cflags)
 lib_store_t_modseq_LDADD = $(store_test_libs)
+lib_store_t_outline_SOURCES = lib/store/t_outline.c
+lib_store_t_outline_CFLAGS = $(store_test_cflags)
+lib_store_t_outline_LDADD = $(store_test_libs)
 lib_store_t_folder_SOURCES = lib/store/t_folder.c
 lib_store_t_folder_CFLAGS = $(store_test_cflags)
 lib_store_t_folder_LDADD = $(store_test_libs)

@@ -29,8 +29,11 @@ struct folder {
 	size_t changed_at;		/* where to look for changed ones */
 	uint32_t flags_seen;		/* all bits met so far */
 	bool claim_recent;
-	bool loaded;
-	uint64_t generation, changes;	/* of the index, as last merged */
+	bool loaded;			/* the messages are there */
+	bool outline;			/* they are not, only these: */
+	uint32_t outline_exists, outline_unseen, outline_first_unseen;
+	/* of the index, as last merged or, for an outline, at the opening: */
+	uint64_t generation, changes;
 	uint32_t uidvalidity, uidnext;
 	uint64_t modseq;
 	uint64_t forgotten;		/* index_header's */
@@ -49,6 +52,22 @@ int view_lock(struct folder *f, struct err *err) MUST_CHECK;
  * index was reconciled, merge again. */
 int view_group(struct folder *f, uint32_t number, struct index_group *g,
     struct err *err) MUST_CHECK;
+/* Notes what the header says of the state that the view has now. */
+void view_header_take(struct folder *f, const struct index_header *h);
+
+/* --- folder_outline.c --- */
+
+/* Makes f, just opened, an outline of b->h; false: it must be loaded. */
+bool outline_take(struct folder *f);
+/* Nothing changed since. */
+bool outline_is_current(const struct folder *f);
+/* Was this record changed since, of a message that was there? */
+bool outline_had(const struct folder *f, const struct index_rec *r);
+/* After loading: all messages that were there are accounted for. */
+bool outline_holds(const struct folder *f);
+
+/* --- folder.c --- */
+
 /* There is something to tell of m: its flags, or its modseq alone. */
 void view_mark(struct folder *f, struct view_msg *m, bool flags);
 /* Takes over a record as it is now. */

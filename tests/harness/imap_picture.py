@@ -72,10 +72,19 @@ class Picture:
         assert self.mode == QRESYNC and not QUIET.match(command), \
             f"{command}: {line}"
         for uid in uids:
-            assert uid in self.uids or None in self.uids, \
+            at = self.place_of(uid)
+            assert self.uids[at] in (uid, None), \
                 f"{command}: {line}, known {self.uids}"
-            self.uids.remove(uid if uid in self.uids else None)
+            del self.uids[at]
             self.forget(uid)
+
+    def place_of(self, uid):
+        """Where it is, or which of the unknown ones it must be."""
+        if uid in self.uids:
+            return self.uids.index(uid)
+        above = [at for at, known in enumerate(self.uids)
+                 if known and known > uid]
+        return (above[0] if above else len(self.uids)) - 1
 
     def hear_expunge(self, n, line, command):
         assert self.mode != QRESYNC and not QUIET.match(command), \

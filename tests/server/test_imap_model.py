@@ -130,6 +130,7 @@ class Session:
     def __init__(self, world, mode):
         self.world, self.model = world, world.model
         self.wire, self.lost = world.login(), False
+        self.asleep = False         # selected, and not looked at
         self.picture = Picture(mode)
         self.enable()
         self.select()
@@ -164,9 +165,10 @@ class Session:
         self.picture.flags.clear()
         self.picture.modseqs.clear()
         self.ok("SELECT INBOX")
-        self.learn()
+        self.asleep = self.world.chance.random() < 0.4
 
     def learn(self):
+        self.asleep = False
         while None in self.uids:
             first = self.uids.index(None) + 1
             self.ok(f"FETCH {first}:{len(self.uids)} (UID FLAGS)")
@@ -176,7 +178,7 @@ class Session:
         picture, chance = self.picture, self.world.chance
         self.lost = False
         self.enable()
-        if picture.mode != QRESYNC:
+        if picture.mode != QRESYNC or self.asleep:
             self.select()
             return
         known = sorted(picture.flags)
@@ -425,6 +427,10 @@ def lose_index(session, chance):
     """Somebody removes the index while sessions go on. What lags in it is in
     the file names first."""
     session.ok("CHECK")
+    for one in session.world.sessions:
+        if not one.lost:
+            # what went before they looked would be forgotten
+            one.learn()
     home = session.world.server.home(session.world.who)
     (home / "postern.index").unlink()
     if chance.random() < 0.5:
@@ -523,13 +529,14 @@ def play(world, steps, every):
             session = chance.choice(world.sessions)
             if session.lost:
                 session.resynchronise()
+            session.learn()
             action = chance.choices(list(ACTIONS), ACTIONS.values())[0]
             if every and step % every == every - 1:
                 action = chance.choice(EVENTS)
             history.append((world.sessions.index(session), action.__name__))
             action(session, chance)
             world.settle()
-            if not session.lost:
+            if not session.lost and not session.asleep:
                 session.learn()
             if chance.random() < 0.4:
                 other = chance.choice(world.sessions)

@@ -1,0 +1,218 @@
+#include "store/t_util.h"
+
+/* A folder that was opened as an outline: what it tells without its messages,
+ * and that these, read later, are as they were. */
+
+#define MANY	2000u			/* more than either end's look */
+
+static const struct flag_change add_seen = { .op = FLAG_ADD,
+    .flags = MSG_SEEN, .unchanged_since = UINT64_MAX };
+static const struct flag_change no_seen = { .op = FLAG_REMOVE,
+    .flags = MSG_SEEN, .unchanged_since = UINT64_MAX };
+
+/* A folder with n seen messages that are recent to nobody. */
+static struct folder *
+filled(struct t_store *s, struct account **a, uint32_t n)
+{
+	struct folder_new *items = calloc(n, sizeof(*items));
+	struct folder *f;
+	struct err err;
+	uint32_t i, uidv;
+
+	for (i = 0; i < n; i++)
+		items[i] = (struct folder_new){ .flags = MSG_SEEN,
+		    .data = SPAN_LIT(T_TEXT("m")) };
+	*a = t_account_at(s->fd);
+	t_ok(folder_append(*a, "", items, n, &uidv, &err));
+	free(items);
+	f = t_folder(*a, "");
+	return f;
+}
+
+static struct folder *
+outline(struct account *a)
+{
+	struct err err = { 0 };
+	struct folder *f = folder_open_outline(a, "", true, &err);
+
+	if (f == NULL)
+		fail_msg("%s", err.why);
+	return f;
+}
+
+static void
+set(struct folder *f, uint32_t seq, const struct flag_change *c)
+{
+	struct err err;
+
+	t_ok(folder_store(f, &seq, 1, c, NULL, NULL, &err));
+}
+
+static void
+tells_what_select_tells(void **state)
+{
+	struct t_store *s = *state;
+	struct account *a;
+	struct folder *f, *g;
+	uint32_t i;
+	struct {
+		uint32_t unseen[2];	/* seqs, 0: none */
+		bool loaded;
+	} cases[] = {
+		{ { 0, 0 }, false },
+		{ { 1, 0 }, false },
+		{ { 5, 900 }, false },
+		{ { MANY, 0 }, false },
+		{ { MANY - 100, MANY - 2 }, false },
+		{ { 1000, MANY - 2 }, true },	/* in neither end */
+	};
+
+	f = filled(s, &a, MANY);
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		const uint32_t *u = cases[i].unseen;
+		int k;
+
+		for (k = 0; k < 2 && u[k] > 0; k++)
+			set(f, u[k], &no_seen);
+		g = outline(a);
+		assert_int_equal(folder_loaded(g), cases[i].loaded);
+		assert_int_equal(folder_exists(g), MANY);
+		assert_int_equal(folder_recent(g), 0);
+		assert_int_equal(folder_unseen(g), folder_unseen(f));
+		assert_int_equal(folder_first_unseen(g),
+		    folder_first_unseen(f));
+		assert_int_equal(folder_first_unseen(g), u[0]);
+		assert_int_equal(folder_uidnext(g), folder_uidnext(f));
+		assert_int_equal(folder_told_modseq(g),
+		    folder_told_modseq(f));
+		folder_close(&g);
+		for (k = 0; k < 2 && u[k] > 0; k++)
+			set(f, u[k], &add_seen);
+	}
+	folder_close(&f);
+	account_close(&a);
+}
+
+static void
+recent_messages_are_read_at_once(void **state)
+{
+	struct t_store *s = *state;
+	struct account *a;
+	struct folder *f, *g;
+
+	f = filled(s, &a, 3);
+	(void)t_deliver(s, "3kF9tQ010100", T_TEXT("one"));
+	g = outline(a);
+	assert_true(folder_loaded(g));
+	assert_int_equal(folder_recent(g), 1);
+	folder_close(&g);
+	g = outline(a);
+	assert_false(folder_loaded(g));
+	assert_int_equal(folder_recent(g), 0);
+	folder_close(&g);
+	folder_close(&f);
+	account_close(&a);
+}
+
+static void
+messages_are_as_they_were(void **state)
+{
+	struct t_store *s = *state;
+	uint32_t two[] = { 2, 3 }, seq, *seqs, *uids;
+	struct account *a;
+	struct folder *f, *g;
+	struct folder_msg m;
+	struct err err;
+	bool flags;
+
+	f = filled(s, &a, 6);
+	t_ok(folder_expunge(f, two, 1, &err));	/* UID 2 went before */
+	(void)folder_expunged_take(f, &seqs, NULL);
+	free(seqs);
+	g = outline(a);
+	assert_false(folder_loaded(g));
+	assert_int_equal(folder_exists(g), 5);
+	/* nothing happened: nothing is read */
+	t_ok(folder_refresh(g, &err));
+	assert_false(folder_loaded(g));
+	/* UIDs 3 and 4 go, 5 gets a flag, one comes and goes, one comes */
+	t_ok(folder_expunge(f, two, 2, &err));
+	(void)folder_expunged_take(f, &seqs, NULL);
+	free(seqs);
+	assert_int_equal(folder_uid(f, 2), 5);
+	set(f, 2, &no_seen);
+	(void)t_deliver(s, "3kF9tQ010100", T_TEXT("gone"));
+	t_ok(folder_refresh(f, &err));
+	seq = folder_exists(f);
+	t_ok(folder_expunge(f, &seq, 1, &err));
+	(void)t_deliver(s, "3kF9tQ010101", T_TEXT("stays"));
+
+	t_ok(folder_load(g, &err));
+	assert_true(folder_loaded(g));
+	assert_int_equal(folder_exists(g), 6);
+	assert_int_equal(folder_uid(g, 2), 3);
+	assert_int_equal(folder_uid(g, 6), 8);
+	assert_true(folder_msg(g, 2, &m) && m.gone);
+	assert_true(folder_msg(g, 3, &m) && m.gone);
+	assert_true(folder_msg(g, 5, &m) && !m.gone);
+	assert_true(folder_changed_next(g, &seq, &flags));
+	assert_int_equal(seq, 4);
+	assert_true(flags);
+	assert_false(folder_changed_next(g, &seq, &flags));
+	assert_int_equal(folder_expunged_take(g, &seqs, &uids), 2);
+	assert_int_equal(uids[0], 3);
+	assert_int_equal(uids[1], 4);
+	free(seqs);
+	free(uids);
+	assert_int_equal(folder_exists(g), 4);
+	folder_close(&g);
+	folder_close(&f);
+	account_close(&a);
+}
+
+/* The memory of expunges was lost with the index: no number that was told can
+ * be trusted. */
+static void
+what_cannot_be_told_fails(void **state)
+{
+	struct t_store *s = *state;
+	uint32_t one = 1;
+	struct account *a;
+	struct folder *f, *g;
+	struct err err;
+	bool more;
+
+	f = filled(s, &a, 3);
+	g = outline(a);
+	t_ok(folder_expunge(f, &one, 1, &err));
+	t_ok(folder_flush(f, 100, &more, &err));
+	folder_close(&f);
+	t_unlink(s, T_HOME "/postern.index");
+	f = t_folder(a, "");
+	assert_int_equal(folder_load(g, &err), PS_ESTATE);
+	assert_false(folder_loaded(g));
+	folder_close(&g);
+	/* without any expunge the numbers stand */
+	g = outline(a);
+	t_unlink(s, T_HOME "/postern.index");
+	t_ok(folder_load(g, &err));
+	assert_int_equal(folder_exists(g), 2);
+	folder_close(&g);
+	folder_close(&f);
+	account_close(&a);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, t_setup, t_teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(tells_what_select_tells),
+		T(recent_messages_are_read_at_once),
+		T(messages_are_as_they_were),
+		T(what_cannot_be_told_fails),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
