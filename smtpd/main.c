@@ -100,24 +100,19 @@ accept_cb(int fd, int what, void *arg)
 	}
 }
 
-/* The settings of a section, with its lists parsed and their tables watched. */
+/* The settings of a section, with its lists parsed. */
 static struct profile *
-profile_of(struct program *g, const char *section)
+profile_of(struct conf *conf, const char *section)
 {
-	struct conf *conf = g->env->conf;
 	const struct conf *c = conf_section(conf, "service", section);
 	struct profile *p;
-	struct table *t;
 	struct buf complaints;
-	size_t i;
 
 	buf_init(&complaints, 65536);
 	p = profile_new(c == NULL ? conf : (struct conf *)(uintptr_t)c,
 	    &complaints);
 	if (p == NULL)
 		log_error("service %s: %s", section, buf_cstr(&complaints));
-	for (i = 0; p != NULL && (t = gate_table_at(p->gate, i)) != NULL; i++)
-		table_watch_add(g->watch, t);
 	buf_fini(&complaints);
 	return p;
 }
@@ -126,7 +121,7 @@ static void
 program_listener(void *arg, const char *section, int fd)
 {
 	struct program *g = OBJ_CAST(arg, program, PROGRAM_MAGIC);
-	struct profile *prof = profile_of(g, section);
+	struct profile *prof = profile_of(g->env->conf, section);
 	struct listener *l;
 
 	if (prof == NULL) {
@@ -163,7 +158,7 @@ program_reload(void *arg)
 	body_cap_set((size_t)g->env->conf->smtpd_body_memory_limit);
 	limits_configure(&g->srv, g->env->conf);
 	TAILQ_FOREACH(l, &g->listeners, link) {
-		p = profile_of(g, l->section);
+		p = profile_of(g->env->conf, l->section);
 		if (p == NULL)
 			continue;	/* the old one serves on */
 		profile_unref(&l->prof);

@@ -141,24 +141,6 @@ bad:
 	return NULL;
 }
 
-/* The first trouble of several is told. */
-static bool
-members_refresh(void *data, struct err *err)
-{
-	struct members *m = data;
-	struct err one;
-	bool any = false;
-	size_t i;
-
-	for (i = 0; i < m->n; i++) {
-		any = table_refresh(m->table[i], &one) || any;
-		if (one.kind != ERR_NONE && err != NULL &&
-		    err->kind == ERR_NONE)
-			*err = one;
-	}
-	return any;
-}
-
 /* Whole keys only if the first member wants that, as in Postfix. */
 static void
 members_nature(const void *data, bool *pattern, bool *async)
@@ -232,13 +214,11 @@ pipe_look_up(void *data, struct span key, struct buf *out, struct err *err,
 
 const struct table_type table_type_unionmap = {
 	.name = "unionmap", .make = members_make, .free = members_free,
-	.look_up = union_look_up, .refresh = members_refresh,
-	.nature = members_nature,
+	.look_up = union_look_up, .nature = members_nature,
 };
 const struct table_type table_type_pipemap = {
 	.name = "pipemap", .make = members_make, .free = members_free,
-	.look_up = pipe_look_up, .refresh = members_refresh,
-	.nature = members_nature,
+	.look_up = pipe_look_up, .nature = members_nature,
 };
 
 /* --- randmap --- */

@@ -243,8 +243,6 @@ table_refresh(struct table *t, struct err *err)
 	if (err == NULL)
 		err = &why;
 	err_clear(err);
-	if (t->type->refresh != NULL)
-		return t->type->refresh(t->data, err);
 	if (!is_file(t))
 		return false;
 	if (!file_changed(t)) {
@@ -266,6 +264,21 @@ table_refresh(struct table *t, struct err *err)
 }
 
 /* --- life --- */
+
+struct table **
+table_files_open(struct table **array, size_t *n)
+{
+	struct table *t;
+
+	*n = 0;
+	LIST_FOREACH(t, &open_tables, link) {
+		if (!is_file(t))
+			continue;
+		array = xreallocarray(array, *n + 1, sizeof(*array));
+		array[(*n)++] = table_ref(t);
+	}
+	return array;
+}
 
 /* proxy:TYPE:NAME is TYPE:NAME: nobody here needs a process that shares
  * connections. */

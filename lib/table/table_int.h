@@ -30,8 +30,7 @@ struct table_type {
 	/* asker may be NULL: nobody can be asked */
 	enum table_result (*look_up)(void *data, struct span key,
 	    struct buf *out, struct err *err, struct table_asker *asker);
-	/* combined types: refresh their members; what these are like */
-	bool (*refresh)(void *data, struct err *err);
+	/* combined types: what their members are like */
 	void (*nature)(const void *data, bool *pattern, bool *async);
 };
 
@@ -67,6 +66,10 @@ void *table_text_make(const struct table *t, struct span text,
 void table_text_free(void *data);
 enum table_result table_text_look_up(void *data, struct span key,
     struct buf *out, struct err *err, struct table_asker *asker);
+
+/* All open tables that are read from files, each with a reference that is
+ * yours; `array` is made larger and returned. */
+struct table **table_files_open(struct table **array, size_t *n);
 
 /* "file:line: ..." as a warning. */
 void table_complain(const struct table *t, int lineno, const char *fmt, ...)

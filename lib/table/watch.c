@@ -7,17 +7,14 @@
 #include "table/table_int.h"
 
 struct table_watch {
-	struct loop *loop;
 	struct work_pool *pool;
 	struct timer tick;
 	uint64_t every_ms;
 	bool again;			/* asked for while it is at it */
-	struct table **all;
-	size_t n;
-	/* what the thread works on: it may not see `all` grow */
+	/* what the thread works on, with a reference to each */
 	struct work work;
 	struct table **turn;
-	size_t n_turn;
+	size_t n;
 };
 
 /* In the thread; each table says itself what was wrong. */
@@ -27,7 +24,7 @@ turn_run(void *arg)
 	struct table_watch *w = arg;
 	size_t i;
 
-	for (i = 0; i < w->n_turn; i++)
+	for (i = 0; i < w->n; i++)
 		(void)table_refresh(w->turn[i], NULL);
 }
 
@@ -36,22 +33,10 @@ turn_done(void *arg)
 {
 	struct table_watch *w = arg;
 
+	while (w->n > 0)
+		table_unref(&w->turn[--w->n]);
 	timer_set_ms(&w->tick, w->again ? 0 : w->every_ms);
 	w->again = false;
-}
-
-/* Those that only we hold are of no use any more. */
-static void
-forget_unused(struct table_watch *w)
-{
-	size_t i, kept = 0;
-
-	for (i = 0; i < w->n; i++)
-		if (w->all[i]->refs > 1)
-			w->all[kept++] = w->all[i];
-		else
-			table_unref(&w->all[i]);
-	w->n = kept;
 }
 
 static void
@@ -59,10 +44,7 @@ tick_cb(void *arg)
 {
 	struct table_watch *w = arg;
 
-	forget_unused(w);
-	w->turn = xreallocarray(w->turn, w->n + 1, sizeof(*w->turn));
-	memcpy(w->turn, w->all, w->n * sizeof(*w->turn));
-	w->n_turn = w->n;
+	w->turn = table_files_open(w->turn, &w->n);
 	w->work = (struct work){ .run = turn_run, .done = turn_done,
 	    .arg = w };
 	work_give(w->pool, &w->work);
@@ -73,10 +55,8 @@ table_watch_new(struct loop *l, uint64_t every_ms)
 {
 	struct table_watch *w = xcalloc(1, sizeof(*w));
 
-	w->loop = l;
 	w->every_ms = every_ms;
 	w->pool = work_pool_new(l, 1);
-	w->all = xcalloc(1, sizeof(*w->all));
 	timer_init(&w->tick, l, tick_cb, w);
 	timer_set_ms(&w->tick, every_ms);
 	return w;
@@ -86,30 +66,14 @@ void
 table_watch_free(struct table_watch **wp)
 {
 	struct table_watch *w = *wp;
-	size_t i;
 
 	*wp = NULL;
 	if (w == NULL)
 		return;
 	work_pool_free(&w->pool);
 	timer_clear(&w->tick);
-	for (i = 0; i < w->n; i++)
-		table_unref(&w->all[i]);
-	free(w->all);
 	free(w->turn);
 	free(w);
-}
-
-void
-table_watch_add(struct table_watch *w, struct table *t)
-{
-	size_t i;
-
-	for (i = 0; i < w->n; i++)
-		if (w->all[i] == t)
-			return;
-	w->all = xreallocarray(w->all, w->n + 1, sizeof(*w->all));
-	w->all[w->n++] = table_ref(t);
 }
 
 void
@@ -119,10 +83,4 @@ table_watch_now(struct table_watch *w)
 		timer_set_ms(&w->tick, 0);
 	else
 		w->again = true;
-}
-
-size_t
-table_watch_count(const struct table_watch *w)
-{
-	return w->n;
 }
