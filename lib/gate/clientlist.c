@@ -43,6 +43,11 @@ item_table(struct item *it, struct span word, struct buf *why)
 	it->table = table_open(word, &err);
 	if (it->table == NULL)
 		buf_str(why, err.why);
+	else if (table_is_async(it->table)) {
+		buf_fmt(why, "%s asks others for its answers, which can't be "
+		    "waited for here", table_name(it->table));
+		return false;
+	}
 	return it->table != NULL;
 }
 

@@ -21,6 +21,7 @@
 
 struct server {
 	int fd;
+	pthread_t id;
 	unsigned port;
 	bool socketmap;
 	atomic_uint connects, questions;
@@ -171,7 +172,7 @@ server_run(void *arg)
 	return NULL;
 }
 
-/* Lives as long as the program; its threads do. */
+/* Its callers' threads end with their connections. */
 static struct server *
 server_new(bool socketmap, bool serves)
 {
@@ -179,7 +180,6 @@ server_new(bool socketmap, bool serves)
 	struct sockaddr_in in = { .sin_family = AF_INET,
 	    .sin_addr = { htonl(INADDR_LOOPBACK) } };
 	socklen_t n = sizeof(in);
-	pthread_t id;
 
 	srv->socketmap = socketmap;
 	srv->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -190,8 +190,7 @@ server_new(bool socketmap, bool serves)
 	if (!serves)
 		return srv;
 	assert_int_equal(listen(srv->fd, 50), 0);
-	assert_int_equal(pthread_create(&id, NULL, server_run, srv), 0);
-	(void)pthread_detach(id);
+	assert_int_equal(pthread_create(&srv->id, NULL, server_run, srv), 0);
 	return srv;
 }
 
@@ -539,10 +538,23 @@ setup(void **state)
 	return 0;
 }
 
+static void
+server_end(struct server *srv, bool serves)
+{
+	if (serves) {
+		(void)shutdown(srv->fd, SHUT_RDWR);
+		(void)pthread_join(srv->id, NULL);
+	}
+	(void)close(srv->fd);
+}
+
 static int
 teardown(void **state)
 {
 	(void)state;
+	server_end(tcp, true);
+	server_end(map, true);
+	server_end(nobody, false);
 	table_env_free(&env);
 	loop_free(&loop);
 	return 0;
