@@ -71,6 +71,7 @@ clients_match(void **state)
 static const struct {
 	const char *list, *why;
 } wrong[] = {
+	{ "192.0.2.1, pg:list", "asks others" },
 	{ "192.0.2.0/33", "\"192.0.2.0/33\" is no network" },
 	{ "a.example mx$ b.example", "\"mx$\" is no network" },
 	{ "192.0.2.1 hassh:/etc/x", "hassh" },
