@@ -11,6 +11,12 @@
 #include "policy/spec.h"
 
 struct table *
+gate_table_at(const struct gate *g, size_t i)
+{
+	return i < g->n_tables ? g->tables[i] : NULL;
+}
+
+struct table *
 gate_table(const struct gate *g, struct span spec)
 {
 	size_t i;

@@ -133,6 +133,8 @@ bool gate_is_mynetworks(const struct gate *g, const struct net_addr *a);
 const struct netlist *gate_own_addresses(const struct gate *g);
 /* NULL: permit_mx_backup_networks is empty. */
 const struct netlist *gate_mx_backup_networks(const struct gate *g);
+/* The i-th table of all that the lists name, or NULL. */
+struct table *gate_table_at(const struct gate *g, size_t i);
 /* The i-th table of rbl_reply_maps, or NULL. */
 struct table *gate_rbl_reply_map(const struct gate *g, size_t i);
 /* smtpd_client_event_limit_exceptions; lent. */
