@@ -48,7 +48,7 @@ take_params(struct session *s, struct span rest, const struct param *table,
 				break;
 		if (i == n || table[i].needs_value != (value.p != NULL))
 			return unsupported(key, value);
-		if (table[i].dsn && ehlo_discards(s, "DSN"))
+		if (table[i].dsn && ehlo_discards(s, EHLO_DSN))
 			return "501 5.7.1 DSN support is disabled";
 		if ((refusal = table[i].fn(s, value)) != NULL)
 			return refusal;

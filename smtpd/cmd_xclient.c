@@ -22,8 +22,8 @@
 void
 session_trust(struct session *s)
 {
-	s->may_xclient = netlist_match(s->prof->xclients, &s->addr);
-	s->may_xforward = netlist_match(s->prof->xforwards, &s->addr);
+	s->may_xclient = netlist_match(s->prof->manners->xclients, &s->addr);
+	s->may_xforward = netlist_match(s->prof->manners->xforwards, &s->addr);
 	s->trusted = gate_is_mynetworks(s->prof->gate, &s->addr);
 }
 

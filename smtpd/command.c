@@ -56,7 +56,7 @@ static bool
 is_foreign(const struct session *s, struct span verb)
 {
 	return span_chr(verb, ':') > 0 ||
-	    matchlist_has(s->prof->forbidden, verb);
+	    matchlist_has(s->prof->manners->forbidden, verb);
 }
 
 static const struct command *
@@ -134,7 +134,7 @@ line_run(struct session *s, struct span line)
 		session_reply(s, "500 5.5.2 Error: bad syntax");
 		return STEP_NEXT;
 	}
-	c = s->cmd = find(matchlist_has(s->prof->noops, verb) ?
+	c = s->cmd = find(matchlist_has(s->prof->manners->noops, verb) ?
 	    SPAN_LIT("NOOP") : verb);
 	s->where = c->verb;
 	if (c == command_unknown && is_foreign(s, verb)) {
@@ -162,7 +162,7 @@ filter_run(struct session *s, struct span line)
 	enum step st;
 
 	buf_init(&other, TABLE_VALUE_MAX);
-	switch (matchlist_find(s->prof->filter, line, &other)) {
+	switch (matchlist_find(s->prof->manners->filter, line, &other)) {
 	case TABLE_FOUND:
 		log_info("%s: replacing command \"%.*s\" with \"%.*s\"",
 		    session_peer(s), (int)MIN(line.n, (size_t)100), line.p,
@@ -193,7 +193,7 @@ command_run(struct session *s, struct span line)
 		session_reply(s, "500 5.5.2 Error: bad UTF-8 syntax");
 		return STEP_NEXT;
 	}
-	return matchlist_empty(s->prof->filter) ? line_run(s, line) :
+	return matchlist_empty(s->prof->manners->filter) ? line_run(s, line) :
 	    filter_run(s, span_trim(line));
 }
 

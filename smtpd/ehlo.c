@@ -9,7 +9,6 @@
 
 /* A row is left out when `when` says false. */
 struct feature {
-	const char *keyword;
 	bool (*when)(const struct session *s);
 	void (*value)(const struct session *s, struct buf *out);
 };
@@ -50,48 +49,14 @@ when_vrfy(const struct session *s)
 	return !session_conf(s)->disable_vrfy_command;
 }
 
-static const struct feature features[] = {
-	{ "PIPELINING", NULL, NULL },
-	{ "SIZE", NULL, size_value },
-	{ "VRFY", when_vrfy, NULL },
-	{ "ETRN", NULL, NULL },
-	{ "STARTTLS", session_may_tls, NULL },
-	{ "AUTH", sasl_offered, sasl_mechanisms },
-	{ "XCLIENT", when_xclient, xclient_value },
-	{ "XFORWARD", when_xforward, xforward_value },
-	{ "ENHANCEDSTATUSCODES", NULL, NULL },
-	{ "8BITMIME", NULL, NULL },
-	{ "DSN", NULL, NULL },
-	{ "SMTPUTF8", NULL, NULL },
-	{ "CHUNKING", NULL, NULL },
+static const struct feature features[EHLO_KEYWORDS] = {
+	[EHLO_SIZE] = { NULL, size_value },
+	[EHLO_VRFY] = { when_vrfy, NULL },
+	[EHLO_STARTTLS] = { session_may_tls, NULL },
+	[EHLO_AUTH] = { sasl_offered, sasl_mechanisms },
+	[EHLO_XCLIENT] = { when_xclient, xclient_value },
+	[EHLO_XFORWARD] = { when_xforward, xforward_value },
 };
-
-/* Not a keyword: nothing is logged about the others. */
-#define SILENT	(1u << ARRAY_LEN(features))
-
-bool
-ehlo_mask(struct span words, unsigned *mask, struct span *bad)
-{
-	struct span word;
-	size_t i;
-
-	*mask = 0;
-	while (conf_list_next(&words, &word)) {
-		if (span_is(word, "silent-discard")) {
-			*mask |= SILENT;
-			continue;
-		}
-		for (i = 0; i < ARRAY_LEN(features); i++)
-			if (span_is(word, features[i].keyword))
-				break;
-		if (i == ARRAY_LEN(features)) {
-			*bad = word;
-			return false;
-		}
-		*mask |= 1u << i;
-	}
-	return true;
-}
 
 static void
 log_discarded(const struct session *s)
@@ -100,9 +65,9 @@ log_discarded(const struct session *s)
 	size_t i;
 
 	buf_init(&text, 1024);
-	for (i = 0; i < ARRAY_LEN(features); i++)
-		if (s->ehlo_discard & 1u << i)
-			buf_fmt(&text, " %s", features[i].keyword);
+	for (i = 0; i < EHLO_KEYWORDS; i++)
+		if (s->ehlo_discard & EHLO_BIT(i))
+			buf_fmt(&text, " %s", ehlo_keywords[i]);
 	log_info("discarding EHLO keywords:%s", buf_cstr(&text));
 	buf_fini(&text);
 }
@@ -115,36 +80,30 @@ ehlo_choose(struct session *s)
 	struct span bad = SPAN_NONE;
 	struct buf words;
 
-	s->ehlo_discard = s->prof->ehlo_discard;
+	s->ehlo_discard = s->prof->manners->ehlo_discard;
 	buf_init(&words, TABLE_VALUE_MAX);
-	if (matchlist_find(s->prof->ehlo_maps, span_str(s->ip), &words) ==
+	if (matchlist_find(s->prof->manners->ehlo_maps, span_str(s->ip), &words) ==
 	    TABLE_FOUND && !ehlo_mask(buf_span(&words), &s->ehlo_discard,
 	    &bad)) {
 		log_warning("smtpd_discard_ehlo_keyword_address_maps: %s: "
 		    "\"%.*s\" is no EHLO keyword", s->ip, SPAN_ARG(bad));
-		s->ehlo_discard = s->prof->ehlo_discard;
+		s->ehlo_discard = s->prof->manners->ehlo_discard;
 	}
 	buf_fini(&words);
-	if (s->ehlo_discard != 0 && !(s->ehlo_discard & SILENT))
+	if (s->ehlo_discard != 0 && !(s->ehlo_discard & EHLO_SILENT))
 		log_discarded(s);
 }
 
 bool
-ehlo_discards(const struct session *s, const char *keyword)
+ehlo_discards(const struct session *s, enum ehlo_keyword k)
 {
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(features); i++)
-		if (strcmp(features[i].keyword, keyword) == 0)
-			return s->ehlo_discard & 1u << i;
-	ps_assert(!"no such keyword");
-	return false;
+	return s->ehlo_discard & EHLO_BIT(k);
 }
 
 static bool
 shown(const struct session *s, size_t i)
 {
-	return !(s->ehlo_discard & 1u << i) &&
+	return !(s->ehlo_discard & EHLO_BIT(i)) &&
 	    (features[i].when == NULL || features[i].when(s));
 }
 
@@ -157,7 +116,7 @@ ehlo_reply(struct session *s)
 	size_t i, last = 0;
 	bool any = false;
 
-	for (i = 0; i < ARRAY_LEN(features); i++)
+	for (i = 0; i < EHLO_KEYWORDS; i++)
 		if (shown(s, i)) {
 			last = i;
 			any = true;
@@ -170,7 +129,7 @@ ehlo_reply(struct session *s)
 		if (!shown(s, i))
 			continue;
 		buf_clear(&line);
-		buf_str(&line, f->keyword);
+		buf_str(&line, ehlo_keywords[i]);
 		if (f->value != NULL) {
 			buf_char(&line, ' ');
 			f->value(s, &line);

@@ -6,17 +6,13 @@
 #ifndef SMTPD_EHLO_H
 #define SMTPD_EHLO_H
 
-#include "base/buf.h"
-#include "base/span.h"
+#include "gate/manners.h"
 
 struct session;
 
-/* Keywords as bits; false with *bad for a word that is none. */
-bool ehlo_mask(struct span words, unsigned *mask, struct span *bad);
-
 /* What this client is not told, by its address; logs it. */
 void ehlo_choose(struct session *s);
-bool ehlo_discards(const struct session *s, const char *keyword);
+bool ehlo_discards(const struct session *s, enum ehlo_keyword k);
 void ehlo_reply(struct session *s);
 
 #endif

@@ -19,7 +19,7 @@ reply_soften(char *reply, size_t n)
 		reply[4] = '4';
 }
 
-/* --- the names in a template --- */
+/* --- the names in a template (manners.c knows them too) --- */
 
 static void
 local_time(struct buf *out)
@@ -60,34 +60,6 @@ macro(struct span name, struct buf *out, void *arg)
 	return true;
 }
 
-static bool
-macro_known(struct span name, struct buf *out, void *arg)
-{
-	static const char *const own[] = { "localtime", "server_name",
-		"server_address", "server_port", "client_port" };
-	struct gate_facts facts = { .client_name = "", .client_ip = "",
-		.helo = "" };
-	struct gate_eval eval = { .facts = &facts };
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(own); i++)
-		if (span_is(name, own[i]))
-			return true;
-	return gate_macro(&eval, name, out);
-}
-
-bool
-footer_fits(const char *text)
-{
-	struct buf scratch;
-	bool ok;
-
-	buf_init(&scratch, BUF_NO_CAP);
-	ok = template_expand(span_str(text), &scratch, macro_known, NULL);
-	buf_fini(&scratch);
-	return ok;
-}
-
 /* --- the lines --- */
 
 /* Cuts what stands before the next "\n" of the template. The template is cut
@@ -126,7 +98,7 @@ expand(struct session *s, struct span line, struct buf *out)
 static struct span
 template_for(struct session *s, struct span reply, struct buf *found)
 {
-	if (matchlist_find(s->prof->footer_maps, reply, found) ==
+	if (matchlist_find(s->prof->manners->footer_maps, reply, found) ==
 	    TABLE_FOUND)
 		return buf_span(found);
 	return span_str(session_conf(s)->smtpd_reject_footer);

@@ -13,7 +13,5 @@ struct session;
 void reply_soften(char *reply, size_t n);
 /* The one line at `at` in out (with its CR LF) gets the footer. */
 void footer_add(struct session *s, struct buf *out, size_t at);
-/* Can the template be expanded? */
-bool footer_fits(const char *text);
 
 #endif

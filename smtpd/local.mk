@@ -8,7 +8,7 @@ smtpd_libsmtpd_a_SOURCES = \
 	smtpd/data.c smtpd/data.h smtpd/ehlo.c smtpd/ehlo.h \
 	smtpd/footer.c smtpd/footer.h smtpd/greet.c smtpd/headscan.c \
 	smtpd/headscan.h smtpd/judge.c smtpd/judge.h smtpd/limits.c \
-	smtpd/limits.h smtpd/matchlist.c smtpd/matchlist.h smtpd/peers.c \
+	smtpd/limits.h smtpd/peers.c \
 	smtpd/peers.h smtpd/quota.c \
 	smtpd/quota.h smtpd/rcpt.c smtpd/rcpt.h smtpd/received.c \
 	smtpd/received.h smtpd/profile.c smtpd/profile.h smtpd/reply.c smtpd/reply.h smtpd/sasl.c \

@@ -7,23 +7,15 @@
 
 #include "base/conf.h"
 #include "gate/gate.h"
+#include "gate/manners.h"
 #include "net/ccert.h"
-#include "smtpd/matchlist.h"
 
 struct profile {
 	unsigned refs;
 	struct conf *conf;	/* of its [service] section */
 	struct gate *gate;
+	struct manners *manners;
 	struct ccert_policy *ccert;	/* NULL: no certificate is asked for */
-	bool proxied;		/* a PROXY header comes first */
-	struct netlist *proxies;	/* who may send one */
-	struct netlist *xclients, *xforwards;
-	struct matchlist *forbidden, *noops;	/* commands */
-	struct matchlist *filter;		/* smtpd_command_filter */
-	unsigned ehlo_discard;			/* ehlo.h */
-	struct matchlist *ehlo_maps;
-	bool has_footer;
-	struct matchlist *footer_maps;
 };
 
 /* NULL when something is wrong; the reasons are lines in complaints. */

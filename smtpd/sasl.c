@@ -178,7 +178,7 @@ auth_not_now(const struct session *s)
 {
 	const struct conf *conf = session_conf(s);
 
-	if (!conf->smtpd_sasl_auth_enable || ehlo_discards(s, "AUTH"))
+	if (!conf->smtpd_sasl_auth_enable || ehlo_discards(s, EHLO_AUTH))
 		return "503 5.5.1 Error: authentication not enabled";
 	if (session_authenticated(s))
 		return "503 5.5.1 Error: already authenticated";

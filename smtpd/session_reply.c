@@ -51,7 +51,7 @@ reply_ends(struct session *s)
 	if (session_conf(s)->soft_bounce)
 		reply_soften(buf_data(out) + s->reply_at,
 		    buf_len(out) - s->reply_at);
-	if (s->prof->has_footer)
+	if (s->prof->manners->has_footer)
 		footer_add(s, out, s->reply_at);
 }
 

@@ -22,7 +22,7 @@ session_tls_begin(struct session *s)
 bool
 session_may_tls(const struct session *s)
 {
-	return !s->tls && !ehlo_discards(s, "STARTTLS") &&
+	return !s->tls && !ehlo_discards(s, EHLO_STARTTLS) &&
 	    certs_usable(s->srv->certs) &&
 	    strcmp(session_conf(s)->smtpd_tls_security_level, "none") != 0;
 }

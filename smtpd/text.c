@@ -194,7 +194,7 @@ chunk_refusal(const struct session *s)
 {
 	if (s->refused)
 		return "503 5.7.0 Error: access denied";
-	if (ehlo_discards(s, "CHUNKING"))
+	if (ehlo_discards(s, EHLO_CHUNKING))
 		return "502 5.5.1 Error: command not implemented";
 	if (s->txn == NULL)
 		return "503 5.5.1 Error: need RCPT command";

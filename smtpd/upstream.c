@@ -144,13 +144,13 @@ upstream_accept(struct server *srv, struct profile *prof, int fd,
 	struct net_addr addr;
 	struct upstream *u;
 
-	if (!prof->proxied) {
+	if (!prof->manners->proxied) {
 		session_accept(srv, prof, fd, from, NULL);
 		return;
 	}
 	u = upstream_new(srv, prof, fd, from);
 	if (!net_addr_parse(span_str(u->end.ip), &addr) ||
-	    !netlist_match(prof->proxies, &addr)) {
+	    !netlist_match(prof->manners->proxies, &addr)) {
 		give_up(u, "refused: not in smtpd_upstream_proxy_hosts");
 	} else if (srv->n_sessions + srv->n_upstreams >
 	    (size_t)prof->conf->smtpd_client_connection_limit) {

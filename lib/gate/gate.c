@@ -8,6 +8,7 @@
 
 #include "base/xmalloc.h"
 #include "gate/checks.h"
+#include "gate/manners.h"
 #include "policy/spec.h"
 
 struct table *
@@ -272,13 +273,16 @@ conf_check_one(struct conf *conf, struct buf *complaints)
 {
 	struct span rest, line;
 	struct buf found;
+	struct manners *m;
 	struct gate *g;
 	bool ok;
 
 	buf_init(&found, 65536);
 	g = gate_new(conf, &found);
-	ok = g != NULL;
+	m = manners_new(conf, &found);
+	ok = g != NULL && m != NULL;
 	gate_unref(&g);
+	manners_free(&m);
 	for (rest = buf_span(&found); rest.n > 0; ) {
 		const char *end = memchr(rest.p, '\n', rest.n);
 

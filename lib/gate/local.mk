@@ -13,7 +13,8 @@ lib_libgate_a_SOURCES = lib/gate/access.c lib/gate/access.h \
 	lib/gate/dnslist.c lib/gate/dnslist.h \
 	lib/gate/template.c lib/gate/template.h \
 	lib/gate/eval.c lib/gate/gate.c lib/gate/gate.h \
-	lib/gate/gate_int.h lib/gate/parse.c lib/gate/trust.c \
+	lib/gate/gate_int.h lib/gate/manners.c lib/gate/manners.h \
+	lib/gate/parse.c lib/gate/trust.c \
 	lib/gate/netlist.c lib/gate/netlist.h
 lib_libgate_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 # of lib/db only directory.h's types are used
@@ -22,7 +23,7 @@ EXTRA_DIST += lib/gate/README.md
 
 if HAVE_CMOCKA
 check_PROGRAMS += lib/gate/t_access lib/gate/t_dnschecks lib/gate/t_gate \
-	lib/gate/t_policy lib/gate/t_tls
+	lib/gate/t_policy lib/gate/t_manners lib/gate/t_tls
 endif
 lib_gate_t_gate_SOURCES = lib/gate/t_gate.c
 lib_gate_t_gate_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CMOCKA_CFLAGS)
@@ -45,3 +46,6 @@ endif
 lib_gate_t_clientlist_SOURCES = lib/gate/t_clientlist.c
 lib_gate_t_clientlist_CFLAGS = $(lib_gate_t_gate_CFLAGS)
 lib_gate_t_clientlist_LDADD = $(lib_gate_t_gate_LDADD)
+lib_gate_t_manners_SOURCES = lib/gate/t_manners.c
+lib_gate_t_manners_CFLAGS = $(lib_gate_t_gate_CFLAGS)
+lib_gate_t_manners_LDADD = $(lib_gate_t_gate_LDADD)

@@ -36,14 +36,13 @@ def sealed(source, target):
 
 @pytest.fixture
 def proxied(fresh_postern):
-    """Both the MX and submissions stand behind a proxy on the loopback; the
-    proxy's own address may relay."""
+    """Both the MX and submissions stand behind a proxy on the loopback."""
     server = fresh_postern(start=False)
     for section in ("service mx", "service submissions"):
         server.set("smtpd_upstream_proxy_protocol", "haproxy", section)
         server.set("smtpd_upstream_proxy_hosts", "127.0.0.1", section)
     server.set("smtpd_upstream_proxy_timeout", "2s")
-    server.set("mynetworks", "127.0.0.0/8")
+    server.set("mynetworks", "198.51.100.0/24")
     server.start()
     server.add_domain("a.example")
     server.add_mailbox("kim@a.example", "secret")
@@ -110,9 +109,15 @@ def test_the_check_of_the_proxy_itself_is_local(proxied):
     b"PROXY UNKNOWN\r\n", b"PROXY UNKNOWN 127.0.0.1 127.0.0.1 1 25\r\n",
     SIGNATURE + b"\x21\0\0\0"], ids=["v1", "v1 with more", "v2"])
 def test_an_unknown_client_is_not_the_proxy(proxied, header):
-    """The proxy may relay; who it can't name may not."""
+    mark = proxied.log_mark()
     with greeted(proxied, header) as wire:
         assert not relays(wire)
+    proxied.wait_for_log(r"connect from unknown\[unknown\]", mark)
+
+
+def test_a_client_may_what_its_own_address_may(proxied):
+    with greeted(proxied, v2("198.51.100.9", "198.51.100.2")) as wire:
+        assert relays(wire)
 
 
 BAD = [b"EHLO client.example\r\n", b"PROXY TCP4 a b c d\r\n",
@@ -143,7 +148,7 @@ def test_silence_ends_it_too(proxied):
 def test_a_second_header_is_a_command_nobody_knows(proxied):
     with greeted(proxied, HEADERS[0]) as wire:
         wire.expect(HEADERS[0][:-2].replace(b"192.0.2.77",
-                                            b"127.0.0.1"), 502)
+                                            b"198.51.100.9"), 500)
         assert not relays(wire)
 
 
@@ -166,8 +171,8 @@ def test_tls_from_the_first_byte_behind_the_header(proxied, header):
 
 
 def test_an_unlisted_peer_is_not_listened_to(fresh_postern):
-    """Nobody is listed unless somebody is."""
     server = fresh_postern(start=False)
+    server.set("smtpd_upstream_proxy_hosts", "203.0.113.1", "service mx")
     server.set("smtpd_upstream_proxy_protocol", "haproxy", "service mx")
     server.set("mynetworks", "192.0.2.0/24")
     server.start()

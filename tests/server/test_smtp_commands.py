@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.harness import paths
-from tests.harness.wire import Closed
+from tests.harness.wait import until
 
 
 @pytest.fixture
@@ -53,7 +53,8 @@ def test_a_command_filter_from_a_file_is_followed(server):
                      "RCPT TO:<kim@a.example>$1\n"
                      "/^HELP/ NOOP\n")
     paths.give(rules)
-    server.go(smtpd_command_filter=f"pcre:{rules}")
+    server.go(smtpd_command_filter=f"pcre:{rules}",
+              table_refresh_interval="200ms")
     mark = server.log_mark()
     with server.smtp() as wire:
         wire.expect("HELP", 250)
@@ -63,6 +64,12 @@ def test_a_command_filter_from_a_file_is_followed(server):
     text = server.wait_for_messages("kim@a.example", 1)[0].read_text()
     assert "\nHELP\n" in text.replace("\r\n", "\n")
     server.wait_for_log(r'replacing command "HELP" with "NOOP"', mark)
+    rules.write_text("/^HELP/ FROB\n")
+
+    def read_anew():
+        with server.smtp() as wire:
+            return wire.cmd("HELP").code == 500
+    until(read_anew, "the changed filter")
 
 
 def test_keywords_are_kept_from_one_client_only(server):
@@ -146,19 +153,23 @@ MISTAKES = {
     "smtpd_discard_ehlo_keywords": ("chunky", "\"chunky\" is no EHLO"),
     "smtpd_authorized_xclient_hosts": ("everybody", "is no network"),
     "smtpd_command_filter": ("pcre:/nonexistent/file", "/nonexistent/file"),
+    "smtpd_upstream_proxy_protocol": ("haproxy", "nobody could connect"),
     "smtpd_noop_commands": ("tcp:127.0.0.1:1", "can't be waited for here"),
 }
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_wrong_setting_is_named(server, name):
+def test_a_wrong_setting_is_named_and_nothing_starts(server, name):
     value, complaint = MISTAKES[name]
     server.set(name, value)
+    if paths.program("postern") is not None:
+        checked = server.postern("config", "check", check=False)
+        said = str(checked.stdout) + str(checked.stderr)
+        assert checked.returncode != 0
+        assert re.search(rf"postern.conf:\d+: {name}: .*"
+                         + re.escape(complaint), said), said
     server.start(wait=False)
-    line = server.wait_for_log(re.escape(complaint))
-    assert name in line
-    try:
-        with server.smtp(helo=None) as wire:
-            assert wire.at_end(2)
-    except (Closed, OSError):
-        pass
+    assert until(lambda: server.process.poll() is not None,
+                 "posternd to refuse")
+    assert server.process.poll() != 0
+    assert complaint in server.log_text()

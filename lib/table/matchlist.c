@@ -1,4 +1,4 @@
-#include "smtpd/matchlist.h"
+#include "table/matchlist.h"
 
 #include <stdlib.h>
 

@@ -4,8 +4,8 @@
  * tables that answer at once: what asks others is refused when the list is
  * made.
  */
-#ifndef SMTPD_MATCHLIST_H
-#define SMTPD_MATCHLIST_H
+#ifndef TABLE_MATCHLIST_H
+#define TABLE_MATCHLIST_H
 
 #include "base/conf.h"
 #include "table/table.h"
