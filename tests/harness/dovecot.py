@@ -36,10 +36,11 @@ log_path = {self.dir}/log
         words = paths.as_plain_user(
             ["env", "-i", f"HOME={self.dir}", "USER=kim", IMAP, "-c",
              self.conf])
-        lines = [*commands, "LOGOUT"]
+        lines = [line if isinstance(line, bytes) else line.encode()
+                 for line in (*commands, "LOGOUT")]
         done = subprocess.run(
-            words, capture_output=True, timeout=120, input="".join(
-                f"x{n} {line}\r\n" for n, line in enumerate(lines)).encode())
+            words, capture_output=True, timeout=120, input=b"".join(
+                b"x%d %s\r\n" % (n, line) for n, line in enumerate(lines)))
         if f"x{len(commands)} OK".encode() not in done.stdout:
             raise AssertionError((done.stdout[-1000:] + done.stderr).decode(
                 "utf-8", "replace"))

@@ -1,0 +1,140 @@
+"""The same mail and the same questions to Dovecot and to us: SORT, THREAD,
+SEARCH and BINARY must be answered alike."""
+import random
+import re
+
+import pytest
+
+from tests.harness import dovecot
+from tests.mime.corpus import MESSAGES
+from tests.mime.response import fetches
+
+LETTERS = 200
+TOPICS = ["apple", "Apple", "pear", "Äpfel", "äpfel", "zebra", "ﬁsh", "fish",
+          "Straße", "ΣΊΣΥΦΟΣ", "σίσυφος", "Ж", "ж", "", "re", "[list]",
+          "two  spaces"]
+PREFIXES = ["", "", "Re: ", "RE: ", "re[2]: ", "Fwd: ", "[list] ",
+            "Re: [list] ", "[list] Re: ", "Fw: Re: ", "[Fwd: "]
+PEOPLE = ["joe@x.example", "Ann <ann@x.example>", "Zoë <zoe@x.example>",
+          "list: bob@x.example;", "<Joe@y.example>", "\"q u\" <q@x.example>"]
+
+
+def letters(seed):
+    """Mail of a mailing list that went through many hands."""
+    dice = random.Random(seed)
+    for number in range(LETTERS):
+        prefix = dice.choice(PREFIXES)
+        subject = prefix + dice.choice(TOPICS)
+        if prefix == "[Fwd: ":
+            subject += "]"
+        elif dice.random() < 0.1:
+            subject += " (fwd)"
+        fields = [f"From: {dice.choice(PEOPLE)}",
+                  f"To: {dice.choice(PEOPLE)}", f"Subject: {subject}"]
+        if dice.random() < 0.5:
+            fields.append(f"Cc: {dice.choice(PEOPLE)}")
+        if dice.random() < 0.9:
+            day, hour = dice.randrange(1, 28), dice.randrange(24)
+            zone = dice.choice(["+0000", "-0800", "+0530"])
+            fields.append(f"Date: {day} Feb 2024 {hour:02}:{number % 60:02}:"
+                          f"00 {zone}")
+        if dice.random() < 0.95:
+            fields.append(f"Message-ID: <{number}@x.example>")
+        if number and dice.random() < 0.6:
+            known = sorted(dice.sample(range(number + 20), min(
+                number, dice.randrange(1, 4))))
+            ids = " ".join(f"<{n}@x.example>" for n in known)
+            field = "References" if dice.random() < 0.8 else "In-Reply-To"
+            fields.append(f"{field}: {ids}")
+        yield ("\r\n".join(fields) + "\r\n\r\n" +
+               "body\r\n" * dice.randrange(1, 9)).encode()
+
+
+SORTS = ["ARRIVAL", "CC", "DATE", "FROM", "SIZE", "SUBJECT", "TO",
+         "REVERSE DATE", "SUBJECT REVERSE DATE", "FROM TO CC SUBJECT",
+         "REVERSE FROM SIZE", "REVERSE SUBJECT REVERSE SIZE ARRIVAL"]
+QUESTIONS = \
+    [f"SORT ({keys}) UTF-8 ALL" for keys in SORTS] + \
+    ["UID SORT (DATE) UTF-8 FROM joe LARGER 150",
+     "THREAD REFERENCES UTF-8 ALL", "THREAD ORDEREDSUBJECT UTF-8 ALL",
+     "THREAD REFERENCES UTF-8 50:150", "UID THREAD REFERENCES UTF-8 FROM ann",
+     # (a message without Date was sent in 1970, Dovecot says)
+     "SEARCH SENTSINCE 10-Feb-2024",
+     "SEARCH SENTBEFORE 10-Feb-2024 HEADER Date 2024",
+     "SEARCH SENTON 10-Feb-2024", "SEARCH SUBJECT pear", "SEARCH FROM ann",
+     "SEARCH HEADER Cc \"\"", "SEARCH HEADER References 1@x",
+     "SEARCH OR (TO bob NOT CC bob) LARGER 200",
+     "SEARCH CHARSET UTF-8 SUBJECT {6+}\r\näpfel"]
+
+
+def append(content):
+    """An APPEND whose bytes stay what they are."""
+    return (f"APPEND INBOX \"01-Mar-2024 10:00:00 +0000\" {{{len(content)}+}}"
+            "\r\n").encode() + content
+
+
+@pytest.fixture
+def theirs(tmp_path):
+    if dovecot.missing():
+        pytest.skip(dovecot.missing())
+    for parent in (tmp_path.parent.parent, tmp_path.parent, tmp_path):
+        parent.chmod(0o755)
+    return dovecot.Dovecot(tmp_path / "dovecot")
+
+
+def untagged(text, names):
+    return re.findall(rb"^\* (?:%s).*?\r\n" % "|".join(names).encode(), text,
+                      re.M)
+
+
+def both(theirs, wire, commands):
+    """Their answer and ours to commands that all must be OK."""
+    commands = [c if isinstance(c, bytes) else c.encode() for c in commands]
+    expected = theirs.talk(*commands)
+    for number, command in enumerate([*commands, b"NOOP"]):
+        wire.send(b"x%d %s\r\n" % (number, command))
+    while f"\r\nx{len(commands)} OK".encode() not in wire.buffer:
+        wire._more()
+    ours, wire.buffer = wire.buffer, b""
+    assert len(re.findall(rb"^x\d+ OK", ours, re.M)) == len(commands) + 1, \
+        re.findall(rb"^x\d+ [NB].*", ours, re.M)
+    return expected, ours
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sort_thread_and_search(postern, kim, theirs, seed):
+    with postern.imap(kim, "secret") as wire:
+        commands = [append(letter) for letter in letters(seed)]
+        expected, ours = both(theirs, wire, [*commands, "SELECT INBOX",
+                                             *QUESTIONS])
+    names = ["SORT", "THREAD", "SEARCH"]
+    expected, ours = untagged(expected, names), untagged(ours, names)
+    assert len(ours) == len(QUESTIONS)
+    for question, a, b in zip(QUESTIONS, expected, ours):
+        assert a == b, question
+
+
+# BINARY[] of a whole message is not compared: Dovecot decodes the parts in it.
+PARTS = ["1", "2"]
+
+
+def test_binary(postern, kim, theirs):
+    mail = [content for name, content in MESSAGES.items()
+            if name.startswith("multipart: ") and "base64" not in name and
+            b"\0" not in content]
+    mail.append(b"Content-Type: multipart/mixed; boundary=x\r\n\r\n"
+                b"--x\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+                b"sch=C3=B6n =\r\nund =3D gut=0D=0A\r\n--x\r\n"
+                b"Content-Transfer-Encoding: base64\r\n\r\n"
+                b"AAECAwQFBgcICQ==\r\n--x--\r\n")
+    questions = [f"FETCH {n} (BINARY.SIZE[{part}] BINARY.PEEK[{part}])"
+                 for n in range(1, len(mail) + 1) for part in PARTS]
+    with postern.imap(kim, "secret") as wire:
+        expected, ours = both(theirs, wire, [*map(append, mail),
+                                             "SELECT INBOX", *questions])
+    expected, ours = fetches(expected), fetches(ours)
+    assert len(ours) == len(questions)
+    for question, a, b in zip(questions, expected, ours):
+        # a part that is not there is empty to Dovecot, NIL to us
+        assert a == {key: b"" if value is None else value
+                     for key, value in b.items()}, question
