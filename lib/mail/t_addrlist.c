@@ -38,6 +38,8 @@ static const struct {
 	    "-|-|joe.smith|a.example\n" },
 	{ "literal", "joe@[192.0.2.1]", "-|-|joe|[192.0.2.1]\n" },
 	{ "no domain", "postmaster", "-|-|postmaster|-\n" },
+	{ "only a phrase", "Joe Public, \"a b\"",
+	    "Joe Public|-|-|-\na b|-|-|-\n" },
 	{ "empty angle", "Nobody <>", "Nobody|-|-|-\n" },
 	{ "folded", "A\r\n B <a@b>,\r\n\tc@d", "A B|-|a|b\n-|-|c|d\n" },
 	{ "open quote", "\"abc", "-|-|abc|-\n" },

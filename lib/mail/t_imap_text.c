@@ -97,6 +97,13 @@ static const struct {
 	    "NIL)",
 	    "(\"a\" \"b\" (\"x\" \"y\" \"name*\" \"utf-8''a%20d%20e%41\" "
 	    "\"other*1\" \"z\" \"k\" \"1 2\") NIL NIL \"7bit\" 1)" },
+	{ "sections behind a gap, language comments, no disposition type",
+	    "Content-Type: a/b; n*0=x; n*2=z\r\n"
+	    "Content-Disposition: ; filename=f\r\n"
+	    "Content-Language: en (English), (x) de x,,\r\n\r\nx",
+	    "(\"a\" \"b\" (\"n*0\" \"x\" \"n*2\" \"z\") NIL NIL \"7bit\" 1 "
+	    "NIL (\"\" (\"filename\" \"f\")) (\"en\" \"de\") NIL)",
+	    "(\"a\" \"b\" (\"n*0\" \"x\" \"n*2\" \"z\") NIL NIL \"7bit\" 1)" },
 	{ "malformed type", "Content-Type: nonsense\r\n\r\nx",
 	    "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" "
 	    "1 0 NIL NIL NIL NIL)",

@@ -248,6 +248,40 @@ test_values(void **state)
 	    "BOUNDARY", out, sizeof(out)), 3);
 	assert_int_equal(mime_param(SPAN_LIT("a/b; boundary=xyz"),
 	    "boundary", out, 2), 0);
+	/* in sections (RFC 2231 3), in any order, up to a gap */
+	assert_int_equal(mime_param(SPAN_LIT("a/b; c*1=\"y z\"; c*0=x; "
+	    "c*3=w"), "c", out, sizeof(out)), 4);
+	assert_memory_equal(out, "xy z", 4);
+	assert_int_equal(mime_param(SPAN_LIT("a/b; c*1=x"), "c", out,
+	    sizeof(out)), 0);
+	assert_int_equal(mime_param(SPAN_LIT("a/b; c*0=xx; c*1=yy"), "c",
+	    out, 3), 0);
+	assert_int_equal(mime_param(SPAN_LIT("a/b; c*0*=u''x; c*=y; "
+	    "c*99=z"), "c", out, sizeof(out)), 0);
+}
+
+static void
+test_transfer_encodings(void **state)
+{
+	static const struct {
+		const char *value;
+		enum mime_transfer want;
+	} rows[] = {
+		{ "", TRANSFER_IDENTITY }, { "7bit", TRANSFER_IDENTITY },
+		{ "8BIT", TRANSFER_IDENTITY },
+		{ "(c) binary (d)", TRANSFER_IDENTITY },
+		{ "Base64", TRANSFER_BASE64 },
+		{ "base64; x=y", TRANSFER_BASE64 },
+		{ "quoted-printable", TRANSFER_QP },
+		{ "x-uuencode", TRANSFER_UNKNOWN },
+		{ "base64x", TRANSFER_UNKNOWN }, { "=", TRANSFER_UNKNOWN },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(rows); i++)
+		assert_int_equal(mime_transfer(span_str(rows[i].value)),
+		    rows[i].want);
+	assert_int_equal(mime_transfer(SPAN_NONE), TRANSFER_IDENTITY);
 }
 
 static void
@@ -287,6 +321,7 @@ main(void)
 		cmocka_unit_test(test_find_counts_as_imap_does),
 		cmocka_unit_test(test_bombs_are_capped_and_linear),
 		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_transfer_encodings),
 		cmocka_unit_test(test_header_fields),
 	};
 
