@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "imapd/status.h"
+#include "imapd/status_items.h"
 
 struct option {
 	const char *name;

@@ -15,64 +15,27 @@ struct facts {
 
 #define FACT(member)	offsetof(struct facts, member)
 
+/* Where in struct facts; as uint64_t or uint32_t. */
 static const struct {
-	const char *name;
-	size_t at;			/* in struct facts ... */
-	bool wide;			/* ... as uint64_t, else uint32_t */
-} items[] = {
-	{ "MESSAGES", FACT(st.messages), false },
-	{ "RECENT", FACT(st.recent), false },
-	{ "UIDNEXT", FACT(st.uidnext), false },
-	{ "UIDVALIDITY", FACT(st.uidvalidity), false },
-	{ "UNSEEN", FACT(st.unseen), false },
-	{ "HIGHESTMODSEQ", FACT(st.highest_modseq), true }, /* RFC 7162 */
-	{ "SIZE", FACT(st.bytes), true },		/* RFC 8438 */
-	{ "APPENDLIMIT", FACT(append_limit), true },	/* RFC 7889 */
-	{ "DELETED", FACT(st.deleted), false },		/* RFC 9208 */
-	{ "DELETED-STORAGE", FACT(deleted_bytes), true },
+	size_t at;
+	bool wide;
+} items[STATUS_ITEMS] = {
+	[STATUS_MESSAGES] = { FACT(st.messages), false },
+	[STATUS_RECENT] = { FACT(st.recent), false },
+	[STATUS_UIDNEXT] = { FACT(st.uidnext), false },
+	[STATUS_UIDVALIDITY] = { FACT(st.uidvalidity), false },
+	[STATUS_UNSEEN] = { FACT(st.unseen), false },
+	[STATUS_HIGHESTMODSEQ] = { FACT(st.highest_modseq), true },
+	[STATUS_SIZE] = { FACT(st.bytes), true },
+	[STATUS_APPENDLIMIT] = { FACT(append_limit), true },
+	[STATUS_DELETED] = { FACT(st.deleted), false },
+	[STATUS_DELETED_STORAGE] = { FACT(deleted_bytes), true },
 };
-
-static unsigned
-item_bit(const char *name)
-{
-	size_t i;
-
-	for (i = 0; strcmp(items[i].name, name) != 0; i++)
-		;
-	return 1u << i;
-}
-
-static bool
-item_find(struct span word, size_t *i)
-{
-	for (*i = 0; *i < ARRAY_LEN(items); ++*i)
-		if (span_is(word, items[*i].name))
-			return true;
-	return false;
-}
-
-bool
-status_items_take(struct arg_iter *it, unsigned *out)
-{
-	struct arg_iter members;
-	struct span word;
-	size_t i;
-
-	*out = 0;
-	if (!arg_take_list(it, &members))
-		return false;
-	while (arg_take_atom(&members, &word)) {
-		if (!item_find(word, &i))
-			return false;
-		*out |= 1u << i;
-	}
-	return *out != 0 && arg_at_end(&members);
-}
 
 void
 status_items_asked(struct session *s, unsigned want)
 {
-	if (want & item_bit("HIGHESTMODSEQ"))
+	if (want & STATUS_BIT(STATUS_HIGHESTMODSEQ))
 		condstore_enable(s);
 }
 
@@ -105,7 +68,7 @@ status_put(struct session *s, struct buf *out, const char *name,
 	rc = account_folder_status(s->account, name, &f.st, err);
 	/* the only figure that the index does not keep ready */
 	if (rc == 0 && f.st.deleted > 0 &&
-	    (want & item_bit("DELETED-STORAGE")))
+	    (want & STATUS_BIT(STATUS_DELETED_STORAGE)))
 		rc = account_folder_deleted_bytes(s->account, name,
 		    &f.deleted_bytes, err);
 	if (rc < 0)
@@ -116,10 +79,11 @@ status_put(struct session *s, struct buf *out, const char *name,
 	imap_text_astring(out, buf_span(&wire));
 	buf_fini(&wire);
 	buf_str(out, " (");
-	for (i = 0; i < ARRAY_LEN(items); i++) {
-		if (!(want >> i & 1))
+	for (i = 0; i < STATUS_ITEMS; i++) {
+		if (!(want & STATUS_BIT(i)))
 			continue;
-		buf_fmt(out, "%s%s ", any ? " " : "", items[i].name);
+		buf_fmt(out, "%s%s ", any ? " " : "",
+		    status_item_name((enum status_item)i));
 		buf_dec(out, item_value(&f, i));
 		any = true;
 	}

@@ -1,14 +1,12 @@
 /*
- * STATUS items (RFC 3501 6.3.10 and extensions), as STATUS and LIST (RFC
- * 5819) ask for them.
+ * The figures of STATUS items, as STATUS and LIST (RFC 5819) ask for them.
  */
 #ifndef IMAPD_STATUS_H
 #define IMAPD_STATUS_H
 
 #include "imapd/session.h"
+#include "imapd/status_items.h"
 
-/* Takes "(MESSAGES UNSEEN)" into a set of bits. False: it is not one. */
-bool status_items_take(struct arg_iter *it, unsigned *items);
 /* Before they are answered, on the loop: some enable an extension. */
 void status_items_asked(struct session *s, unsigned items);
 /* Appends "* STATUS name (...)" of a folder by its name on disk, or nothing

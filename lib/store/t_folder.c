@@ -1,5 +1,7 @@
 #include "store/t_util.h"
 
+#include "store/special.h"
+
 /* The road of a message through the library, and views that agree. */
 
 static void
@@ -323,6 +325,54 @@ folders_and_subscriptions(void **state)
 	account_close(&a);
 }
 
+/* What the special uses are, in their order, as a handle of its own sees it. */
+static void
+expect_uses(struct t_store *s, const char *archive, const char *drafts,
+    const char *sent)
+{
+	struct account *a = t_account_at(s->fd);
+	struct specials now;
+	struct err err;
+
+	t_ok(account_specials(a, &now, &err));
+	assert_string_equal(now.folder[SPECIAL_ARCHIVE], archive);
+	assert_string_equal(now.folder[SPECIAL_DRAFTS], drafts);
+	assert_string_equal(now.folder[SPECIAL_SENT], sent);
+	account_close(&a);
+}
+
+static void
+special_uses_follow_their_folder(void **state)
+{
+	struct t_store *s = *state;
+	struct account *a = t_account_at(s->fd);
+	struct err err;
+
+	expect_uses(s, "", "", "");
+	t_ok(account_folder_create(a, ".A", &err));
+	t_ok(account_folder_create(a, ".A.B c", &err));
+	t_ok(account_folder_create(a, ".AB", &err));
+	t_ok(account_special_set(a, ".A.B c", 1u << SPECIAL_SENT |
+	    1u << SPECIAL_DRAFTS, &err));
+	t_ok(account_special_set(a, ".AB", 1u << SPECIAL_ARCHIVE, &err));
+	expect_uses(s, ".AB", ".A.B c", ".A.B c");
+	/* one folder per use, and nothing done when one is taken */
+	assert_int_equal(account_special_set(a, ".A", 1u << SPECIAL_TRASH |
+	    1u << SPECIAL_SENT, &err), PS_EEXIST);
+	expect_uses(s, ".AB", ".A.B c", ".A.B c");
+	t_ok(account_folder_rename(a, ".A", ".X", &err));
+	expect_uses(s, ".AB", ".X.B c", ".X.B c");
+	t_ok(account_folder_delete(a, ".AB", &err));
+	t_ok(account_folder_delete(a, ".X", &err));
+	expect_uses(s, "", ".X.B c", ".X.B c");
+	/* who has gone without a word has no use any more */
+	assert_int_equal(renameat(account_dirfd(a), ".X.B c",
+	    account_dirfd(a), ".Y"), 0);
+	t_ok(account_special_set(a, ".Y", 1u << SPECIAL_SENT, &err));
+	expect_uses(s, "", ".X.B c", ".Y");
+	account_close(&a);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, t_setup, t_teardown)
 
 int
@@ -335,6 +385,7 @@ main(void)
 		T(append_copy_move),
 		T(many_messages_many_groups),
 		T(folders_and_subscriptions),
+		T(special_uses_follow_their_folder),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 
 #include "imapd/args.h"
 #include "imapd/fetch_plan.h"
+#include "imapd/list_plan.h"
 #include "imapd/pattern.h"
 #include "imapd/reader.h"
 #include "imapd/resync_plan.h"
@@ -40,6 +41,7 @@ try_arguments(const struct args *a)
 	struct fetch_plan fetch;
 	struct resync resync;
 	struct seqset set;
+	struct list_plan list;
 	struct span word;
 
 	for (; !arg_at_end(&it); arg_next(&it)) {
@@ -57,6 +59,12 @@ try_arguments(const struct args *a)
 		    (resync.uidvalidity == 0 || resync.since == 0))
 			__builtin_trap();
 		resync_fini(&resync);
+		at = it;
+		if (list_plan_take(&list, &at, false) == NULL &&
+		    (list.n > LIST_PATTERNS_MAX || list.root != (list.n == 0) ||
+		    !(list.give & LIST_STATUS) != (list.status == 0)))
+			__builtin_trap();
+		list_plan_fini(&list);
 		at = it;
 		if (!arg_take_pattern(&at, &word))
 			continue;
