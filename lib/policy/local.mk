@@ -8,6 +8,12 @@ lib_libpolicy_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 POLICY_LIBS = lib/libpolicy.a $(MAIL_LIBS) $(NET_LIBS)
 EXTRA_DIST += lib/policy/README.md
 
+# what asking costs: tests/bench/policybench
+noinst_PROGRAMS += tests/bench/policybench
+tests_bench_policybench_SOURCES = tests/bench/policybench.c
+tests_bench_policybench_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
+tests_bench_policybench_LDADD = lib/libgate.a $(POLICY_LIBS)
+
 policy_tests = lib/policy/t_spec lib/policy/t_reply lib/policy/t_request \
 	lib/policy/t_policy
 if HAVE_CMOCKA

@@ -6,6 +6,8 @@
 /* Our defaults are those that Postfix has at this compatibility level. */
 #define COMPATIBILITY_LEVEL	"3.6"
 
+#define USUAL_SIZE	1024
+
 enum kind { TEXT, XTEXT, NUMBER, CONSTANT };
 
 /* Postfix's order. `name` has its "=". */
@@ -86,6 +88,7 @@ policy_request_write(const struct policy_request *r, struct buf *out)
 	const void *field;
 	size_t i;
 
+	(void)buf_reserve(out, USUAL_SIZE);	/* instead of growing to it */
 	for (i = 0; i < ARRAY_LEN(attributes); i++) {
 		a = &attributes[i];
 		field = (const char *)r + a->offset;

@@ -7,7 +7,7 @@ ALL = Group("told", smtpd_delay_reject="no", **{
     f"smtpd_{name}_restrictions": "check_policy_service "
     "{ unix:{dir}/policy, policy_context=told }"
     for name in ("client", "helo", "sender", "recipient", "data",
-                 "end_of_data")})
+                 "end_of_data", "etrn")})
 GROUPS = [ALL]
 
 ALL.talk("two messages", "EHLO mx.good.example",
@@ -21,3 +21,5 @@ ALL.talk("reset", "HELO mx.good.example", "MAIL FROM:<x@good.example>",
 ALL.talk("login", "EHLO mx.good.example", "=auth kim@a.example",
          "MAIL FROM:<kim@a.example> AUTH=lee+2Bx@a.example",
          "RCPT TO:<lee@a.example>", client="192.0.2.20")
+ALL.talk("VRFY, ETRN", "EHLO mx.good.example", "VRFY kim@a.example",
+         "VRFY <lee@a.example>", "ETRN a.example", "ETRN #queue")
