@@ -92,6 +92,9 @@ session_log_note(struct session *s, const char *what, const char *stage,
 {
 	struct buf line;
 
+	/* behind RCPT only where it was one, as in Postfix */
+	if (to.n == 0 && s->txn != NULL && s->txn->n_accepted == 1)
+		to = txn_span(s->txn, s->txn->last_rcpt);
 	buf_init(&line, 4096);
 	buf_fmt(&line, "%s: %s: %s from %s: %s;", session_queue_id(s), what,
 	    stage, session_peer(s), reply);

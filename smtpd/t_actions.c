@@ -57,7 +57,9 @@ static const struct dialogue {
 	{ "HOLD at the end of the text", AT("end_of_data", "HOLD late"),
 	  { MAIL, RCPT, DATA, TEXT }, 1, "s@s.example|MAILBOX 1 "
 	  "kim@a.example|HOLD <s@s.example>: Sender address late", NULL,
-	  ": hold: END-OF-MESSAGE from unknown[192.0.2.7]: <s@s.example>", 1 },
+	  ": hold: END-OF-MESSAGE from unknown[192.0.2.7]: <s@s.example>: "
+	  "Sender address late; from=<s@s.example> to=<kim@a.example> proto=",
+	  1 },
 	{ "RSET forgets", TO("{lee@a.example = HOLD}"), { MAIL, LEE, RSET,
 	  MAIL, RCPT, DATA, TEXT }, 1, "s@s.example|MAILBOX 1 kim@a.example",
 	  NULL, ": hold: ", 1 },
@@ -78,18 +80,24 @@ static const struct dialogue {
 	  "to=<kim@a.example> proto=SMTP", 1 },
 	{ "DISCARD tells nobody who exists", FROM("DISCARD"), { MAIL,
 	  { "RCPT TO:<nobody@a.example>\r\n", "250 2.1.5|" },
-	  { "RCPT TO:<x@temp.example>\r\n", "451 4.3.0|" },
-	  { "RCPT TO:<x@far.example>\r\n", "554 5.7.1|" }, DATA, TEXT, MAIL,
-	  RSET }, 0, NULL, NULL, ": discarded size=18 nrcpt=1", 1 },
+	  { "RCPT TO:<x@temp.example>\r\n", "250 2.1.5|" },
+	  { "RCPT TO:<x@far.example>\r\n", "250 2.1.5|" }, DATA, TEXT,
+	  { "MAIL FROM:<x@y.example>\r\n", "250 2.1.0|" },
+	  { "RCPT TO:<x@far.example>\r\n", "554 5.7.1|" } }, 0, NULL, NULL,
+	  ": discarded size=18 nrcpt=3", 1 },
 	{ "DISCARD of one discards all", TO("{lee@a.example = DISCARD}"),
 	  { MAIL, RCPT, LEE, DATA, TEXT }, 0, NULL, NULL,
 	  ": discard: RCPT from ", 1 },
-	{ "DISCARD permits its own list only", CONF
+	{ "behind DISCARD nothing is judged any more", CONF
 	  "smtpd_sender_restrictions = check_sender_access static:DISCARD, "
-	  "reject\nsmtpd_recipient_restrictions = reject\n", { MAIL,
-	  { "RCPT TO:<kim@a.example>\r\n", "554 5.7.1 <kim@a.example>: "
-	  "Recipient address rejected: Access denied|" } }, 0, NULL, NULL,
-	  "triggers DISCARD action", 1 },
+	  "reject\nsmtpd_recipient_restrictions = reject\n"
+	  "smtpd_data_restrictions = reject\n", { MAIL, RCPT, RCPT, DATA,
+	  TEXT }, 0, NULL, NULL, "triggers DISCARD action", 1 },
+	{ "what was refused before stays refused", CONF
+	  "smtpd_sender_restrictions = defer_if_permit, "
+	  "check_sender_access static:DISCARD\n",
+	  { MAIL, { "RCPT TO:<kim@a.example>\r\n", "450 4.7.0|" } }, 0, NULL,
+	  NULL, "triggers DISCARD action", 1 },
 	{ "DISCARD at the end of the text", AT("end_of_data", "DISCARD"),
 	  { MAIL, RCPT, DATA, TEXT, MAIL }, 0, NULL, NULL,
 	  "triggers DISCARD action", 1 },

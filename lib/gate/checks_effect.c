@@ -112,6 +112,13 @@ static const struct {
 static bool
 has_message(struct gate_eval *e, const struct effect *f)
 {
+	if (e->stage == GATE_ETRN) {
+		if (gate_once(e))
+			log_warning("access table %s: action %s is "
+			    "unavailable in smtpd_etrn_restrictions",
+			    f->table, f->a->name);
+		return false;
+	}
 	if (e->facts->sender.p != NULL)
 		return true;
 	if (gate_once(e))

@@ -428,7 +428,9 @@ gate_run(struct gate_eval *e)
 {
 	enum gate_result r;
 
-	for (; e->stage < GATE_STAGES; e->stage++) {
+	/* What is thrown away anyhow is judged no more, as in Postfix: also
+	 * who may not relay is told 250. */
+	for (; e->stage < GATE_STAGES && !e->facts->discard; e->stage++) {
 		if (!(e->stages & 1u << e->stage) || is_unsaid(e))
 			continue;
 		r = run_stage(e);
