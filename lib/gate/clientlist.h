@@ -17,13 +17,14 @@
 
 struct client_list;
 
-/* NULL when a word is wrong; `why` then tells which, and what is. */
+/* NULL when a word is wrong; `why` then tells which, and what is. So is a
+ * table that others must be asked for (tcp, pgsql). */
 struct client_list *client_list_parse(const char *text, struct buf *why)
     MUST_CHECK;
 void client_list_free(struct client_list **l);
 
-/* name NULL: not known yet, so no name matches. A table that fails, or could
- * answer only later, does not match. */
+/* name NULL: not known yet, so no name matches. A table that fails does not
+ * match. */
 bool client_list_match(const struct client_list *l, const char *name,
     const char *ip, const struct net_addr *a);
 

@@ -77,6 +77,7 @@ static const struct {
 	{ "192.0.2.1 hassh:/etc/x", "hassh" },
 	{ "hash:/nonexistent/file", "/nonexistent/file" },
 	{ "check_address_map", "wants a table" },
+	{ "unionmap:{tcp:127.0.0.1:9}", "asks others" },
 	{ "!", "\"\" is no network" },
 };
 

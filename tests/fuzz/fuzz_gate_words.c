@@ -1,11 +1,12 @@
 /*
  * What stands in lists and tables: a DNS list with its filter, a reply
- * template, an access(5) value, a list of networks.
+ * template, an access(5) value, a list of networks, one of clients.
  */
 #include <stdlib.h>
 
 #include "base/xmalloc.h"
 #include "gate/access.h"
+#include "gate/clientlist.h"
 #include "gate/dnslist.h"
 #include "gate/netlist.h"
 #include "gate/template.h"
@@ -66,6 +67,29 @@ networks(struct span s)
 	free(text);
 }
 
+/* Not those that name a file by its path: this reads no device. */
+static void
+clients(struct span s)
+{
+	char *text = xmemdup0(s.p, s.n);
+	struct net_addr a = { { 0 } };
+	struct client_list *l;
+	struct buf why;
+
+	buf_init(&why, 4096);
+	if (strstr(text, ":/") == NULL) {
+		l = client_list_parse(text, &why);
+		if ((l == NULL) == (buf_len(&why) == 0 && !buf_failed(&why)))
+			__builtin_trap();
+		if (l != NULL && client_list_match(l, text, "::", &a) &&
+		    text[strspn(text, " \t\r\n\v\f,")] == '\0')
+			__builtin_trap();
+		client_list_free(&l);
+	}
+	buf_fini(&why);
+	free(text);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -75,6 +99,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	dnslist(s);
 	template(s);
 	networks(s);
+	clients(s);
 	access_parse(s, &a);
 	if (a.text.n > s.n)
 		__builtin_trap();
