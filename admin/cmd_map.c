@@ -51,10 +51,8 @@ answer_cb(enum table_result r, struct span value, const struct err *err,
 	else if (r == TABLE_TEMPFAIL)
 		out_complain("postern: %.*s: %s\n", SPAN_ARG(q->key),
 		    err->why);
-	else if (r == TABLE_FOUND && q->with_key)
-		out_pair(q->key, value);
 	else if (r == TABLE_FOUND)
-		out_say("%.*s\n", SPAN_ARG(value));
+		out_pair(q->with_key ? q->key : SPAN_NONE, value);
 	loop_stop(q->loop);
 }
 

@@ -66,15 +66,31 @@ out_clean_to(FILE *f, struct span text)
 	buf_fini(&b);
 }
 
+static void
+clean_but_tabs(struct buf *b, struct span text)
+{
+	struct span part;
+	bool more = false;
+
+	while (span_split(&text, '\t', &part)) {
+		if (more)
+			buf_char(b, '\t');
+		more = true;
+		out_clean(b, part);
+	}
+}
+
 void
 out_pair(struct span key, struct span value)
 {
 	struct buf b;
 
 	buf_init(&b, 4 * 1024 * 1024);
-	out_clean(&b, key);
-	buf_char(&b, '\t');
-	out_clean(&b, value);
+	if (key.p != NULL) {
+		clean_but_tabs(&b, key);
+		buf_char(&b, '\t');
+	}
+	clean_but_tabs(&b, value);
 	buf_char(&b, '\n');
 	(void)fwrite(buf_data(&b), 1, buf_len(&b), stdout);
 	buf_fini(&b);

@@ -40,7 +40,8 @@ size_t out_end(struct out **o);
 void out_clean(struct buf *b, struct span text);
 /* The same, straight out. */
 void out_clean_to(FILE *f, struct span text);
-/* A line "key<TAB>value" to stdout, both cleaned: for other programs. */
+/* A line "key<TAB>value" to stdout, both cleaned but for tabs: for other
+ * programs. Without a key (.p == NULL) the value alone. */
 void out_pair(struct span key, struct span value);
 /* "12.3M" */
 void out_size(struct buf *b, uint64_t bytes);

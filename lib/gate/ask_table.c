@@ -57,7 +57,8 @@ ask(struct gate_ask *a, struct table *table, struct span key)
 	t->r = TABLE_PARKED;
 	buf_init(&t->value, TABLE_VALUE_MAX);
 	t->key_n = key.n;
-	memcpy(t->key, key.p, key.n);
+	if (key.n > 0)
+		memcpy(t->key, key.p, key.n);
 	SLIST_INSERT_HEAD(&a->tables, t, link);
 	a->n_tables++;
 	t->query = table_ask(a->world->tables, table, key, came, t);
@@ -73,7 +74,7 @@ gate_ask_table(struct table *table, struct span key, struct buf *out,
 	enum table_result r;
 
 	if (!table_is_async(table) || a->world->tables == NULL ||
-	    key.n == 0 || key.n > TABLE_KEY_MAX)
+	    key.n > TABLE_KEY_MAX)
 		return table_look_up(table, key, out, err);
 	if ((t = asked(a, table, key)) != NULL) {
 		if (err != NULL)

@@ -140,8 +140,9 @@ rule_match(const void *arg, const struct table_rule *rule, struct err *err)
 	const struct address *a = arg;
 
 	(void)err;
+	/* not this IPv4 network: that says nothing of an IPv6 address */
 	return r->addr.family == a->family &&
-	    bits_equal(r->addr.b, a->b, r->bits) ? TABLE_FOUND :
+	    bits_equal(r->addr.b, a->b, r->bits) != rule->not ? TABLE_FOUND :
 	    TABLE_NOTFOUND;
 }
 

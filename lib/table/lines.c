@@ -23,6 +23,7 @@ is_continuation(struct span physical)
 	return physical.n > 0 && ascii_isspace((unsigned char)physical.p[0]);
 }
 
+/* As Postfix joins them: the line breaks go, white space stays. */
 bool
 table_lines_next(struct table_lines *l, struct span *line)
 {
@@ -40,15 +41,15 @@ table_lines_next(struct table_lines *l, struct span *line)
 				break;
 			if (!begun)
 				l->lineno = l->next;
-			else
-				buf_char(&l->line, ' ');
-			buf_span_add(&l->line, trimmed);
+			if (physical.p[physical.n - 1] == '\r')
+				physical.n--;
+			buf_span_add(&l->line, physical);
 			begun = true;
 		}
 		l->rest = ahead;
 		l->next++;
 	}
-	*line = buf_span(&l->line);
+	*line = span_trim(buf_span(&l->line));
 	return begun;
 }
 

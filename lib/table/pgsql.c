@@ -320,7 +320,7 @@ domain_listed(const struct pgsql_query *q, struct span key)
 bool
 pgsql_wants(const struct pgsql_query *q, struct span key)
 {
-	return domain_listed(q, key) &&
+	return key.n > 0 && domain_listed(q, key) &&
 	    pgsql_template_fits(q->needs, q->labels, key, SPAN_NONE);
 }
 

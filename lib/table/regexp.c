@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "base/xmalloc.h"
 #include "table/lines.h"
 #include "table/table_int.h"
@@ -206,8 +207,6 @@ line_parse(const struct dialect *d, struct span line, struct re_rule *r,
 			return problem;
 	}
 	line = span_trim(line);
-	if (r->head.kind == RULE_VALUE && line.n == 0)
-		return "a value is wanted";
 	if (r->head.kind == RULE_IF && line.n > 0)
 		return "text behind the if's pattern";
 	if ((r->code = pattern_compile(d, &p, wrong)) == NULL)
@@ -266,8 +265,12 @@ re_make(const struct table *t, struct span text, const struct dialect *d)
 		if ((wrong = line_parse(d, line, &r, room)) != NULL) {
 			rule_free(&r);
 			table_complain(t, lines.lineno, "%s", wrong);
-		} else
-			table_rule_add(&re->rules, &r.head);
+			continue;
+		}
+		if (r.head.kind == RULE_VALUE && r.head.value[0] == '\0')
+			log_warning("%s:%d: no value; it is empty then",
+			    t->arg, lines.lineno);
+		table_rule_add(&re->rules, &r.head);
 	}
 	table_lines_fini(&lines);
 	table_rules_link(t, &re->rules);
@@ -323,7 +326,7 @@ rule_match(const void *arg, const struct table_rule *rule, struct err *err)
 		if (n < 0 && n != PCRE2_ERROR_NOMATCH)
 			goto costly;
 	}
-	return hit ? TABLE_FOUND : TABLE_NOTFOUND;
+	return hit != rule->not ? TABLE_FOUND : TABLE_NOTFOUND;
 costly:
 	err_set(err, ERR_TEMP, PS_ETOOBIG, "%s:%d: the pattern costs too "
 	    "much on this key (%d)", s->re->file, rule->lineno, n);

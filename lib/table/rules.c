@@ -91,7 +91,7 @@ table_rules_find(const struct table_rules *r, table_rule_match_fn *match,
 		m = match(arg, rule, err);
 		if (m == TABLE_TEMPFAIL)
 			return m;
-		if ((m == TABLE_FOUND) == rule->not) {
+		if (m != TABLE_FOUND) {
 			i = rule->kind == RULE_IF ? rule->past : i + 1;
 			continue;
 		}

@@ -157,7 +157,7 @@ files_are_read(void **state)
 		    "query = SELECT a\n  FROM t\n# no\n  WHERE k = '%s'\n",
 		    "host='127.0.0.1,/run/pg,db.example' port='5433,,' "
 		    "dbname='mail' user='me' password='it\\'s\\\\ $x'",
-		    "SELECT a FROM t WHERE k = $1" },
+		    "SELECT a  FROM t  WHERE k = $1" },
 		{ "dbname=d\nselect_field = a\ntable = t\nwhere_field = k\n"
 		    "additional_conditions = AND active\n",
 		    "host='localhost' dbname='d'",

@@ -91,7 +91,7 @@ test_text_file(void **state)
 
 	(void)state;
 	file_write("# comment\na.example  OK\n\nB.example REJECT go\n"
-	    "  # inside\n   away\nkim@a.example 450 later\n");
+	    "  # inside\n away\nkim@a.example 450 later\n");
 	t = open_type("hash");
 	assert_string_equal(ask(t, "a.example"), "OK");
 	assert_string_equal(ask(t, "b.EXAMPLE"), "REJECT go away");
@@ -204,7 +204,8 @@ test_pattern_lines(void **state)
 		{ "pcre", "/a b/x v", "ab", "v", "" },
 		{ "pcre", "|a/b| v", "a/b", "v", "" },
 		{ "pcre", "/a", "a", "-", "has no end" },
-		{ "pcre", "/a/", "a", "-", "a value is wanted" },
+		{ "pcre", "/a/", "a", "", "no value" },
+		{ "pcre", "!/a/ v", "", "v", "" },
 		{ "pcre", "pattern v", "a", "-", "/pattern/ is wanted" },
 		{ "pcre", "/a/!/b/ v", "a", "-", "unknown pattern flag" },
 		{ "pcre", "if /a/ v", "a", "-", "behind the if" },
@@ -227,8 +228,9 @@ test_pattern_lines(void **state)
 		{ "cidr", "2001:db8::/32 x", "2001:DB8::1", "x", "" },
 		{ "hash", "\"john doe\"@a.example OK", "\"john doe\"@a.example",
 		    "OK", "" },
-		{ "hash", "key\n \n# c\n\tmore of\n  it", "key",
-		    "more of it", "" },
+		{ "hash", "key\n \n# c\n\tmore of\n  it\r\n", "key",
+		    "more of  it", "" },
+		{ "cidr", "!10.0.0.0/8 v", "2001:db8::1", "-", "" },
 		{ "hash", "J\xc3\xbcrgen@a x", "j\xc3\xbcrgen@a", "x", "" },
 	};
 	struct table *t;

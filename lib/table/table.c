@@ -410,7 +410,9 @@ table_look_up_with(struct table *t, struct span key, struct buf *out,
 {
 	enum table_result r;
 
-	if (key.n == 0 || key.n > TABLE_KEY_MAX || span_chr(key, '\0') >= 0)
+	if (key.n == 0)
+		key = SPAN_LIT("");	/* not NULL */
+	if (key.n > TABLE_KEY_MAX || span_chr(key, '\0') >= 0)
 		return TABLE_NOTFOUND;
 	pthread_mutex_lock(&t->lock);
 	r = t->type->look_up(t->data, key, out, err, asker);

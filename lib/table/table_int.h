@@ -116,10 +116,11 @@ void table_rule_not(struct span *line, struct table_rule *rule);
 /* Links each if to its endif; complains about the ones without. */
 void table_rules_link(const struct table *t, struct table_rules *r);
 
-/* Does rule match the key? FOUND, NOTFOUND or TEMPFAIL. */
+/* Does rule match the key, its `!` considered? FOUND, NOTFOUND or
+ * TEMPFAIL. */
 typedef enum table_result table_rule_match_fn(const void *arg,
     const struct table_rule *rule, struct err *err);
-/* The first rule that matches, ifs and `!` considered: FOUND sets *hit. */
+/* The first rule that matches, ifs considered: FOUND sets *hit. */
 enum table_result table_rules_find(const struct table_rules *r,
     table_rule_match_fn *match, const void *arg,
     const struct table_rule **hit, struct err *err);
