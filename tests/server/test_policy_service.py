@@ -355,3 +355,48 @@ def test_explain_asks_only_when_told_to(fresh_postern):
         assert [request[key] for key in (
             "protocol_state", "sender", "recipient", "size")] == [
             "RCPT", "x@b.example", "kim@a.example", "99"]
+
+
+def test_a_silent_service_holds_up_nobody_else(fresh_postern):
+    with Recorder(lambda request: None) as service:
+        server = judged_by(
+            fresh_postern, service.name, "timeout=3s, try_limit=1",
+            smtpd_workers="1", smtpd_policy_service_connection_limit="3",
+            smtpd_sender_restrictions=
+            "check_sender_access inline:{ vip.example=FOUND }",
+            smtpd_restriction_classes="FOUND", FOUND="reject")
+        wires = [server.smtp() for _ in range(60)]
+        for wire in wires:
+            wire.expect("MAIL FROM:<x@b.example>", 250)
+            wire.send(TO + "\r\n")
+        until(lambda: len(service.requests) == 3, "three questions")
+        with server.smtp() as wire:
+            wire.expect("MAIL FROM:<x@vip.example>", 250)
+            wire.expect(TO, 554)
+        assert all(wire.silent(0.001) for wire in wires[:3])
+        # those with a connection and those without wait as long
+        for wire in wires:
+            assert str(wire.reply()).startswith(PROBLEM)
+            wire.close()
+        assert service.connections == 3
+    server.wait_for_log("problem talking to server .*: no answer in time")
+    server.wait_for_log("problem talking to server .*: no connection was "
+                        "free in time")
+
+
+def test_a_reload_asks_another_service(fresh_postern):
+    """Who is being judged gets the answer of the one that was asked."""
+    with Recorder(lambda request: None) as old, \
+            Recorder(lambda request: "REJECT new") as new:
+        server = judged_by(fresh_postern, old.name, "timeout=20s")
+        with server.smtp() as wire:
+            wire.expect("MAIL FROM:<x@b.example>", 250)
+            wire.send(TO + "\r\n")
+            until(lambda: old.requests, "the question")
+            server.set("smtpd_recipient_restrictions",
+                       f"check_policy_service {new.name}")
+            server.postern("reload")
+            until(lambda: "rejected: new" in rcpt(server), "the new lists")
+            for sock in old.open:
+                sock.sendall(b"action=REJECT old\n\n")
+            assert "rejected: old" in str(wire.reply())
