@@ -7,12 +7,14 @@
  * J6, J7 and §9 under every state that a power cut may leave: what happened
  * is recorded, each state is built, the next boot asks again for each
  * delivery that no checkpoint covered, and then the account is audited:
- * every key once, whole; nothing lost that was promised; no UID twice.
+ * every key once, whole; nothing lost that was promised; no UID twice; no
+ * modseq that a reader was told of stands for anything else.
  */
 
 static unsigned states_max = 8;		/* $POSTERN_STATES: more */
 #define KEYS		6
 #define APPENDS		2
+#define TELLS		8
 
 static const char *const keys[KEYS] = {
 	"3kF9tQ0101Q0", "3kF9tQ0101Q1", "3kF9tQ0101Q2", "3kF9tQ0101Q3",
@@ -33,6 +35,8 @@ struct promise {
 	size_t appended[APPENDS];
 	uint32_t append_uid[APPENDS];
 	uint32_t uidv;
+	size_t n_told, told_at[TELLS];	/* HIGHESTMODSEQ of INBOX */
+	uint64_t told[TELLS];
 };
 
 static struct promise p;
@@ -82,6 +86,18 @@ expunge_nth(struct folder *f, struct disk_record *r, int i)
 	p.expunge_sure[i] = disk_record_steps(r);
 }
 
+/* A reader is told how far it knows INBOX. */
+static void
+tell(struct folder *f, struct disk_record *r)
+{
+	struct err err;
+
+	t_ok(folder_refresh(f, &err));
+	assert_true(p.n_told < TELLS);
+	p.told[p.n_told] = folder_highest_modseq(f);
+	p.told_at[p.n_told++] = disk_record_steps(r);
+}
+
 /* The day that is recorded. */
 static void
 live(struct t_store *s, struct disk_record *r)
@@ -103,20 +119,26 @@ live(struct t_store *s, struct disk_record *r)
 	t_ok(account_folder_create(a, ".Sent", &err));
 	f = t_folder(a, "");
 	p.uidv = folder_uidvalidity(f);
+	tell(f, r);
 	append_nth(a, r, 0);
 	deliver_nth(s->fd, r, 2);
+	tell(f, r);
 	seq = 1;
 	t_ok(folder_store(f, &seq, 1, &seen, NULL, NULL, &err));
+	tell(f, r);
 	t_ok(folder_flush(f, 100, &more, &err));
 	deliver_nth(s->fd, r, 3);
 	checkpoint(s->fd, r, 2, 4);
+	tell(f, r);
 	expunge_nth(f, r, 1);
+	tell(f, r);
 	/* a message moved before its checkpoint is synced by the move */
 	deliver_nth(s->fd, r, 4);
 	t_ok(folder_refresh(f, &err));
 	seq = folder_seq(f, p.uid[4]);
 	t_ok(folder_copy(f, &seq, 1, ".Sent", true, &c, &err));
 	folder_copied_fini(&c);
+	tell(f, r);
 	t_ok(folder_flush(f, 100, &more, &err));
 	append_nth(a, r, 1);
 	deliver_nth(s->fd, r, 5);
@@ -220,6 +242,34 @@ judge(const struct audit *au, size_t step, const char *where)
 		fail_msg("%s: an APPEND that was answered is lost", where);
 }
 
+/* Who comes back with what it was told must not miss anything: after a power
+ * cut, which may have undone it, all is newer. */
+static void
+modseq_judge(struct folder *f, size_t step, bool power_cut, const char *where)
+{
+	uint64_t told = 0;
+	struct folder_msg m;
+	uint32_t seq, *uids;
+	struct err err;
+	bool known;
+	size_t i;
+
+	for (i = 0; i < p.n_told; i++)
+		if (p.told_at[i] <= step)
+			told = p.told[i];
+	if (told == 0 || folder_uidvalidity(f) != p.uidv)
+		return;
+	if (folder_highest_modseq(f) < told)
+		fail_msg("%s: HIGHESTMODSEQ went back", where);
+	for (seq = 1; power_cut && folder_msg(f, seq, &m); seq++)
+		if (m.modseq <= told)
+			fail_msg("%s: UID %u passes for known", where, m.uid);
+	t_ok(folder_vanished(f, told, &uids, &i, &known, &err));
+	free(uids);
+	if (known == power_cut)
+		fail_msg("%s: the past is %sknown", where, known ? "" : "un");
+}
+
 /* The highest UID of INBOX that anybody may have seen. */
 static uint32_t
 uid_seen(size_t step)
@@ -255,6 +305,9 @@ state_check(struct disk_record *r, size_t step, unsigned state,
 	audit_folder(a, "", &au, where);
 	audit_folder(a, ".Sent", &au, where);
 	judge(&au, step, where);
+	f = t_folder(a, "");
+	modseq_judge(f, step, power_cut, where);
+	folder_close(&f);
 	/* a UID that somebody may have seen names no other message now */
 	uid = t_deliver_full(fd, "3kF9tQ0101Z9", T_TEXT("new"), false, NULL);
 	f = t_folder(a, "");
