@@ -8,7 +8,8 @@ AM_TESTS_ENVIRONMENT = \
 
 EXTRA_DIST += tests/__init__.py tests/harness tests/server tests/run \
 	tests/valgrind.supp tests/clients tests/crash tests/diff tests/mime \
-	tests/bench/README.md tests/bench/run tests/bench/slowclients \
+	tests/bench/README.md tests/bench/imap tests/bench/run \
+	tests/bench/slowclients \
 	tests/bench/smtpload.c
 
 # Whole-server tests: pytest with clients of its standard library and raw
