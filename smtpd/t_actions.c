@@ -255,7 +255,7 @@ converse(const struct dialogue *d, size_t step, bool late)
 			fail_msg("%s", buf_cstr(&why));
 	}
 	assert_int_equal(f.n_messages, d->messages);
-	last = &f.message[f.n_messages - 1];
+	last = &f.message[MAX(f.n_messages, 1u) - 1];
 	if (d->envelope != NULL)
 		assert_string_equal(buf_cstr(&last->envelope), d->envelope);
 	if (d->top != NULL && !span_starts(buf_span(&last->body), d->top))

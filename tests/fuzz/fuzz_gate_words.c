@@ -4,8 +4,10 @@
  */
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "base/xmalloc.h"
 #include "gate/access.h"
+#include "gate/checks.h"
 #include "gate/clientlist.h"
 #include "gate/dnslist.h"
 #include "gate/netlist.h"
@@ -90,12 +92,57 @@ clients(struct span s)
 	free(text);
 }
 
+/* What is done with a message goes into headers, envelopes and the log. */
+static void
+effect(enum gate_do what, struct span text, const char *line, void *arg)
+{
+	size_t i;
+
+	for (i = 0; i < text.n; i++)
+		if (((unsigned char)text.p[i] < ' ' && text.p[i] != '\t') ||
+		    text.p[i] == 0x7f)
+			__builtin_trap();
+	if (strlen(line) >= GATE_REPLY_MAX || strpbrk(line, "\r\n") != NULL)
+		__builtin_trap();
+	if (what == GATE_DO_PREPEND && (span_chr(text, ':') <= 0 ||
+	    text.n > 998))
+		__builtin_trap();
+	if ((what == GATE_DO_BCC || what == GATE_DO_REDIRECT) &&
+	    span_chr(text, '@') <= 0)
+		__builtin_trap();
+	if (what == GATE_DO_FILTER && text.n > GATE_FILTER_MAX)
+		__builtin_trap();
+	*(unsigned *)arg += 1;
+}
+
+static void
+effects(const struct access *a)
+{
+	static const struct gate_ops ops = { .effect = effect };
+	struct gate_facts facts = { .client_name = "unknown",
+		.client_ip = "192.0.2.1", .helo = "",
+		.sender = SPAN_LIT("x@y.example") };
+	unsigned n = 0;
+	struct gate_eval e = { .facts = &facts, .ops = &ops, .arg = &n,
+		.stage = GATE_SENDER };
+
+	if (a->what < ACCESS_HOLD || a->what > ACCESS_FILTER)
+		return;
+	if ((gate_access_effect(&e, a, GATE_IS_SENDER, "t:t",
+	    SPAN_LIT("key")) == GATE_PERMIT) != (a->what == ACCESS_DISCARD))
+		__builtin_trap();
+	if (n > 1 || (n == 0 && (a->what == ACCESS_HOLD ||
+	    a->what == ACCESS_DISCARD)))
+		__builtin_trap();
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct span s = span_of(data, size);
 	struct access a;
 
+	log_level_set(LOG_L_FATAL);
 	dnslist(s);
 	template(s);
 	networks(s);
@@ -103,5 +150,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	access_parse(s, &a);
 	if (a.text.n > s.n)
 		__builtin_trap();
+	effects(&a);
 	return 0;
 }
