@@ -126,6 +126,7 @@ struct parse {
 	bool bad;
 	struct conf *main;
 	struct conf *part;	/* where lines go now: main or a section */
+	int nested;		/* conditions within conditions */
 };
 
 static void PRINTF(4, 5)
@@ -398,11 +399,79 @@ expand_param(struct parse *ps, const struct conf *c,
 		expand(ps, c, raw, depth, out, at);
 }
 
+/* Where the brace closes behind which `from` is; in.n when nowhere. */
+static size_t
+brace_end(struct span in, size_t from)
+{
+	size_t i;
+	int open = 1;
+
+	for (i = from; i < in.n; i++) {
+		open += in.p[i] == '{';
+		open -= in.p[i] == '}';
+		if (open == 0)
+			break;
+	}
+	return i;
+}
+
+/* Cuts "{value}" off the front of *rest; all of it when it has no brace. */
+static struct span
+operand(struct span *rest)
+{
+	struct span all = span_trim(*rest);
+	size_t end;
+
+	*rest = SPAN_NONE;
+	if (all.n == 0 || all.p[0] != '{')
+		return all;
+	end = brace_end(all, 1);
+	if (end < all.n)
+		*rest = span_trim(span_sub(all, end + 1, all.n));
+	return span_sub(all, 1, end - 1);
+}
+
+/* The rest of ${name?value}, ${name?{value}:{other}} or ${name:value}, as in
+ * postconf(5): the value when name is not empty, the other when it is. */
+static void
+expand_if(struct parse *ps, const struct conf *c, struct span name,
+    struct span rest, int depth, struct buf *out, const struct conf_line *at)
+{
+	struct span yes = SPAN_NONE, no = SPAN_NONE;
+	struct buf value;
+	bool question = rest.p[0] == '?';
+
+	rest = span_sub(rest, 1, rest.n);
+	*(question ? &yes : &no) = operand(&rest);
+	if (question && rest.n > 0 && rest.p[0] == ':') {
+		rest = span_sub(rest, 1, rest.n);
+		no = operand(&rest);
+	}
+	if (rest.n > 0) {
+		complain(ps, at->line, at->column, "${%.*s%c...}: \"%.*s\" "
+		    "does not belong there", SPAN_ARG(name),
+		    question ? '?' : ':', SPAN_ARG(rest));
+		return;
+	}
+	if (ps->nested >= EXPAND_DEPTH) {
+		complain(ps, at->line, at->column,
+		    "${%.*s?...}: nested too deeply", SPAN_ARG(name));
+		return;
+	}
+	ps->nested++;
+	buf_init(&value, VALUE_MAX);
+	expand_name(ps, c, name, depth, &value, at);
+	expand(ps, c, buf_len(&value) > 0 ? yes : no, depth, out, at);
+	buf_fini(&value);
+	ps->nested--;
+}
+
 static void
 expand(struct parse *ps, const struct conf *c, struct span in, int depth,
     struct buf *out, const struct conf_line *at)
 {
-	size_t i = 0, from;
+	size_t i = 0, from, end;
+	struct span name;
 	bool brace;
 
 	while (i < in.n && !ps->bad) {
@@ -419,8 +488,16 @@ expand(struct parse *ps, const struct conf *c, struct span in, int depth,
 		for (from = i; i < in.n &&
 		    (ascii_isalnum((unsigned char)in.p[i]) || in.p[i] == '_');)
 			i++;
-		expand_name(ps, c, span_sub(in, from, i - from), depth, out,
-		    at);
+		name = span_sub(in, from, i - from);
+		end = brace ? brace_end(in, from) : i;
+		if (brace && end < in.n && i < end &&
+		    (in.p[i] == '?' || in.p[i] == ':')) {
+			expand_if(ps, c, name, span_sub(in, i, end - i),
+			    depth, out, at);
+			i = end + 1;
+			continue;
+		}
+		expand_name(ps, c, name, depth, out, at);
 		if (brace && (i >= in.n || in.p[i++] != '}'))
 			complain(ps, at->line, at->column,
 			    "${ without its }");

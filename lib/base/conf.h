@@ -1,6 +1,7 @@
 /*
  * postern.conf: `name = value` lines as in main.cf, continuation lines
- * (leading white space), `#` comments, `$name` and `${name}` expansion, and
+ * (leading white space), `#` comments, `$name` and `${name}` expansion with
+ * Postfix's conditions (`${name?{value}:{other}}`, `${name:value}`), and
  * `[service NAME]` / `[transport NAME]` sections whose lines override for
  * that one listener or transport.
  *

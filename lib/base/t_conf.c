@@ -136,6 +136,62 @@ names_expand(void **state)
 	conf_unref(&c);
 }
 
+/* As postconf(5) has it; mail_name is "a", mydomain b.example, stress empty. */
+static const struct {
+	const char *banner, *want;
+} conditions[] = {
+	{ "x${stress?{10}:{300}}s", "x300s" },
+	{ "x${mail_name?{10}:{300}}s", "x10s" },
+	{ "x${mail_name?10}s", "x10s" },
+	{ "x${stress?10}s", "xs" },
+	{ "x${mail_name?{10}}s ${stress?{10}}", "x10s" },
+	{ "x${stress:none}y", "xnoney" },
+	{ "x${stress:{none}}y", "xnoney" },
+	{ "x${mail_name:none}y", "xy" },
+	{ "${mail_name?{$mail_name.$mydomain}:{z}}", "a.b.example" },
+	{ "${stress?{$nosuch}:{ok}}", "ok" },
+	{ "${stress ? {1} : {2}}", NULL },
+	{ "${stress? {1} : {2} }", "2" },
+	{ "${mail_name?{${stress?{1}:{${mail_name}2}}}:{3}}", "a2" },
+	{ "${stress?{a}:{}}x", "x" },
+	{ "${mail_name?{a:b}:{c?d}}", "a:b" },
+	{ "${mail_name?a:b}", "a:b" },
+	{ "${mail_name?{a}b}", NULL },
+	{ "${mail_name?{a}:{b}c}", NULL },
+	{ "${nosuch?{a}:{b}}", NULL },
+	{ "${mail_name?{a}:{b}", NULL },
+	{ "${mail_name?{$nosuch}}", NULL },
+	{ "${mail_name?{${mail_name?{${mail_name?{${mail_name?{x}}}}}}}}",
+	  "x" },
+};
+
+static void
+conditions_choose(void **state)
+{
+	struct conf *c;
+	size_t i;
+	char text[200];
+
+	for (i = 0; i < ARRAY_LEN(conditions); i++) {
+		(void)snprintf(text, sizeof(text), "mail_name = a\n"
+		    "mydomain = b.example\nsmtpd_banner = %s\n",
+		    conditions[i].banner);
+		c = parse(text);
+		if ((c == NULL) != (conditions[i].want == NULL))
+			fail_msg("%s", conditions[i].banner);
+		if (c != NULL)
+			assert_string_equal(c->smtpd_banner,
+			    conditions[i].want);
+		conf_unref(&c);
+	}
+	c = parse_good("stress = yes\nsmtpd_timeout = ${stress?{10}:{300}}s\n"
+	    "smtpd_hard_error_limit = ${stress?{1}:{20}}\n");
+	assert_int_equal(c->smtpd_timeout, 10000);
+	assert_int_equal(c->smtpd_hard_error_limit, 1);
+	conf_unref(&c);
+	(void)state;
+}
+
 static void
 mydomain_is_derived_also_where_it_is_named(void **state)
 {
@@ -189,6 +245,8 @@ sections_override_and_inherit(void **state)
 
 /* --- mistakes --- */
 
+#define NEST	"${mail_name?${mail_name?${mail_name?${mail_name?${mail_name?"
+
 static const struct {
 	const char *text, *complaint;
 } mistakes[] = {
@@ -211,6 +269,11 @@ static const struct {
 	{ " smtpd_timeout = 5\n", "p.conf:1:1: a continuation line" },
 	{ "myorigin = $nosuch\n", "p.conf:1:12: $nosuch: unknown" },
 	{ "myorigin = ${mydomain\n", "without its }" },
+	{ "myorigin = ${mydomain?{$nosuch}}\n", "$nosuch: unknown" },
+	{ "myorigin = ${mydomain?{a}b}\n", "\"b\" does not belong" },
+	{ "mail_name = a\nmyorigin = " NEST NEST NEST NEST NEST "x"
+	    "}}}}}" "}}}}}" "}}}}}" "}}}}}" "}}}}}\n",
+	    "nested too deeply" },
 	{ "myhostname = $mydomain\nmydomain = $myhostname\n",
 	    "refers to itself" },
 	{ "mail_name = a\n\nmail_name = b\n",
@@ -404,6 +467,7 @@ main(void)
 		T(every_type_reads_its_forms),
 		T(lists_come_apart_at_commas_and_space),
 		T(names_expand),
+		T(conditions_choose),
 		T(mydomain_is_derived_also_where_it_is_named),
 		T(sections_override_and_inherit),
 		T(mistakes_are_told_with_their_place),
