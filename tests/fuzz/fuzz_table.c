@@ -43,7 +43,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const struct table_type hash = { .make = table_text_make,
 	    .free = table_text_free, .look_up = table_text_look_up };
 	static const struct table_type *const types[] = { &hash,
-	    &table_type_cidr, &table_type_pcre, &table_type_inline };
+	    &table_type_cidr, &table_type_pcre, &table_type_inline,
+	    &table_type_regexp };
 	static char name[] = "fuzz";
 	struct table t = { .spec = name, .arg = name };
 	struct err err;

@@ -160,3 +160,19 @@ query = SELECT CASE WHEN '%s' = 'bad.example' THEN 'REJECT by query' END
     mark = server.log_mark()
     config.write_text(f"hosts = {url}\nquery = SELECT \"%s\"\n")
     server.wait_for_log("warning: table pgsql:.*name of a table", mark)
+
+
+def test_explain_asks_tables_that_ask_others(fresh_postern):
+    service = TableServer()
+    service.answers = {"x@bad.example": "200 REJECT by tcp"}
+    server, _ = make(fresh_postern, "check_sender_access pg:senders, "
+                     "check_sender_access tcp:127.0.0.1:%d" % service.port)
+    server.postern("access", "add", "senders", "x@worse.example",
+                   "REJECT", "by list")
+    for sender, said in (("x@bad.example", "by tcp"),
+                         ("x@worse.example", "by list")):
+        done = server.postern("explain", "--client", "192.0.2.7", "--name",
+                              "unknown", "--helo", "mx.example", "--from",
+                              sender, "--to", "kim@a.example", check=False)
+        assert said in done.stdout, done.stdout + done.stderr
+    service.close()
