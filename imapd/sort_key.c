@@ -50,12 +50,14 @@ sort_text_message(struct sort_text *t, struct session *s, uint32_t seq)
 
 	(void)folder_msg(s->folder, seq, &t->msg);
 	t->envelope = SPAN_LIT("");
-	if (folder_msg_texts(s->folder, seq, &texts, &err) == 0)
+	t->references = SPAN_NONE;
+	if (folder_msg_texts(s->folder, seq, &texts, &err) == 0) {
 		t->envelope = texts.envelope;
-	else
-		log_warning("%s: sort user=<%s> folder=<%s> uid=%u: %s",
-		    s->id, s->user, folder_name(s->folder), t->msg.uid,
-		    err.why);
+		t->references = texts.references;
+		return;
+	}
+	log_warning("%s: sort user=<%s> folder=<%s> uid=%u: %s", s->id,
+	    s->user, folder_name(s->folder), t->msg.uid, err.why);
 }
 
 /* The field's text in t->field. */

@@ -26,7 +26,7 @@ struct sort_value {
 struct sort_text {
 	struct buf text;		/* of all messages */
 	struct buf field, base;		/* private: scratch */
-	struct span envelope;		/* lent by the folder */
+	struct span envelope, references; /* lent by the folder */
 	struct folder_msg msg;
 };
 

@@ -265,6 +265,31 @@ test_thread(void **state)
 	client_free(&c);
 }
 
+/* References too long for the cache are read from the message. */
+static void
+test_thread_with_long_references(void **state)
+{
+	struct client *c = client_login();
+	struct buf mail;
+	int i;
+
+	buf_init(&mail, BUF_NO_CAP);
+	client_append(c, "", "Message-ID: <root@x>\nSubject: a\n\n.\n");
+	buf_str(&mail, "Subject: b\nReferences:");
+	for (i = 0; i < 400; i++)
+		buf_fmt(&mail, " <%d.a.rather.long.message.id@x.example>\n",
+		    i);
+	buf_str(&mail, " <root@x>\n\n.\n");
+	client_append(c, "", buf_cstr(&mail));
+	client_append(c, "", "Subject: c\nReferences: <7.a.rather.long."
+	    "message.id@x.example>\n <root@x>\n\n.\n");
+	client_do(c, "SELECT INBOX", "OK", NULL);
+	client_do(c, "THREAD REFERENCES UTF-8 ALL", "OK",
+	    "* THREAD (1 (2)(3))\r\n");
+	buf_fini(&mail);
+	client_free(&c);
+}
+
 int
 main(void)
 {
@@ -274,6 +299,7 @@ main(void)
 		T(test_nul_is_hidden_in_plain_literals),
 		T(test_sort),
 		T(test_thread),
+		WHOLE(test_thread_with_long_references),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,13 +45,15 @@ envelope_field(struct thread *r, enum imap_envelope which)
 	return buf_span(&r->field);
 }
 
-/* The field is not in the cache: the header is read for it. */
+/* From the cache; the header is read for what was too long to keep there. */
 static struct span
 references_field(struct session *s, struct thread *r, uint32_t seq)
 {
 	struct span head, value = SPAN_LIT("");
 	struct err err;
 
+	if (r->text.references.p != NULL)
+		return r->text.references;
 	if (message_open(&r->message, s->folder, seq, r->text.msg.size,
 	    &err) < 0 || message_head(&r->message, &head, &err) < 0)
 		log_warning("%s: thread user=<%s> folder=<%s> uid=%u: %s",

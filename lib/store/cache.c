@@ -9,7 +9,8 @@
 #include "store/fname.h"
 
 #define ENTRY_MAGIC	0x31455350u	/* "PSE1" */
-#define ENTRY_MAX	(CACHE_ENTRY_HEAD + FNAME_MAX + 2 * CACHE_TEXT_MAX + 8)
+#define ENTRY_MAX	(CACHE_ENTRY_HEAD + FNAME_MAX + 2 * CACHE_TEXT_MAX + \
+			    CACHE_REFS_MAX + 8)
 
 static const char cache_magic[8] = "PSCACH01";
 
@@ -34,17 +35,20 @@ cache_header_ok(struct span s, uint64_t id)
 }
 
 /* magic 0, crc 4 (of what follows), length 8, uid 12, header bytes 16,
- * envelope 20, bodystructure 24, name 28 (u16), zero 30 */
+ * envelope 20, bodystructure 24, name 28 (u16), references + 1 30 (u16) */
 void
 cache_entry_pack(struct buf *out, const struct cache_entry *e)
 {
 	struct span env = e->envelope, bs = e->bodystructure;
+	struct span refs = e->references;
 	size_t n;
 	char *p;
 
 	if (env.n > CACHE_TEXT_MAX || bs.n > CACHE_TEXT_MAX)
 		env.n = bs.n = 0;
-	n = CACHE_ENTRY_HEAD + e->name.n + env.n + bs.n;
+	if (refs.n > CACHE_REFS_MAX)
+		refs = SPAN_NONE;
+	n = CACHE_ENTRY_HEAD + e->name.n + env.n + bs.n + refs.n;
 	p = buf_reserve(out, pad8(n));
 	if (p == NULL)
 		return;
@@ -56,11 +60,14 @@ cache_entry_pack(struct buf *out, const struct cache_entry *e)
 	put_u32(p + 20, (uint32_t)env.n);
 	put_u32(p + 24, (uint32_t)bs.n);
 	put_u16(p + 28, (uint16_t)e->name.n);
+	put_u16(p + 30, refs.p == NULL ? 0 : (uint16_t)(refs.n + 1));
 	memcpy(p + CACHE_ENTRY_HEAD, e->name.p, e->name.n);
 	if (env.n > 0)
 		memcpy(p + CACHE_ENTRY_HEAD + e->name.n, env.p, env.n);
 	if (bs.n > 0)
 		memcpy(p + CACHE_ENTRY_HEAD + e->name.n + env.n, bs.p, bs.n);
+	if (refs.n > 0)
+		memcpy(p + n - refs.n, refs.p, refs.n);
 	memset(p + n, 0, pad8(n) - n);
 	put_u32(p + 4, crc32c(0, p + 8, n - 8));
 	buf_commit(out, pad8(n));
@@ -80,7 +87,7 @@ cache_entry_length(struct span s)
 bool
 cache_entry_parse(struct span s, struct cache_entry *e)
 {
-	size_t n, name, env, bs;
+	size_t n, name, env, bs, refs;
 
 	if (cache_entry_length(s) == 0)
 		return false;
@@ -90,14 +97,18 @@ cache_entry_parse(struct span s, struct cache_entry *e)
 	env = get_u32(s.p + 20);
 	bs = get_u32(s.p + 24);
 	name = get_u16(s.p + 28);
+	refs = get_u16(s.p + 30);
 	if (env > n || bs > n || name > FNAME_MAX || name == 0 ||
-	    CACHE_ENTRY_HEAD + name + env + bs != n)
+	    CACHE_ENTRY_HEAD + name + env + bs + (refs > 0 ? refs - 1 : 0) !=
+	    n)
 		return false;
 	e->uid = get_u32(s.p + 12);
 	e->header_bytes = get_u32(s.p + 16);
 	e->name = span_of(s.p + CACHE_ENTRY_HEAD, name);
 	e->envelope = span_of(e->name.p + name, env);
 	e->bodystructure = span_of(e->envelope.p + env, bs);
+	e->references = refs == 0 ? SPAN_NONE :
+	    span_of(e->bodystructure.p + bs, refs - 1);
 	return true;
 }
 

@@ -13,11 +13,14 @@
 #define CACHE_HEADER	16		/* magic, id */
 #define CACHE_ENTRY_HEAD 32
 #define CACHE_TEXT_MAX	(512u * 1024)	/* longer texts are not kept */
+#define CACHE_REFS_MAX	8192		/* nor is such a References */
 
 struct cache_entry {
 	uint32_t uid;
 	struct span name;		/* base: without ":2,..." */
 	struct span envelope, bodystructure;
+	struct span references;		/* value of the field, "" when there
+					 * is none; p == NULL: not kept */
 	uint32_t header_bytes;
 };
 

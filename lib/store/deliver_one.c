@@ -124,6 +124,7 @@ cache_add(struct delivery_target *t, const struct delivery *d,
 		.name = span_of(p->base, p->base_len),
 		.envelope = d->body->envelope,
 		.bodystructure = d->body->bodystructure,
+		.references = d->body->references,
 		.header_bytes = d->body->header_bytes == 0 ? 0 :
 		    d->body->header_bytes + (uint32_t)d->head.n,
 	};

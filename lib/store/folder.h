@@ -125,6 +125,8 @@ int folder_msg_load(struct folder *f, uint32_t seq, struct buf *out,
 struct msg_texts {
 	struct span envelope;		/* "(...)" as in a FETCH response */
 	struct span bodystructure;	/* BODYSTRUCTURE, "(...)" */
+	struct span references;		/* the field's value, "" when there is
+					 * none; p == NULL: not known */
 	uint32_t header_bytes;		/* octets up to and with the empty
 					 * line; 0 = not known */
 };

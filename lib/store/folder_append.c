@@ -42,6 +42,7 @@ item_texts(const struct folder_new *it, const struct index_rec *r,
 
 	buf_clear(&t->envelope);
 	buf_clear(&t->bodystructure);
+	buf_clear(&t->refs);
 	t->header_bytes = 0;
 	if (r->size > TEXTS_AT_ONCE)
 		return;
@@ -120,6 +121,7 @@ items_entries(struct batch *x, const struct folder_new *items)
 		batch_entry(x, i, &(struct cache_entry){
 		    .envelope = buf_span(&t.envelope),
 		    .bodystructure = buf_span(&t.bodystructure),
+		    .references = texts_references(&t),
 		    .header_bytes = t.header_bytes });
 	}
 	texts_fini(&t);

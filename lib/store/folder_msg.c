@@ -187,6 +187,7 @@ fill_one(struct folder *f, uint32_t seq, struct fill *x, struct err *err)
 	    .uid = m->r.uid, .name = span_str(base),
 	    .envelope = buf_span(&f->texts.envelope),
 	    .bodystructure = buf_span(&f->texts.bodystructure),
+	    .references = texts_references(&f->texts),
 	    .header_bytes = f->texts.header_bytes });
 	return 0;
 }
@@ -284,6 +285,7 @@ texts_direct(struct folder *f, uint32_t seq, struct msg_texts *t,
 		texts_make(&f->texts, buf_span(&raw));
 		t->envelope = buf_span(&f->texts.envelope);
 		t->bodystructure = buf_span(&f->texts.bodystructure);
+		t->references = texts_references(&f->texts);
 		t->header_bytes = f->texts.header_bytes;
 	}
 	buf_fini(&raw);
@@ -316,6 +318,7 @@ folder_msg_texts(struct folder *f, uint32_t seq, struct msg_texts *t,
 	}
 	t->envelope = e.envelope;
 	t->bodystructure = e.bodystructure;
+	t->references = e.references;
 	t->header_bytes = e.header_bytes;
 	return 0;
 }

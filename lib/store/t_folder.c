@@ -41,6 +41,7 @@ delivered_mail_is_seen(void **state)
 	assert_non_null(memmem(t.envelope.p, t.envelope.n, "\"one\"", 5));
 	assert_true(t.bodystructure.n > 10);
 	assert_int_equal(t.bodystructure.p[0], 0x28);
+	assert_true(t.references.p != NULL && t.references.n == 0);
 	folder_close(&f);
 	f = t_folder(a, "");
 	assert_int_equal(folder_recent(f), 0);

@@ -153,7 +153,8 @@ damage_is_noticed(void **state)
 	struct head head = { .uidvalidity = 7, .ceiling = 8 };
 	char bytes[HEAD_SIZE], *p;
 	struct cache_entry e = { .uid = 4, .name = SPAN_LIT("n"),
-	    .envelope = SPAN_LIT("(env)"), .bodystructure = SPAN_LIT("(bs)") };
+	    .envelope = SPAN_LIT("(env)"), .bodystructure = SPAN_LIT("(bs)"),
+	    .references = SPAN_LIT("<r>") };
 	struct buf b;
 	size_t i;
 
@@ -188,7 +189,8 @@ damage_is_noticed(void **state)
 	assert_int_equal(buf_len(&b) % 8, 0);
 	assert_true(cache_entry_parse(buf_span(&b), &e));
 	assert_true(span_eq(e.bodystructure, SPAN_LIT("(bs)")));
-	for (i = 0; i < CACHE_ENTRY_HEAD + 1 + 5 + 4; i++) {
+	assert_true(span_eq(e.references, SPAN_LIT("<r>")));
+	for (i = 0; i < CACHE_ENTRY_HEAD + 1 + 5 + 4 + 3; i++) {
 		p[i] ^= 1;
 		assert_false(cache_entry_parse(buf_span(&b), &e));
 		p[i] ^= 1;

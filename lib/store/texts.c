@@ -1,5 +1,6 @@
 #include "store/texts.h"
 
+#include "mail/header.h"
 #include "mail/imap_text.h"
 #include "store/cache.h"
 
@@ -8,6 +9,7 @@ texts_init(struct texts *t)
 {
 	buf_init(&t->envelope, CACHE_TEXT_MAX);
 	buf_init(&t->bodystructure, CACHE_TEXT_MAX);
+	buf_init(&t->refs, CACHE_REFS_MAX);
 	mime_init(&t->mime);
 	t->header_bytes = 0;
 }
@@ -17,12 +19,18 @@ texts_fini(struct texts *t)
 {
 	buf_fini(&t->envelope);
 	buf_fini(&t->bodystructure);
+	buf_fini(&t->refs);
 	mime_fini(&t->mime);
 }
 
 void
 texts_make(struct texts *t, struct span message)
 {
+	struct span value;
+
+	buf_clear(&t->refs);
+	if (header_find(message, "References", &value))
+		header_unfold(&t->refs, value);
 	buf_clear(&t->envelope);
 	buf_clear(&t->bodystructure);
 	imap_text_message(&t->envelope, &t->bodystructure, &t->mime, message);
@@ -31,4 +39,10 @@ texts_make(struct texts *t, struct span message)
 		buf_clear(&t->envelope);
 		buf_clear(&t->bodystructure);
 	}
+}
+
+struct span
+texts_references(const struct texts *t)
+{
+	return buf_failed(&t->refs) ? SPAN_NONE : buf_span(&t->refs);
 }

@@ -9,7 +9,7 @@
 #include "mail/mime.h"
 
 struct texts {
-	struct buf envelope, bodystructure;
+	struct buf envelope, bodystructure, refs;
 	uint32_t header_bytes;
 	struct mime mime;		/* private */
 };
@@ -18,5 +18,8 @@ void texts_init(struct texts *t);
 void texts_fini(struct texts *t);
 /* Empty texts when they would be too long to keep. */
 void texts_make(struct texts *t, struct span message);
+/* The message's References, unfolded; p == NULL when it is too long to keep,
+ * "" when there is none. Lent until the next texts_make. */
+struct span texts_references(const struct texts *t);
 
 #endif
