@@ -554,6 +554,27 @@ queue_is_bounded(void **state)
 	finish();
 }
 
+/* Those in the queue wait no longer than those with a connection. */
+static void
+queue_is_no_endless_wait(void **state)
+{
+	struct policy_spec *s;
+	uint64_t from = clock_mono_ms();
+	unsigned i;
+
+	begin("smtpd_policy_service_connection_limit = 1");
+	service.serve = serve_nothing;
+	s = spec("timeout=200ms, try_limit=1");
+	for (i = 0; i < 60; i++)
+		ask(s);
+	settle();
+	assert_true(clock_mono_ms() - from < 60 * 200 / 2);
+	for (i = 0; i < 60; i++)
+		assert_true(asker[i].failed);
+	policy_spec_unref(&s);
+	finish();
+}
+
 /* --- those that fail --- */
 
 /* Each kind gets as many tries as it may, then the default action counts. */
@@ -563,13 +584,18 @@ hostile(void **state)
 	static const struct {
 		const char *name;
 		serve_fn *serve;
+		const char *settings;
 	} kinds[] = {
-		{ "garbage", serve_garbage },
-		{ "half an answer", serve_half },
-		{ "close", serve_close },
-		{ "silence", serve_nothing },
-		{ "flood", serve_flood },
-		{ "drip", serve_drip },
+#define SOON	"timeout=300ms, try_limit=3"
+#define NEVER	"timeout=20s, try_limit=3"
+		{ "garbage", serve_garbage, NEVER },
+		{ "half an answer", serve_half, NEVER },
+		{ "close", serve_close, NEVER },
+		{ "flood", serve_flood, NEVER },
+		{ "silence", serve_nothing, SOON },
+		{ "drip", serve_drip, SOON },
+#undef SOON
+#undef NEVER
 	};
 	struct asker *k;
 	uint64_t from;
@@ -577,7 +603,7 @@ hostile(void **state)
 
 	for (i = 0; i < ARRAY_LEN(kinds); i++) {
 		from = clock_mono_ms();
-		k = one(kinds[i].serve, "timeout=100ms, try_limit=3");
+		k = one(kinds[i].serve, kinds[i].settings);
 		if (!k->failed || service.requests != 3)
 			fail_msg("%s: \"%s\" after %u tries", kinds[i].name,
 			    k->action, service.requests);
@@ -829,6 +855,7 @@ main(void)
 		cmocka_unit_test(old_connection_is_closed),
 		cmocka_unit_test(many_at_once),
 		cmocka_unit_test(queue_is_bounded),
+		cmocka_unit_test(queue_is_no_endless_wait),
 		cmocka_unit_test(hostile),
 		cmocka_unit_test(closed_door),
 		cmocka_unit_test(nobody_there),
