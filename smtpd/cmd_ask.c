@@ -52,13 +52,13 @@ vrfy_parse(struct session *s, struct span args, struct address *a,
 	if (session_conf(s)->disable_vrfy_command)
 		return "502 5.5.1 VRFY command is disabled";
 	if (args.n == 0)
-		return "501 5.5.4 Syntax: VRFY address";
+		return "501 5.5.4 Syntax: VRFY address [SMTPUTF8]";
 	if (address_path(&args, ADDRESS_UTF8 | ADDRESS_LOOSE |
 	    ADDRESS_NO_DOMAIN, a, NULL) != 0)
 		return "501 5.1.3 Bad recipient address syntax";
 	if (span_word(&args, &word)) {
 		if (!span_is(word, "SMTPUTF8") || span_word(&args, &more))
-			return "501 5.5.4 Syntax: VRFY address";
+			return "501 5.1.3 Bad recipient address syntax";
 	} else if (a->utf8)
 		return "553 5.6.7 Must declare SMTPUTF8 to send unicode "
 		    "address";

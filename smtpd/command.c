@@ -20,9 +20,9 @@ const struct command commands[] = {
 	  NULL, cmd_helo },
 	{ "EHLO", IN_ANY, COMMAND_JUNK | COMMAND_LAST | COMMAND_PRE_TLS,
 	  NULL, cmd_ehlo },
-	{ "STARTTLS", IN_START | IN_READY, COMMAND_PRE_TLS,
-	  "503 5.5.1 Error: MAIL transaction in progress", cmd_starttls },
-	{ "AUTH", IN_READY, 0,
+	{ "STARTTLS", IN_ANY & ~IN_CHUNKS, COMMAND_PRE_TLS, NULL,
+	  cmd_starttls },
+	{ "AUTH", IN_START | IN_READY, 0,
 	  "503 5.5.1 Error: MAIL transaction in progress", cmd_auth },
 	{ "MAIL", IN_START | IN_READY, 0,
 	  "503 5.5.1 Error: nested MAIL command", cmd_mail },
@@ -188,6 +188,8 @@ filter_run(struct session *s, struct span line)
 enum step
 command_run(struct session *s, struct span line)
 {
+	if (s->lacks_ccert)
+		return session_want_ccert(s);
 	if (!span_is_utf8(line)) {
 		s->cmd = command_unknown;
 		session_reply(s, "500 5.5.2 Error: bad UTF-8 syntax");

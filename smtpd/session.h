@@ -67,6 +67,7 @@ struct session {
 	bool stuck;		/* parked: the client does not read */
 	bool running;		/* session_run is on the stack */
 	bool esmtp, tls, shut;
+	bool lacks_ccert;	/* that we require; told at its next command */
 	bool tls_dropped;	/* plain bytes came behind STARTTLS (S3) */
 	bool refused;		/* by the client list: QUIT only */
 	bool talked_ahead;	/* did not wait for a reply, once */
@@ -145,6 +146,8 @@ extern const struct stream_cbs session_stream_cbs;
 bool session_may_tls(const struct session *s);
 void session_tls_begin(struct session *s);
 void session_secured(struct session *s);
+/* 421: there is no certificate, or none that we trust. */
+enum step session_want_ccert(struct session *s) MUST_CHECK;
 
 /* What a handler returns to begin the conversation (anew). */
 enum step session_greeting(struct session *s) MUST_CHECK;

@@ -2,7 +2,6 @@
  * From plain to TLS: STARTTLS, implicit TLS, and what the handshake has shown
  * about the client.
  */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -84,29 +83,45 @@ log_secured(const struct session *s, const struct stream_tls *tls)
 	    tls->bits, tls->alg_bits);
 }
 
-/* smtpd_tls_req_ccert, and there is none that we trust. */
-static enum step
-refuse_client(struct session *s)
-{
-	const char *why = s->ccert == NULL ?
-	    "No client certificate presented" :
-	    "Client certificate not trusted";
+/* --- smtpd_tls_req_ccert, and there is none that we trust --- */
 
-	log_info("NOQUEUE: abort: TLS from %s: %s", session_peer(s), why);
+static const char *
+what_lacks(const struct session *s)
+{
+	return s->ccert == NULL ? "No client certificate presented" :
+	    "Client certificate not trusted";
+}
+
+enum step
+session_want_ccert(struct session *s)
+{
 	session_replyf(s, "421 4.7.1 %s Error: %s",
-	    session_conf(s)->myhostname, why);
+	    session_conf(s)->myhostname, what_lacks(s));
 	return STEP_CLOSE;
+}
+
+/* After STARTTLS the client speaks next, and hears it then: who closes while
+ * the other writes is not understood. */
+static bool
+lacks_ccert(struct session *s)
+{
+	if (ccert_suffices(s->prof->ccert, s->ccert))
+		return false;
+	log_info("NOQUEUE: abort: TLS from %s: %s", session_peer(s),
+	    what_lacks(s));
+	s->lacks_ccert = true;
+	return true;
 }
 
 /* The handshake is over, and no limit is in the way. */
 static enum step
 go_on(struct session *s, struct span args)
 {
-	if (!ccert_suffices(s->prof->ccert, s->ccert))
-		return refuse_client(s);
+	bool lacks = lacks_ccert(s);
+
 	session_clock(s);
 	if (s->cmd == NULL)		/* implicit TLS: nothing said yet */
-		return session_greeting(s);
+		return lacks ? session_want_ccert(s) : session_greeting(s);
 	session_enter(s, SESSION_COMMAND);
 	return STEP_NEXT;
 }

@@ -270,7 +270,7 @@ static const struct dialogue dialogues[] = {
 	    "250-ENHANCED|250-8BITMIME|250 SMTPUTF8|" },
 	  { "MAIL FROM:<s@s.example> RET=FULL\r\n", "501 5.7.1 DSN|" },
 	  FROM, { "RCPT TO:<kim@a.example> NOTIFY=NEVER\r\n", "501 5.7.1|" },
-	  TO_KIM, { "BDAT 4\r\nab\r\n", "502 5.5.1|" }, BYE }, 0, NULL, NULL },
+	  TO_KIM, { "BDAT 4\r\nab\r\n", "521 5.5.1|!" } }, 0, NULL, NULL },
 	{ "discarded for one client", STRICT
 	  "smtpd_discard_ehlo_keyword_address_maps = "
 	  "inline:{ {192.0.2.7 = pipelining, chunking} }\n"

@@ -194,8 +194,6 @@ chunk_refusal(const struct session *s)
 {
 	if (s->refused)
 		return "503 5.7.0 Error: access denied";
-	if (ehlo_discards(s, EHLO_CHUNKING))
-		return "502 5.5.1 Error: command not implemented";
 	if (s->txn == NULL)
 		return "503 5.5.1 Error: need RCPT command";
 	if (s->txn->n_accepted == 0)
@@ -229,6 +227,10 @@ cmd_bdat(struct session *s, struct span args)
 	struct span size, last = SPAN_NONE, more;
 	const char *refusal;
 
+	if (ehlo_discards(s, EHLO_CHUNKING)) {
+		session_reply(s, "521 5.5.1 Error: command not implemented");
+		return STEP_CLOSE;
+	}
 	/* When we can't tell how many bytes follow, what follows can't be
 	 * told from commands: end it. */
 	if (!span_word(&args, &size) ||

@@ -37,6 +37,7 @@ gate_subject_of(const struct gate_eval *e, enum gate_what what,
 		break;
 	case GATE_IS_CCERT:
 		buf_fmt(out, "<%s>: Client certificate",
+		    f->ccert_subject[0] != '\0' ? f->ccert_subject :
 		    f->ccert_fingerprint);
 		break;
 	case GATE_IS_ETRN:

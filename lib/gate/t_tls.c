@@ -85,10 +85,10 @@ static const struct {
 	{ LIST("permit_tls_clientcerts") "relay_clientcerts = fail:x\n", 0,
 	  GATE_DEFER, "451 4.3.5 Server configuration error" },
 	{ LIST("check_ccert_access inline:{ {" FP " = REJECT go away} }"), 0,
-	  GATE_REJECT, "554 5.7.1 <" FP ">: Client certificate rejected: "
+	  GATE_REJECT, "554 5.7.1 <kim>: Client certificate rejected: "
 	  "go away" },
 	{ LIST("check_ccert_access inline:{ " KEY " = REJECT }"), 0,
-	  GATE_REJECT, "554 5.7.1 <" FP ">: Client certificate rejected: "
+	  GATE_REJECT, "554 5.7.1 <kim>: Client certificate rejected: "
 	  "Access denied" },
 	/* what is found first counts, and DUNNO is found */
 	{ LIST("check_ccert_access inline:{ " KEY " = REJECT, " FP
@@ -98,7 +98,7 @@ static const struct {
 	  GATE_REJECT, NULL },
 	{ LIST("check_ccert_access { inline:{ {kim = 450 not now} }, "
 	  "{ search_order = issuer_cn subject_cn } }"), 0, GATE_DEFER,
-	  "450 4.7.1 <" FP ">: Client certificate rejected: not now" },
+	  "450 4.7.1 <kim>: Client certificate rejected: not now" },
 	{ LIST("check_ccert_access { static:REJECT }"), 0, GATE_REJECT,
 	  NULL },
 	{ LIST("check_ccert_access static:REJECT"), NO_CERT, GATE_PERMIT,

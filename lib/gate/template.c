@@ -135,12 +135,13 @@ address_macro(struct span name, const char *base, struct span address,
 	ptrdiff_t at = span_rchr(address, '@');
 	struct span part;
 
+	if (address.p != NULL && address.n == 0)
+		address = SPAN_LIT("<>");	/* null, but there is one */
 	if (!span_starts(name, base))
 		return false;
 	part = span_sub(name, strlen(base), name.n);
 	if (part.n == 0 || span_is(part, "_name"))
-		buf_span_add(out, address.n == 0 ? SPAN_LIT("<>") :
-		    part.n == 0 || at < 0 ? address :
+		buf_span_add(out, part.n == 0 || at < 0 ? address :
 		    span_sub(address, 0, (size_t)at));
 	else if (!span_is(part, "_domain"))
 		return false;

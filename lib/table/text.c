@@ -123,22 +123,30 @@ pair_parse(struct map *m, struct span pair, struct err *err)
 	return false;
 }
 
-/* Next of "k = v, { k2 = v2, with comma }": at commas outside of braces. */
+/* Next of "k = v, { k2 = v2, with comma } { k3 = v3 }": at commas outside of
+ * braces, and behind braces. */
 static bool
 inline_next(struct span *rest, struct span *member)
 {
+	bool braced;
 	int depth = 0;
 	size_t i;
 
 	do {
+		*rest = span_trim(*rest);
+		braced = rest->n > 0 && rest->p[0] == '{';
 		for (i = 0; i < rest->n; i++) {
 			depth += rest->p[i] == '{';
 			depth -= rest->p[i] == '}';
-			if (depth <= 0 && rest->p[i] == ',')
+			if (depth <= 0 && (rest->p[i] == ',' ||
+			    (braced && rest->p[i] == '}')))
 				break;
 		}
+		i += braced && i < rest->n && rest->p[i] == '}';
 		*member = span_trim(span_sub(*rest, 0, i));
-		*rest = span_sub(*rest, i + 1, rest->n);
+		*rest = span_sub(*rest, i + (braced ? 0 : 1), rest->n);
+		if (braced && rest->n > 0 && rest->p[0] == ',')
+			*rest = span_sub(*rest, 1, rest->n);
 	} while (member->n == 0 && rest->n > 0);
 	return member->n > 0;
 }

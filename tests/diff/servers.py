@@ -80,8 +80,8 @@ def postfix(directory, groups, tables, extra=None):
         "smtpd_sasl_type": "dovecot",
         "smtpd_sasl_path": "private/auth",
         "smtpd_tls_security_level": "may",
-        "smtpd_tls_cert_file": f"{directory.parent}/postern/tls/cert.pem",
-        "smtpd_tls_key_file": f"{directory.parent}/postern/tls/key.pem",
+        "smtpd_tls_cert_file": f"{directory.parent}/postern/tls/postern.crt",
+        "smtpd_tls_key_file": f"{directory.parent}/postern/tls/postern.key",
         "smtpd_client_connection_count_limit": "0",
         "smtpd_client_connection_rate_limit": "0",
     }, **(extra or {}))

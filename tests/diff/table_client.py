@@ -79,7 +79,9 @@ group("plaintext",
 group("plaintext_550", plaintext_reject_code="550",
       smtpd_recipient_restrictions="reject_plaintext_session").ask("clear")
 group("clientcerts", smtpd_recipient_restrictions="permit_tls_clientcerts, "
-      "permit_tls_all_clientcerts, reject", smtpd_tls_ask_ccert="yes") \
+      "permit_tls_all_clientcerts, reject", smtpd_tls_ask_ccert="yes",
+      only={"postfix": {"smtpd_tls_CAfile": "/etc/ssl/certs/ca-certificates"
+                        ".crt"}}) \
     .ask("clear") \
     .talk("TLS", "EHLO mx.good.example", "=tls", "EHLO mx.good.example",
           "MAIL FROM:<x@good.example>", "RCPT TO:<kim@a.example>")

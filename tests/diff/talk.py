@@ -5,11 +5,12 @@ A line of a dialogue is a command, sent as it is, or
     a tuple             lines sent in one piece; one reply is read for each
     "." + text          a message, sent when the server asked for one (354)
     "=auth USER"        AUTH PLAIN with the password `secret`
-    "=tls"              STARTTLS and the handshake
+    "=tls [FILE]"       STARTTLS and the handshake, with this certificate
     "=end"              nothing is sent; what comes until the server closes
 """
 import base64
 import re
+import ssl
 from dataclasses import dataclass
 
 from tests.harness.wire import Closed, SmtpWire
@@ -64,7 +65,7 @@ class Talk:
                     self.step(wire, line, heard)
                 wire.send(b"QUIT\r\n")
                 heard.append(said(wire.reply()))
-        except (Closed, ConnectionError):
+        except (Closed, ConnectionError, ssl.SSLError):
             heard.append(CLOSED)
         return heard
 
@@ -82,10 +83,10 @@ class Talk:
         elif line == "=end":
             while True:
                 heard.append(said(wire.reply()))
-        elif line == "=tls":
+        elif line.split()[:1] == ["=tls"]:
             heard.append(said(wire.cmd("STARTTLS")))
             if heard[-1].code == 220:
-                wire.wrap()
+                wire.wrap(certificate=line[5:] or None)
         elif line.startswith("=auth "):
             word = base64.b64encode(f"\0{line[6:]}\0secret".encode())
             heard.append(said(wire.cmd(b"AUTH PLAIN " + word)))

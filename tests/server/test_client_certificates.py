@@ -215,8 +215,8 @@ def test_check_ccert_access_over_the_wire(asking, friend, stranger):
         wire.expect("EHLO client.example", 250)
         wire.expect("MAIL FROM:<anna@sender.example>", 250)
         assert str(wire.cmd("RCPT TO:<kim@a.example>")) == \
-            f"554 5.7.9 <{fingerprint(stranger)}>: Client certificate " \
-            "rejected: not you"
+            "554 5.7.9 <stranger.example>: Client certificate rejected: " \
+            "not you"
     send_with(asking, friend)
 
 
