@@ -66,6 +66,7 @@ static const struct {
 struct limit_ask {
 	uint64_t id;		/* in srv->keeper_waits; 0: answered */
 	enum limit limit;
+	unsigned keeper;	/* srv->n_keepers when it was asked */
 	bool waiting;		/* the session is parked for it */
 	struct keeper_counts counts;
 	limits_fn *then;
@@ -145,13 +146,15 @@ resume(struct session *s)
 	return st;
 }
 
-/* For a while nobody waits for it again. */
+/* For a while nobody waits for it again; a successor is another matter. */
 static enum step
 no_answer(struct session *s)
 {
 	struct server *srv = s->srv;
 
-	srv->keeper_mute_ms = loop_now_ms(srv->loop) + KEEPER_MUTE_MS;
+	if (s->limit_ask->keeper == srv->n_keepers)
+		srv->keeper_mute_ms = loop_now_ms(srv->loop) +
+		    KEEPER_MUTE_MS;
 	return resume(s);
 }
 
@@ -226,6 +229,7 @@ count(struct session *s, enum limit l, bool ask)
 	s->limit_ask->limit = l;
 	s->limit_ask->counts = own;
 	s->limit_ask->id = id;
+	s->limit_ask->keeper = srv->n_keepers;
 	if (id != 0)
 		(void)map_put_u64(srv->keeper_waits, id, s);
 }
@@ -364,6 +368,7 @@ limits_keeper_came(struct server *srv)
 	uint32_t n;
 	size_t pos = 0;
 
+	srv->n_keepers++;
 	srv->keeper_mute_ms = 0;
 	while (keeper_next(srv->own_counts, &pos, &key, &n))
 		PROTO_SEND(srv->keeper, 0, KEEPER_HELD, keeper_held,

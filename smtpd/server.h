@@ -50,6 +50,7 @@ struct server {
 	struct keeper *own_counts;	/* what our clients did */
 	struct map *keeper_waits;	/* id -> session */
 	uint64_t keeper_mute_ms;	/* nobody waits for it until then */
+	unsigned n_keepers;		/* so many gatekeepers there were */
 	struct map *quota_waits;	/* id -> session */
 	struct map *auth_waits;		/* id -> session */
 	struct map *cold_waits;		/* id -> txn */

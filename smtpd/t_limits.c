@@ -386,6 +386,31 @@ a_new_gatekeeper_is_told(void **state)
 	rig_fini(&r);
 }
 
+static void
+a_new_gatekeeper_is_asked_whatever_the_old_one_did(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, BASE NO_COUNT "smtpd_client_message_rate_limit = 2\n");
+	r.silent = true;
+	fake_connect(&r.f);
+	says(&r, "220 ");
+	say(&r, MAIL);			/* parked for the old one */
+	keeper_away(&r);
+	keeper_there(&r);
+	limits_keeper_came(&r.f.srv);
+	r.silent = false;
+	r.rate = 3;
+	says(&r, "250 ");
+	say(&r, "RSET\r\n");
+	says(&r, "250 ");
+	say(&r, MAIL);
+	says(&r, "450 4.7.1");
+	assert_int_equal(r.asks, 2);
+	rig_fini(&r);
+}
+
 int
 main(void)
 {
@@ -398,6 +423,8 @@ main(void)
 		cmocka_unit_test(
 		    a_client_that_leaves_meanwhile_leaves_nothing),
 		cmocka_unit_test(a_new_gatekeeper_is_told),
+		cmocka_unit_test(
+		    a_new_gatekeeper_is_asked_whatever_the_old_one_did),
 	};
 
 	log_level_set(LOG_L_FATAL);
