@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/xmalloc.h"
+#include "gate/access.h"
 #include "gate/ccert_arg.h"
 #include "gate/checks.h"
 #include "gate/dnslist.h"
@@ -122,6 +123,30 @@ gate_table_of(const struct gate *g, struct gate *open, struct span spec,
 	return t;
 }
 
+static int rule_next(const struct gate *g, struct gate *open,
+    enum gate_stage s, struct span *rest, struct gate_rule *rule,
+    struct buf *why);
+
+/* A default action that is a list of restrictions must be one: else it is
+ * found out when the service is away. */
+static bool
+action_is_fine(struct gate *g, const char *action, struct buf *why)
+{
+	struct gate_rule rule;
+	struct access a;
+	int got;
+
+	access_parse(span_str(action), &a);
+	if (a.what != ACCESS_LIST)
+		return true;
+	buf_str(why, "default_action: ");
+	while ((got = rule_next(g, g, GATE_STAGES, &a.text, &rule, why)) == 1)
+		gate_rule_fini(&rule);
+	if (got == 0)
+		buf_clear(why);
+	return got == 0;
+}
+
 /* The same for a policy service. */
 static struct policy_spec *
 policy_of(const struct gate *g, struct gate *open, struct span word,
@@ -148,7 +173,7 @@ policy_of(const struct gate *g, struct gate *open, struct span word,
 	open->policies = xreallocarray(open->policies, open->n_policies + 1,
 	    sizeof(struct policy_spec *));
 	open->policies[open->n_policies++] = p;
-	return p;
+	return action_is_fine(open, p->default_action, why) ? p : NULL;
 }
 
 void

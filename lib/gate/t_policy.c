@@ -272,6 +272,9 @@ mistakes_are_named(void **state)
 		  "argument" },
 		{ "check_policy_service nowhere", "t.conf:4: smtpd_recipient_"
 		  "restrictions: check_policy_service: nowhere: host:port" },
+		{ "check_policy_service { inet:127.0.0.1:1, "
+		  "default_action=DUNO }", "default_action: unknown "
+		  "restriction \"DUNO\"" },
 		{ "check_policy_service { inet:127.0.0.1:1, tiemout=3 }",
 		  "did you mean timeout?" },
 	};
