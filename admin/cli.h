@@ -92,7 +92,7 @@ int cmd_alias_add(struct cli *cli), cmd_alias_del(struct cli *cli),
 int cmd_access_add(struct cli *cli), cmd_access_remove(struct cli *cli),
     cmd_access_list(struct cli *cli), cmd_access_import(struct cli *cli),
     cmd_access_export(struct cli *cli);
-int cmd_map_query(struct cli *cli);
+int cmd_map_query(struct cli *cli), cmd_map_types(struct cli *cli);
 int cmd_resolve(struct cli *cli);
 int cmd_verify_list(struct cli *cli), cmd_verify_set(struct cli *cli),
     cmd_verify_forget(struct cli *cli);

@@ -124,6 +124,27 @@ query_all(struct query *q)
 	return exit_code(q);
 }
 
+/* As postconf -m, and proxy, which is none. */
+int
+cmd_map_types(struct cli *cli)
+{
+	static const struct out_column column = { "type", OUT_TEXT };
+	struct out *o = cli->json ? out_new(true, false, &column, 1) : NULL;
+	const char *const *t;
+
+	for (t = table_types(); *t != NULL; t++) {
+		struct span row = span_str(*t);
+
+		if (o != NULL)
+			out_row(o, &row);
+		else
+			out_say("%s\n", *t);
+	}
+	if (o != NULL)
+		out_end(&o);
+	return EX_OK;
+}
+
 int
 cmd_map_query(struct cli *cli)
 {

@@ -123,6 +123,8 @@ static const struct cli_command commands[] = {
 	    "none is, 75 when a look-up failed for now. pg: and pgsql: are "
 	    "asked as who runs it.",
 	    "postern map query hash:/etc/postern/access example.org" },
+	{ "map types", "", 0, 0, 0, { NULL }, cmd_map_types,
+	    "Lists the types of tables.", "postern map types" },
 	{ "verify list", "[DOMAIN]", 0, 1, CLI_CONFIG, { NULL },
 	    cmd_verify_list,
 	    "Lists what is noted about addresses of other servers, for "

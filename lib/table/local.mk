@@ -1,6 +1,7 @@
 # lib/table: look-up tables
 noinst_LIBRARIES += lib/libtable.a
 lib_libtable_a_SOURCES = lib/table/cidr.c lib/table/combine.c \
+	lib/table/contents.c \
 	lib/table/lines.c lib/table/lines.h lib/table/matchlist.c \
 	lib/table/matchlist.h lib/table/pgsql.c \
 	lib/table/pgsql.h lib/table/pgsql_sql.c lib/table/pgsql_sql.h \

@@ -67,6 +67,11 @@ void table_text_free(void *data);
 enum table_result table_text_look_up(void *data, struct span key,
     struct buf *out, struct err *err, struct table_asker *asker);
 
+/* Is it read from a file, and not from rules in its name? */
+bool table_is_file(const struct table *t);
+/* Reads and parses what is there now; NULL with err. */
+void *table_data_make(struct table *t, struct err *err);
+
 /* All open tables that are read from files, each with a reference that is
  * yours; `array` is made larger and returned. */
 struct table **table_files_open(struct table **array, size_t *n);

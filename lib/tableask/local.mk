@@ -1,6 +1,7 @@
 # lib/tableask: tables whose answers others have
 noinst_LIBRARIES += lib/libtableask.a
-lib_libtableask_a_SOURCES = lib/tableask/link.c lib/tableask/lists.c \
+lib_libtableask_a_SOURCES = lib/tableask/link.c lib/tableask/list.c \
+	lib/tableask/list.h lib/tableask/lists.c \
 	lib/tableask/sql.c lib/tableask/tableask.c lib/tableask/tableask.h \
 	lib/tableask/tableask_int.h lib/tableask/wire.c lib/tableask/wire.h
 lib_libtableask_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)

@@ -63,7 +63,8 @@ sql_get(struct table_env *env, const struct pgsql_query *q)
 	struct db_config c = { .url = pgsql_conninfo(q),
 	    .application = env->conf->syslog_name,
 	    .connect_timeout_ms = limit_ms / 2 + 1,
-	    .statement_timeout_ms = limit_ms * 2 / 3, .query_timeout_ms = limit_ms,
+	    .statement_timeout_ms = limit_ms * 2 / 3,
+	    .query_timeout_ms = limit_ms,
 	    .queue_max = (size_t)env->conf->table_queue_limit };
 	struct sql *s;
 

@@ -28,6 +28,13 @@ def test_map_query_answers_as_postmap_does(postern, domain):
         {"key": "c", "result": "not found", "value": None}]
 
 
+def test_map_types_are_listed(postern):
+    types = postern.postern("map", "types").stdout.split()
+    assert {"hash", "cidr", "pcre", "pg", "pgsql", "tcp"} <= set(types)
+    assert [row["type"] for row in json.loads(
+        postern.postern("map", "types", "--json").stdout)] == types
+
+
 def test_map_query_reads_files_and_asks_the_database(postern, domain):
     name = "q." + domain
     table = postern.dir / "cli-table"
@@ -100,7 +107,7 @@ FILE = """\
 # senders
 bad.example     REJECT
 "john doe"@a.example  450 4.2.0 wait
-  a little
+ a little
 192.0.2         OK
 """
 
