@@ -31,19 +31,21 @@ idle_timer_cb(void *arg)
 
 /* --- life ------------------------------------------------------------------ */
 
+/* Does some of the lazy work of a folder that is left, and closes it when that
+ * was all: other sessions of the mailbox may come in between. */
 static void
-flush_all(struct session *s)
+folder_leave(struct session *s)
 {
-	bool more = true;
+	bool more = false;
 
-	while (s->folder != NULL && more && folder_needs_flush(s->folder)) {
-		if (folder_flush(s->folder, FLUSH_FILES, &more,
-		    &s->job_err) < 0) {
-			log_warning("%s: flush user=<%s>: %s", s->id,
-			    s->user, s->job_err.why);
-			return;
-		}
+	if (s->folder != NULL && folder_needs_flush(s->folder) &&
+	    folder_flush(s->folder, FLUSH_FILES, &more, &s->job_err) < 0) {
+		log_warning("%s: flush user=<%s>: %s", s->id, s->user,
+		    s->job_err.why);
+		more = false;
 	}
+	if (!more)
+		folder_close(&s->folder);
 }
 
 void
@@ -56,10 +58,12 @@ session_watch(struct session *s, bool on)
 }
 
 static void
-unselect_job(struct session *s)
+unselect_done(struct session *s)
 {
-	flush_all(s);
-	folder_close(&s->folder);
+	if (s->folder != NULL)
+		session_job(s, folder_leave, unselect_done);
+	else
+		s->unselected(s);
 }
 
 void
@@ -72,7 +76,8 @@ session_unselect(struct session *s, void (*done)(struct session *))
 	s->modseq_lowered = false;
 	seqset_fini(&s->saved);
 	session_state_set(s, SESSION_AUTHENTICATED);
-	session_job(s, unselect_job, done);
+	s->unselected = done;
+	session_job(s, folder_leave, unselect_done);
 }
 
 static void
@@ -80,9 +85,11 @@ goodbye_job(struct session *s)
 {
 	if (s->abandon != NULL)
 		s->abandon(s);
-	flush_all(s);
-	folder_close(&s->folder);
-	account_close(&s->account);
+	s->abandon = NULL;
+	folder_leave(s);
+	/* else session_teardown comes again */
+	if (s->folder == NULL)
+		account_close(&s->account);
 }
 
 static void

@@ -109,6 +109,7 @@ struct session {
 	bool watching;
 	bool update_expunges;		/* update.c's, while it works */
 	void (*update_done)(struct session *s);
+	void (*unselected)(struct session *s);	/* session_unselect's */
 };
 
 #define SESSION_MAGIC		0x696d6170
