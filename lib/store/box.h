@@ -93,7 +93,8 @@ void box_count(struct index_header *h, const struct index_rec *was,
 /* Has it work for folder_flush: a name or an unlink that lags? */
 bool rec_is_lazy(const struct index_rec *r);
 
-/* Appends packed cache entries; *off is where the first one lies. */
+/* Appends packed cache entries; *off is where the first one lies. Of none: where
+ * the next would. */
 int box_cache_append(struct box *b, struct span entries, uint64_t *off,
     struct err *err) MUST_CHECK;
 /* Starts the cache anew with the entries of these records, whose offsets it

@@ -77,7 +77,8 @@ box_cache_append(struct box *b, struct span entries, uint64_t *off,
 			return rc;
 	}
 	*off = b->h.cache_end;
-	if (disk_pwrite(b->cache, entries.p, entries.n, (off_t)*off) == -1)
+	if (entries.n > 0 &&
+	    disk_pwrite(b->cache, entries.p, entries.n, (off_t)*off) == -1)
 		return err_errno(err, "write %s", STORE_CACHE);
 	b->h.cache_end += entries.n;
 	return 0;

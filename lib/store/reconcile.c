@@ -30,6 +30,8 @@ struct job {
 	struct scan_ent **stray;	/* without a UID of ours */
 	size_t n_stray;
 	struct cache_window window;
+	struct buf names;		/* cache entries not written yet */
+	uint64_t names_at;		/* where they will lie */
 	bool index_ok;			/* the old index could be read */
 	bool boot_changed;
 	bool cache_ok;
@@ -177,21 +179,39 @@ stray_add(struct job *j, struct scan_ent *e)
 	j->stray[j->n_stray++] = e;
 }
 
-/* A name entry for the cache; texts follow when they are asked for. */
+static int
+names_flush(struct job *j, struct err *err)
+{
+	uint64_t at;
+	int rc;
+
+	rc = box_cache_append(j->b, buf_span(&j->names), &at, err);
+	/* the records say where */
+	if (rc == 0 && buf_len(&j->names) > 0 && at != j->names_at)
+		rc = err_set(err, ERR_TEMP, PS_ECORRUPT,
+		    "%s was replaced", STORE_CACHE);
+	buf_clear(&j->names);
+	j->names_at = j->b->h.cache_end;
+	return rc;
+}
+
+/* A name entry for the cache; texts follow when they are asked for. They are
+ * written many at a time: nobody else appends while the box is locked. */
 static int
 name_cache(struct job *j, struct index_rec *r, struct span base,
     struct err *err)
 {
 	struct cache_entry e = { .uid = r->uid, .name = base };
-	struct buf out;
-	int rc;
+	int rc = 0;
 
-	buf_init(&out, CACHE_BATCH);
-	cache_entry_pack(&out, &e);
-	rc = box_cache_append(j->b, buf_span(&out), &r->cache, err);
-	buf_fini(&out);
+	if (j->names_at == 0 || buf_len(&j->names) >= CACHE_BATCH)
+		rc = names_flush(j, err);
+	if (rc < 0)
+		return rc;
+	r->cache = j->names_at + buf_len(&j->names);
+	cache_entry_pack(&j->names, &e);
 	j->changed = true;
-	return rc;
+	return 0;
 }
 
 static bool
@@ -671,6 +691,7 @@ job_fini(struct job *j)
 	free(j->old);
 	free(j->out);
 	free(j->stray);
+	buf_fini(&j->names);
 }
 
 static void
@@ -776,6 +797,8 @@ job_run(struct job *j, struct err *err)
 		return rc;
 	next = uid_first(j);
 	rc = strays_take(j, &next, err);
+	if (rc == 0 && buf_len(&j->names) > 0)
+		rc = names_flush(j, err);
 	if (rc == 0 && j->boot_changed) {
 		rc = uid_room(j, next, 1, err);
 		if (rc == 0)
@@ -792,6 +815,7 @@ box_reconcile(struct box *b, struct err *err)
 
 	ps_assert(b->locked);
 	memset(&j, 0, sizeof(j));
+	buf_init(&j.names, BUF_NO_CAP);
 	j.b = b;
 	j.now = clock_wall_us() / 1000000;
 	rc = job_run(&j, err);
@@ -825,6 +849,7 @@ box_compact(struct box *b, struct err *err)
 
 	ps_assert(b->locked);
 	memset(&j, 0, sizeof(j));
+	buf_init(&j.names, BUF_NO_CAP);
 	j.b = b;
 	j.now = clock_wall_us() / 1000000;
 	old_load(&j);
