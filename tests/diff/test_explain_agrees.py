@@ -35,7 +35,7 @@ COMMANDS = ["CONNECT", "HELO", "MAIL", "RCPT", "DATA", "END-OF-MESSAGE"]
 def makes_no_difference(group):
     """What explain leaves out: state that a dialogue changes, and what only
     a real connection has."""
-    text = " ".join(str(v) for v in group.settings.values())
+    text = " ".join(f"{k}={v}" for k, v in group.settings.items())
     return not any(word in text for word in (
         "check_policy_service", "smtpd_upstream_proxy", "wrappermode",
         "rate_limit", "smtpd_command_filter", "smtpd_reject_footer",
