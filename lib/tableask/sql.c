@@ -1,6 +1,7 @@
 /*
- * pgsql: tables. Those with the same connection parameters share one
- * connection, which is closed when no one has asked for a while.
+ * pgsql: tables. Those with the same connection parameters share their
+ * connections: one, or a few while many ask; what no one has asked for a while
+ * is closed.
  */
 #include <stdlib.h>
 
@@ -11,6 +12,7 @@
 
 #define IDLE_MS		300000
 #define SWEEP_MS	60000
+#define BUSY		4	/* queries on one connection */
 
 struct sql {
 	TAILQ_ENTRY(sql) link;
@@ -57,26 +59,56 @@ sweep_cb(void *arg)
 }
 
 static struct sql *
-sql_get(struct table_env *env, const struct pgsql_query *q)
+sql_new(struct table_env *env, const char *conninfo)
 {
 	uint32_t limit_ms = (uint32_t)env->conf->table_timeout;
-	struct db_config c = { .url = pgsql_conninfo(q),
+	struct db_config c = { .url = conninfo,
 	    .application = env->conf->syslog_name,
 	    .connect_timeout_ms = limit_ms / 2 + 1,
 	    .statement_timeout_ms = limit_ms * 2 / 3,
 	    .query_timeout_ms = limit_ms,
 	    .queue_max = (size_t)env->conf->table_queue_limit };
-	struct sql *s;
+	struct sql *s = xcalloc(1, sizeof(*s));
 
-	TAILQ_FOREACH(s, &env->sqls->all, link)
-		if (strcmp(s->conninfo, c.url) == 0)
-			return s;
-	s = xcalloc(1, sizeof(*s));
-	s->conninfo = xstrdup(c.url);
+	s->conninfo = xstrdup(conninfo);
 	s->db = db_new(env->loop, &c);
 	TAILQ_INSERT_TAIL(&env->sqls->all, s, link);
 	timer_set_ms(&env->sqls->sweep, SWEEP_MS);
 	return s;
+}
+
+/* One that is up, for another may never be: a server limits, too. Then the
+ * one with the least to do. */
+static bool
+sql_is_better(const struct sql *a, const struct sql *b)
+{
+	bool a_up = db_state(a->db) == DB_UP, b_up = db_state(b->db) == DB_UP;
+
+	return a_up != b_up ? a_up : a->asking < b->asking;
+}
+
+/* The connection to ask. Queries wait for those before them on theirs, so
+ * there is another for next time when all have enough to do. */
+static struct sql *
+sql_get(struct table_env *env, const struct pgsql_query *q)
+{
+	const char *conninfo = pgsql_conninfo(q);
+	struct sql *s, *best = NULL;
+	int64_t n = 0;
+
+	TAILQ_FOREACH(s, &env->sqls->all, link) {
+		if (strcmp(s->conninfo, conninfo) != 0)
+			continue;
+		n++;
+		if (best == NULL || sql_is_better(s, best))
+			best = s;
+	}
+	if (best == NULL)
+		return sql_new(env, conninfo);
+	if (db_state(best->db) == DB_UP && best->asking >= BUSY &&
+	    n < env->conf->table_connection_limit)
+		(void)sql_new(env, conninfo);
+	return best;
 }
 
 /* --- the source --- */

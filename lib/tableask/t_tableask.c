@@ -275,6 +275,42 @@ tables_of_one_database_share_a_connection(void **state)
 	env_end();
 }
 
+/* Slow queries do not all wait for each other. */
+static void
+many_that_ask_have_more_connections(void **state)
+{
+	enum { MANY = 64 };
+	struct answer a[MANY];
+	struct table *t;
+	struct err err;
+	char spec[64], *count;
+	size_t i;
+
+	(void)state;
+	env_new(pg.url, "syslog_name = many\ntable_connection_limit = 3\n");
+	file_write("SELECT '%s' FROM pg_sleep(0.02)", "");
+	(void)snprintf(spec, sizeof(spec), "pgsql:%s", path);
+	t = table_open(span_str(spec), &err);
+	assert_non_null(t);
+	expect(spec, "k", "k");
+	for (i = 0; i < MANY; i++) {
+		a[i] = (struct answer){ .calls = 0 };
+		(void)table_ask(env, t, SPAN_LIT("k"), answer_cb, &a[i]);
+		if (i == MANY / 2)	/* the others come up meanwhile */
+			testpg_sleep(l, 300);
+	}
+	for (i = 0; i < MANY; i++) {
+		assert_true(testpg_wait(l, answered, &a[i], 10000));
+		assert_string_equal(a[i].text, "k");
+	}
+	count = testpg_sql(&pg, "SELECT count(*) FROM pg_stat_activity "
+	    "WHERE application_name = 'many'");
+	assert_string_equal(count, "3");
+	free(count);
+	table_unref(&t);
+	env_end();
+}
+
 static void
 a_server_that_comes_back_is_asked_again(void **state)
 {
@@ -488,6 +524,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(queries_are_asked),
 		T(tables_of_one_database_share_a_connection),
+		T(many_that_ask_have_more_connections),
 		T(a_server_that_comes_back_is_asked_again),
 		T(changes_are_live),
 		T(changes_are_live_byte_by_byte),
