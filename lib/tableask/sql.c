@@ -94,18 +94,19 @@ sql_get(struct table_env *env, const struct pgsql_query *q)
 {
 	const char *conninfo = pgsql_conninfo(q);
 	struct sql *s, *best = NULL;
-	int64_t n = 0;
+	int64_t n = 0, up = 0;
 
 	TAILQ_FOREACH(s, &env->sqls->all, link) {
 		if (strcmp(s->conninfo, conninfo) != 0)
 			continue;
 		n++;
+		up += db_state(s->db) == DB_UP;
 		if (best == NULL || sql_is_better(s, best))
 			best = s;
 	}
 	if (best == NULL)
 		return sql_new(env, conninfo);
-	if (db_state(best->db) == DB_UP && best->asking >= BUSY &&
+	if (best->asking >= BUSY && up == n &&
 	    n < env->conf->table_connection_limit)
 		(void)sql_new(env, conninfo);
 	return best;

@@ -311,6 +311,43 @@ many_that_ask_have_more_connections(void **state)
 	env_end();
 }
 
+/* What waits for a connection that never comes would fail. */
+static void
+a_server_that_takes_no_more_connections_answers_on_one(void **state)
+{
+	enum { MANY = 32 };
+	char *dir = testpg_sql(&pg, "SHOW unix_socket_directories");
+	struct answer a[MANY];
+	struct table *t;
+	struct err err;
+	char spec[64];
+	FILE *f = fopen(path, "w");
+	size_t i;
+
+	(void)state;
+	testpg_run(&pg, "CREATE ROLE one LOGIN CONNECTION LIMIT 1");
+	assert_non_null(f);
+	assert_true(fprintf(f, "hosts = unix:%s\nuser = one\ndbname = postern\n"
+	    "query = SELECT '%%s' FROM pg_sleep(0.01)\n", dir) > 0);
+	assert_int_equal(fclose(f), 0);
+	env_new(pg.url, "");
+	(void)snprintf(spec, sizeof(spec), "pgsql:%s", path);
+	t = table_open(span_str(spec), &err);
+	assert_non_null(t);
+	expect(spec, "k", "k");
+	for (i = 0; i < MANY; i++) {
+		a[i] = (struct answer){ .calls = 0 };
+		(void)table_ask(env, t, SPAN_LIT("k"), answer_cb, &a[i]);
+	}
+	for (i = 0; i < MANY; i++) {
+		assert_true(testpg_wait(l, answered, &a[i], 10000));
+		assert_string_equal(a[i].text, "k");
+	}
+	table_unref(&t);
+	env_end();
+	free(dir);
+}
+
 static void
 a_server_that_comes_back_is_asked_again(void **state)
 {
@@ -525,6 +562,7 @@ main(void)
 		T(queries_are_asked),
 		T(tables_of_one_database_share_a_connection),
 		T(many_that_ask_have_more_connections),
+		T(a_server_that_takes_no_more_connections_answers_on_one),
 		T(a_server_that_comes_back_is_asked_again),
 		T(changes_are_live),
 		T(changes_are_live_byte_by_byte),
