@@ -145,7 +145,9 @@ names(const struct access_ask *q, struct span name, bool whole)
 		return r;
 	while (r == TABLE_NOTFOUND && (dot = span_chr(name, '.')) >= 0) {
 		name = span_sub(name, (size_t)dot + 1, name.n);
-		r = access_key(q, name);
+		/* the dot is the byte before */
+		r = access_key(q, q->dotted_parents ?
+		    span_of(name.p - 1, name.n + 1) : name);
 	}
 	return r;
 }
@@ -224,7 +226,8 @@ access_mail(const struct access_ask *q, struct span address,
 	enum table_result r;
 
 	if (address.n == 0)
-		return access_key(q, SPAN_LIT("<>"));
+		return access_key(q, span_str(q->null_key == NULL ? "<>" :
+		    q->null_key));
 	r = access_key(q, address);
 	if (r != TABLE_NOTFOUND || table_is_pattern(q->table))
 		return r;

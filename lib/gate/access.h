@@ -57,6 +57,10 @@ struct access_ask {
 	struct buf *value;
 	struct buf *key;		/* gets the form that was found */
 	struct err *err;
+	/* Parents are looked up as ".example.com" instead of "example.com"
+	 * (parent_domain_matches_subdomains without smtpd_access_maps). */
+	bool dotted_parents;
+	const char *null_key;		/* of the empty address; NULL: "<>" */
 };
 
 /*

@@ -166,7 +166,7 @@ gate_unlisted_recipient(struct gate_eval *e)
 	}
 }
 
-static enum gate_result
+enum gate_result
 reject_unlisted_recipient(struct gate_eval *e, const struct gate_rule *r)
 {
 	return gate_unlisted_recipient(e);

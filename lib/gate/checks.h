@@ -8,6 +8,8 @@
 #include "gate/gate.h"
 
 bool gate_wants_unlisted(const struct gate *g);
+/* Do access tables have parents as ".example.com"? */
+bool gate_dotted_parents(const struct gate *g);
 
 /* The rule of a restriction class. */
 gate_check_fn gate_run_class;
@@ -47,7 +49,7 @@ gate_check_fn check_client_a_access, check_client_mx_access,
     check_recipient_a_access, check_recipient_mx_access,
     check_recipient_ns_access;
 gate_check_fn check_policy_service;
-gate_check_fn reject_unlisted_sender, reject_sender_login_mismatch,
+gate_check_fn reject_unlisted_recipient, reject_unlisted_sender, reject_sender_login_mismatch,
     reject_authenticated_sender_login_mismatch,
     reject_unauthenticated_sender_login_mismatch,
     reject_known_sender_login_mismatch;

@@ -119,6 +119,8 @@ begin(struct lookup *l, struct gate_eval *e, const struct gate_rule *rule,
     enum gate_what what)
 {
 	l->ask = (struct access_ask){ .table = rule->table,
+		.dotted_parents = gate_dotted_parents(e->gate),
+		.null_key = gate_conf(e->gate)->smtpd_null_access_lookup_key,
 		.look_up = look_up, .arg = e, .value = &l->value,
 		.key = &l->key, .err = &l->err };
 	l->what = what;

@@ -380,26 +380,41 @@ gate_look_up(struct gate_eval *e, struct table *t, struct span key,
 
 /* --- the chain --- */
 
+/* What is looked at behind a list that was good: is there such a sender, such
+ * a recipient? Before it comes what some rule could not decide. Who is to be
+ * fooled by DISCARD is not told that either. */
+static gate_check_fn *
+behind(const struct gate_eval *e)
+{
+	if (e->facts->discard)
+		return NULL;
+	if (e->stage == GATE_SENDER &&
+	    gate_conf(e->gate)->smtpd_reject_unlisted_sender)
+		return reject_unlisted_sender;
+	if (e->stage == GATE_RECIPIENT && e->if_permit.reply == NULL &&
+	    gate_wants_unlisted(e->gate))
+		return reject_unlisted_recipient;
+	return NULL;
+}
+
 /*
- * The list, and behind the recipient list the unlisted check, even when the
- * list said permit (as Postfix: an unknown user is never accepted by luck).
- * Before it comes what some rule could not decide.
- * Who is to be fooled by DISCARD is not told that either.
+ * The list, and behind it the unlisted check, even when the list said permit
+ * (as Postfix: an unknown user is never accepted by luck).
  */
 static enum gate_result
 run_stage(struct gate_eval *e)
 {
 	enum gate_result r = GATE_DUNNO;
+	gate_check_fn *check;
 
 	if (!e->list_done)
 		r = run_list(e, gate_list(e->gate, e->stage));
 	if (r != GATE_DUNNO && r != GATE_PERMIT)
 		return r;
-	if (e->stage != GATE_RECIPIENT || e->if_permit.reply != NULL ||
-	    e->facts->discard || !gate_wants_unlisted(e->gate))
+	if ((check = behind(e)) == NULL)
 		return r;
 	e->list_done = true;
-	r = gate_unlisted_recipient(e);
+	r = check(e, NULL);
 	if (r != GATE_DUNNO && r != GATE_PARKED) {
 		e->by = NULL;
 		e->by_list = NULL;
@@ -442,6 +457,7 @@ gate_run(struct gate_eval *e)
 			return r;
 		stage_over(e);
 		e->rule = 0;
+		e->list_done = false;
 	}
 	if (e->if_permit.reply != NULL && !e->carries)
 		return told_instead(e, &e->if_permit);

@@ -63,10 +63,12 @@ open_clientcerts(struct gate *g, struct buf *complaints)
 	buf_fini(&why);
 }
 
+/* The tables of a parameter, in their order. */
 static void
-open_rbl_replies(struct gate *g, struct buf *complaints)
+open_maps(struct gate *g, const char *param, const char *text,
+    struct table ***maps, size_t *n, struct buf *complaints)
 {
-	struct span rest = span_str(g->conf->rbl_reply_maps), word;
+	struct span rest = span_str(text), word;
 	struct table *t;
 	struct buf why;
 
@@ -75,16 +77,25 @@ open_rbl_replies(struct gate *g, struct buf *complaints)
 		buf_clear(&why);
 		t = gate_table_of(g, g, word, &why);
 		if (t == NULL) {
-			gate_complain(complaints, conf_where(g->conf,
-			    "rbl_reply_maps"), "rbl_reply_maps: %s",
-			    buf_cstr(&why));
+			gate_complain(complaints, conf_where(g->conf, param),
+			    "%s: %s", param, buf_cstr(&why));
 			continue;
 		}
-		g->rbl_replies = xreallocarray(g->rbl_replies,
-		    g->n_rbl_replies + 1, sizeof(struct table *));
-		g->rbl_replies[g->n_rbl_replies++] = t;
+		*maps = xreallocarray(*maps, *n + 1, sizeof(struct table *));
+		(*maps)[(*n)++] = t;
 	}
 	buf_fini(&why);
+}
+
+static bool
+list_has(const char *list, const char *want)
+{
+	struct span rest = span_str(list), word;
+
+	while (conf_list_next(&rest, &word))
+		if (span_is(word, want))
+			return true;
+	return false;
 }
 
 /* Clients that no limit of their own holds for. */
@@ -121,7 +132,12 @@ gate_new(struct conf *conf, struct buf *complaints)
 	if (conf->permit_mx_backup_networks[0] != '\0')
 		g->mx_backup = gate_networks(g, "permit_mx_backup_networks",
 		    conf->permit_mx_backup_networks, complaints);
-	open_rbl_replies(g, complaints);
+	open_maps(g, "rbl_reply_maps", conf->rbl_reply_maps,
+	    &g->rbl_replies, &g->n_rbl_replies, complaints);
+	open_maps(g, "smtpd_sender_login_maps", conf->smtpd_sender_login_maps,
+	    &g->login_maps, &g->n_login_maps, complaints);
+	g->dotted_parents = !list_has(conf->parent_domain_matches_subdomains,
+	    "smtpd_access_maps");
 	open_clientcerts(g, complaints);
 	parse_exceptions(g, complaints);
 	if (buf_len(complaints) == before)
@@ -161,6 +177,7 @@ gate_unref(struct gate **gp)
 		policy_spec_unref(&g->policies[i]);
 	free(g->policies);
 	free(g->rbl_replies);
+	free(g->login_maps);
 	netlist_free(&g->mynetworks);
 	netlist_free(&g->own);
 	netlist_free(&g->mx_backup);
@@ -225,6 +242,18 @@ struct table *
 gate_rbl_reply_map(const struct gate *g, size_t i)
 {
 	return i < g->n_rbl_replies ? g->rbl_replies[i] : NULL;
+}
+
+struct table *
+gate_login_map(const struct gate *g, size_t i)
+{
+	return i < g->n_login_maps ? g->login_maps[i] : NULL;
+}
+
+bool
+gate_dotted_parents(const struct gate *g)
+{
+	return g->dotted_parents;
 }
 
 const struct client_list *

@@ -137,6 +137,8 @@ const struct netlist *gate_mx_backup_networks(const struct gate *g);
 struct table *gate_table_at(const struct gate *g, size_t i);
 /* The i-th table of rbl_reply_maps, or NULL. */
 struct table *gate_rbl_reply_map(const struct gate *g, size_t i);
+/* The i-th table of smtpd_sender_login_maps, or NULL. */
+struct table *gate_login_map(const struct gate *g, size_t i);
 /* smtpd_client_event_limit_exceptions; lent. */
 const struct client_list *gate_exceptions(const struct gate *g);
 /* For `postern config check`: the main part and every SMTP service section.

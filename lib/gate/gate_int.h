@@ -20,6 +20,9 @@ struct gate {
 	size_t n_classes;
 	struct table **rbl_replies;	/* among tables */
 	size_t n_rbl_replies;
+	struct table **login_maps;	/* smtpd_sender_login_maps, likewise */
+	size_t n_login_maps;
+	bool dotted_parents;
 };
 
 /* "where: text\n" */

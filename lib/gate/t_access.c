@@ -614,10 +614,120 @@ long_values_are_bounded(void **state)
 	gate_unref(&g);
 }
 
+static void
+login_maps_say_who_owns_an_address(void **state)
+{
+#define MAP	"smtpd_sender_login_maps = inline:{ {x@s.example = v@a.example, " \
+		"u@a.example}, bare@s.example = u@a.example, " \
+		"@all.example = U@a.example }, fail:{away}\n"
+	static const struct {
+		const char *rule, *sender;
+		bool in;
+		enum gate_result want;
+	} t[] = {
+		{ "reject_sender_login_mismatch", "x@s.example", true,
+		  GATE_PERMIT },
+		{ "reject_sender_login_mismatch", "X@S.example", true,
+		  GATE_PERMIT },
+		{ "reject_sender_login_mismatch", "bare+ext@s.example", true,
+		  GATE_PERMIT },
+		{ "reject_sender_login_mismatch", "any@all.example", true,
+		  GATE_PERMIT },
+		{ "reject_sender_login_mismatch", "x@s.example", false,
+		  GATE_REJECT },
+		{ "reject_sender_login_mismatch", "kim@a.example", true,
+		  GATE_DEFER },	/* the last table fails */
+		{ "reject_sender_login_mismatch", "kim@a.example", false,
+		  GATE_DEFER },
+	};
+	struct asker a = { .late = false };
+	struct gate_eval e;
+	struct gate *g;
+	char conf[1024];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(t); i++) {
+		struct gate_facts f = { .client_name = "unknown",
+			.client_ip = "192.0.2.1", .helo = "h.example",
+			.sender = span_str(t[i].sender),
+			.recipient = SPAN_LIT("kim@a.example"),
+			.authenticated = t[i].in,
+			.user = t[i].in ? "u@a.example" : NULL };
+
+		print_message("%s %s\n", t[i].rule, t[i].sender);
+		(void)snprintf(conf, sizeof(conf), OURS MAP
+		    "smtpd_recipient_restrictions = %s\n", t[i].rule);
+		g = gate_of(conf);
+		assert_non_null(g);
+		gate_begin(&e, g, (1u << GATE_STAGES) - 1, &f, &ops, &a);
+		assert_int_equal(gate_run(&e), t[i].want);
+		gate_end(&e);
+		gate_unref(&g);
+	}
+#undef MAP
+}
+
+/* Parameters that change keys, and the check behind the sender list. */
+static void
+settings_change_what_is_looked_up(void **state)
+{
+	static const struct {
+		const char *conf, *sender;
+		enum gate_result want;
+	} t[] = {
+		{ "smtpd_sender_restrictions = check_sender_access "
+		  "inline:{ s.example = REJECT }\n", "x@sub.s.example",
+		  GATE_REJECT },
+		{ "parent_domain_matches_subdomains =\n"
+		  "smtpd_sender_restrictions = check_sender_access "
+		  "inline:{ s.example = REJECT }\n", "x@sub.s.example",
+		  GATE_PERMIT },
+		{ "parent_domain_matches_subdomains = debug_peer_list\n"
+		  "smtpd_sender_restrictions = check_sender_access "
+		  "inline:{ .s.example = REJECT }\n", "x@deep.sub.s.example",
+		  GATE_REJECT },
+		{ "smtpd_null_access_lookup_key = nobody\n"
+		  "smtpd_sender_restrictions = check_sender_access "
+		  "inline:{ nobody = REJECT }\n", "", GATE_REJECT },
+		{ "", "x@gone.example", GATE_PERMIT },
+		{ "smtpd_reject_unlisted_sender = yes\n"
+		  "smtpd_sender_restrictions = permit\n", "x@gone.example",
+		  GATE_REJECT },
+		{ "smtpd_reject_unlisted_sender = yes\n", "x@temp.example",
+		  GATE_DEFER },
+		{ "smtpd_reject_unlisted_sender = yes\n", "", GATE_PERMIT },
+	};
+	struct asker a = { .late = false };
+	struct gate_eval e;
+	struct gate *g;
+	char conf[1024];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(t); i++) {
+		struct gate_facts f = { .client_name = "unknown",
+			.client_ip = "192.0.2.1", .helo = "h.example",
+			.sender = span_str(t[i].sender),
+			.recipient = SPAN_LIT("kim@a.example") };
+
+		print_message("%s%s\n", t[i].conf, t[i].sender);
+		(void)snprintf(conf, sizeof(conf), OURS "%s", t[i].conf);
+		g = gate_of(conf);
+		assert_non_null(g);
+		gate_begin(&e, g, (1u << GATE_STAGES) - 1, &f, &ops, &a);
+		assert_int_equal(gate_run(&e), t[i].want);
+		gate_end(&e);
+		gate_unref(&g);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(login_maps_say_who_owns_an_address),
+		cmocka_unit_test(settings_change_what_is_looked_up),
 		cmocka_unit_test(values_are_cleaned_and_checked),
 		cmocka_unit_test(long_values_are_bounded),
 		cmocka_unit_test(values_mean_what_access_5_says),

@@ -150,3 +150,18 @@ lee@a.example class_reject
 max@b.example class_nested
 alias@a.example class_missing
 """}
+
+# Parameters about what lists look at.
+group("dotted_parents", parent_domain_matches_subdomains="",
+      smtpd_sender_restrictions="check_sender_access "
+      "inline:{ good.example = REJECT, .sub.good.example = 521 bye }") \
+    .over("sender", ["x@good.example", "x@www.good.example",
+                     "x@sub.good.example", "x@deep.sub.good.example", ""])
+group("null_key", smtpd_null_access_lookup_key="nobody",
+      smtpd_sender_restrictions="check_sender_access "
+      "inline:{ nobody = REJECT, <> = 521 bye }") \
+    .over("sender", ["", "x@good.example"])
+group("unlisted_sender_too", smtpd_reject_unlisted_sender="yes",
+      smtpd_sender_restrictions="permit") \
+    .over("sender", ["nobody@a.example", "kim@a.example", "x@good.example",
+                     "", "alias@a.example"])
