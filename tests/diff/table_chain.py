@@ -154,12 +154,12 @@ alias@a.example class_missing
 # Parameters about what lists look at.
 group("dotted_parents", parent_domain_matches_subdomains="",
       smtpd_sender_restrictions="check_sender_access "
-      "inline:{ good.example = REJECT, .sub.good.example = 521 bye }") \
+      "inline:{ good.example=REJECT, .sub.good.example=DEFER }") \
     .over("sender", ["x@good.example", "x@www.good.example",
                      "x@sub.good.example", "x@deep.sub.good.example", ""])
 group("null_key", smtpd_null_access_lookup_key="nobody",
       smtpd_sender_restrictions="check_sender_access "
-      "inline:{ nobody = REJECT, <> = 521 bye }") \
+      "inline:{ nobody=REJECT, <>=DEFER }") \
     .over("sender", ["", "x@good.example"])
 group("unlisted_sender_too", smtpd_reject_unlisted_sender="yes",
       smtpd_sender_restrictions="permit") \
