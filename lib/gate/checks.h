@@ -10,6 +10,8 @@
 bool gate_wants_unlisted(const struct gate *g);
 /* Do access tables have parents as ".example.com"? */
 bool gate_dotted_parents(const struct gate *g);
+/* Is it in smtpd_log_access_permit_actions? */
+bool gate_logs_permit(const struct gate *g, const char *action);
 
 /* The rule of a restriction class. */
 gate_check_fn gate_run_class;

@@ -211,6 +211,34 @@ gate_lookup_failed(struct gate_eval *e, struct span what)
 	    "<%.*s>: Temporary lookup failure", SPAN_ARG(what));
 }
 
+/* "action=permit_mynetworks for Client host=mx.example.net[192.0.2.7]". Not
+ * when it is overruled by a doubt. */
+static void
+log_permit(struct gate_eval *e, const struct gate_rule *rule)
+{
+	struct buf subject, text;
+	struct span class, name;
+	const char *end;
+
+	if (rule->class != NULL || e->if_permit.reply != NULL ||
+	    !gate_logs_permit(e->gate, rule->is->name))
+		return;
+	buf_init(&subject, GATE_REPLY_MAX);
+	buf_init(&text, 2 * GATE_REPLY_MAX);
+	gate_subject(e, &subject);
+	name = class = buf_span(&subject);
+	end = memmem(name.p, name.n, ">: ", 3);
+	if (end != NULL) {
+		name = span_of(name.p + 1, (size_t)(end - name.p) - 1);
+		class = span_sub(class, name.n + 4, class.n);
+	}
+	buf_fmt(&text, "action=%s for %.*s=%.*s", rule->is->name,
+	    SPAN_ARG(class), SPAN_ARG(name));
+	gate_note(e, "permit", buf_cstr(&text));
+	buf_fini(&text);
+	buf_fini(&subject);
+}
+
 /* One rule. What warn_if_reject covers is logged instead of told. */
 static enum gate_result
 run_rule(struct gate_eval *e, const struct gate_rule *rule)
@@ -226,6 +254,8 @@ run_rule(struct gate_eval *e, const struct gate_rule *rule)
 		return r;
 	if (e->ops->trace != NULL)
 		e->ops->trace(e, rule, r, e->depth, e->arg);
+	if (r == GATE_PERMIT)
+		log_permit(e, rule);
 	if (warn && !e->broken && r != GATE_DUNNO &&
 	    r != GATE_PERMIT && r != GATE_PARKED) {
 		gate_note(e, "reject_warning", e->reply);

@@ -140,6 +140,10 @@ gate_new(struct conf *conf, struct buf *complaints)
 	    "smtpd_access_maps");
 	open_clientcerts(g, complaints);
 	parse_exceptions(g, complaints);
+	g->log_permits = matchlist_new(conf,
+	    "smtpd_log_access_permit_actions",
+	    conf->smtpd_log_access_permit_actions, MATCHLIST_WORDS_TOO,
+	    complaints);
 	if (buf_len(complaints) == before)
 		gate_check_trust(g, complaints);
 	if (buf_len(complaints) != before)
@@ -182,6 +186,7 @@ gate_unref(struct gate **gp)
 	netlist_free(&g->own);
 	netlist_free(&g->mx_backup);
 	client_list_free(&g->exceptions);
+	matchlist_free(&g->log_permits);
 	conf_unref(&g->conf);
 	free(g);
 }
@@ -326,6 +331,12 @@ conf_check_one(struct conf *conf, struct buf *complaints)
 	}
 	buf_fini(&found);
 	return ok;
+}
+
+bool
+gate_logs_permit(const struct gate *g, const char *action)
+{
+	return matchlist_has(g->log_permits, span_str(action));
 }
 
 bool

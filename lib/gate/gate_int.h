@@ -5,6 +5,7 @@
 #define GATE_GATE_INT_H
 
 #include "gate/gate.h"
+#include "table/matchlist.h"
 
 struct gate {
 	unsigned refs;
@@ -23,6 +24,7 @@ struct gate {
 	struct table **login_maps;	/* smtpd_sender_login_maps, likewise */
 	size_t n_login_maps;
 	bool dotted_parents;
+	struct matchlist *log_permits;	/* smtpd_log_access_permit_actions */
 };
 
 /* "where: text\n" */

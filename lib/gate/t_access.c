@@ -209,6 +209,21 @@ static const struct {
 	  "h.example", "s@s.example", "kim@a.example", GATE_DEFER,
 	  "450 4.7.1 <s@s.example>: Sender address rejected: "
 	  "Service unavailable", 0 },
+	{ LIST("permit_auth_destination reject")
+	  "smtpd_log_access_permit_actions = permit_auth_destination\n",
+	  "h.example", "s@s.example", "kim@a.example", GATE_PERMIT, "", 1 },
+	{ LIST("permit_auth_destination reject")
+	  "smtpd_log_access_permit_actions = permit_mynetworks\n",
+	  "h.example", "s@s.example", "kim@a.example", GATE_PERMIT, "", 0 },
+	{ LIST("check_sender_access static:OK")
+	  "smtpd_log_access_permit_actions = static:all\n",
+	  "h.example", "s@s.example", "kim@a.example", GATE_PERMIT, "", 1 },
+	/* overruled by a doubt: it is no permit */
+	{ LIST("defer_if_permit permit_auth_destination")
+	  "smtpd_log_access_permit_actions = static:all\n",
+	  "h.example", "s@s.example", "kim@a.example", GATE_DEFER,
+	  "450 4.7.0 <kim@a.example>: Recipient address rejected: "
+	  "defer_if_permit requested", 0 },
 	{ LIST("warn_if_reject reject_non_fqdn_sender"), "h.example", "s@s",
 	  "kim@a.example", GATE_PERMIT, "", 1 },
 	{ LIST("reject_invalid_helo_hostname"), "h_1.example", "s@s.example",

@@ -149,6 +149,20 @@ def test_etrn_is_judged_and_then_honestly_refused(server):
             "459 <c.example>: service unavailable"
 
 
+def test_permits_are_logged_when_asked_for(server):
+    server.set("smtpd_client_restrictions", "permit_inet_interfaces, reject",
+               "service mx")
+    server.go(smtpd_log_access_permit_actions="permit_inet_interfaces")
+    mark = server.log_mark()
+    with server.smtp() as wire:
+        wire.envelope("anna@sender.example", "kim@a.example")
+    server.wait_for_log(
+        r"smtpd\[\d+\]: NOQUEUE: permit: RCPT from (\S+): "
+        r"action=permit_inet_interfaces for Client host=\1; "
+        r"from=<anna@sender.example> to=<kim@a.example> proto=ESMTP "
+        r"helo=<client.example>$", mark)
+
+
 MISTAKES = {
     "smtpd_reject_footer": ("$nosuchname", "$name that is unknown"),
     "smtpd_discard_ehlo_keywords": ("chunky", "\"chunky\" is no EHLO"),
