@@ -67,16 +67,17 @@ is_selected(const struct list_plan *p, const struct list_entry *e)
 }
 
 /*
- * LSUB tells of a parent only in place of its children (RFC 3501 6.3.9);
- * RECURSIVEMATCH tells of every one (RFC 5258 3.1).
+ * LSUB with "%" (RFC 3501 6.3.9) and RECURSIVEMATCH (RFC 5258 5, example 9)
+ * tell of a parent that was not selected only in place of children that no
+ * row is for.
  */
 static bool
 is_told(const struct list_plan *p, const struct list_entry *e)
 {
 	if (!e->match)
 		return false;
-	return e->selected || (p->lsub && e->below_unmatched) ||
-	    ((p->select & LIST_RECURSIVE) && e->below);
+	return e->selected || (e->below_unmatched &&
+	    (p->lsub ? p->levels : p->select & LIST_RECURSIVE));
 }
 
 static void
@@ -141,8 +142,9 @@ put_row(struct session *s, struct list_run *r, const struct list_entry *e)
 	if ((p->select & LIST_RECURSIVE) && e->below)
 		put_child_info(out, p);
 	buf_str(out, "\r\n");
-	/* a folder that cannot be asked has no STATUS; the list goes on */
-	if ((p->give & LIST_STATUS) && e->exists &&
+	/* RFC 5819 2: not of who is here for its children only. A folder that
+	 * cannot be asked has no STATUS; the list goes on. */
+	if ((p->give & LIST_STATUS) && e->exists && e->selected &&
 	    status_put(s, out, e->name, p->status, &err) < 0)
 		log_warning("%s: status of user=<%s> folder=<%s>: %s", s->id,
 		    s->user, e->name, err.why);

@@ -65,6 +65,7 @@ add_pattern(struct list_plan *p, struct span reference, struct arg_iter *it)
 	buf_span_add(&whole, reference);
 	buf_span_add(&whole, pattern);
 	p->pattern[p->n++] = buf_take(&whole);
+	p->levels = pattern.p[pattern.n - 1] == '%';
 	return true;
 }
 

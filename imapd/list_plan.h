@@ -26,6 +26,7 @@ struct list_plan {
 	unsigned status;		/* items of LIST_STATUS */
 	char *pattern[LIST_PATTERNS_MAX]; /* the reference in front */
 	size_t n;
+	bool levels;			/* the last one ends in "%" */
 	bool root;			/* LIST "" "": asks for the separator */
 };
 

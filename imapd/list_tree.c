@@ -199,17 +199,21 @@ void
 list_tree_spread(struct list_tree *t)
 {
 	struct list_entry *e, *up;
+	bool unmatched;
 	size_t i;
 
 	for (i = 0; i < t->n; i++) {
 		e = &t->entry[i];
 		if (!e->selected)
 			continue;
+		unmatched = !e->match;
 		for (up = list_tree_parent(t, e); up != NULL &&
-		    (!up->below || (!e->match && !up->below_unmatched));
+		    (!up->below || (unmatched && !up->below_unmatched));
 		    up = list_tree_parent(t, up)) {
 			up->below = true;
-			up->below_unmatched |= !e->match;
+			up->below_unmatched |= unmatched;
+			/* the nearest one that matches stands for it */
+			unmatched = unmatched && !up->match;
 		}
 	}
 }

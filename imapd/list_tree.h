@@ -16,7 +16,8 @@ struct list_entry {
 	bool match;			/* matches a pattern */
 	bool selected;			/* has what was asked for ... */
 	bool below;			/* ... or one below it has */
-	bool below_unmatched;		/* one that matches no pattern */
+	bool below_unmatched;		/* one that matches no pattern, nor
+					 * does a level between */
 };
 
 struct list_tree {

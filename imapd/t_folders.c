@@ -119,6 +119,27 @@ test_list_recursive_match(void **state)
 	client_free(&c);
 }
 
+/* The same, example 9. */
+static void
+test_list_recursive_match_in_place_of_children(void **state)
+{
+	static const char *const names[] = { "foo2", "+foo2/bar1",
+	    "+foo2/bar2", "baz2", "+baz2/bar2", "+baz2/bar22",
+	    "+baz2/bar222", "+eps2", "+eps2/mamba", "+qux2/bar2", NULL };
+	struct client *c = client_with(names);
+
+	client_do(c, "LIST (RECURSIVEMATCH SUBSCRIBED) \"\" \"*2\"", "OK",
+	    "* LIST (\\Subscribed) \"/\" baz2/bar2\r\n"
+	    "* LIST (\\Subscribed) \"/\" baz2/bar22\r\n"
+	    "* LIST (\\Subscribed) \"/\" baz2/bar222\r\n"
+	    "* LIST (\\Subscribed) \"/\" eps2 (\"CHILDINFO\" "
+	    "(\"SUBSCRIBED\"))\r\n"
+	    "* LIST () \"/\" foo2 (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n"
+	    "* LIST (\\Subscribed) \"/\" foo2/bar2\r\n"
+	    "* LIST (\\Subscribed) \"/\" qux2/bar2\r\n");
+	client_free(&c);
+}
+
 static void
 test_lsub_tells_parents_instead_of_children(void **state)
 {
@@ -133,6 +154,7 @@ test_lsub_tells_parents_instead_of_children(void **state)
 	    "* LSUB (\\Noselect) \"/\" a\r\n"
 	    "* LSUB () \"/\" d\r\n"
 	    "* LSUB (\\Noselect) \"/\" e\r\n");
+	client_do(c, "LSUB \"\" a", "OK", "");
 	client_do(c, "LSUB a/ \"%\"", "OK",
 	    "* LSUB (\\Noselect) \"/\" a/b\r\n");
 	client_do(c, "LIST \"\" \"\"", "OK",
@@ -159,8 +181,14 @@ test_list_status(void **state)
 	    "* LIST () \"/\" bar\r\n"
 	    "* STATUS bar (MESSAGES 0 UNSEEN 0)\r\n"
 	    "* LIST (\\NonExistent) \"/\" foo\r\n");
+	client_do(c, "CREATE foo", "OK", "");
+	client_do(c, "SUBSCRIBE foo/x", "OK", "");
+	client_do(c, "SUBSCRIBE INBOX", "OK", "");
 	client_do(c, "LIST (SUBSCRIBED RECURSIVEMATCH) \"\" % RETURN "
-	    "(CHILDREN STATUS (SIZE))", "OK", "");
+	    "(STATUS (MESSAGES))", "OK",
+	    "* LIST (\\Subscribed) \"/\" INBOX\r\n"
+	    "* STATUS INBOX (MESSAGES 2)\r\n"
+	    "* LIST () \"/\" foo (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n");
 	client_do(c, "LIST \"\" % RETURN (STATUS ())", "BAD", "");
 	client_do(c, "LIST \"\" % RETURN (STATUS)", "BAD", "");
 	client_do(c, "LIST \"\" % RETURN (STATUS (BOGUS))", "BAD", "");
@@ -270,6 +298,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_list_selects_and_returns),
 		T(test_list_recursive_match),
+		T(test_list_recursive_match_in_place_of_children),
 		T(test_lsub_tells_parents_instead_of_children),
 		T(test_list_status),
 		T(test_status_items),

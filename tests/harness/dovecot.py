@@ -26,7 +26,12 @@ mail_location = maildir:{self.maildir}
 base_dir = {self.dir}/run
 state_dir = {self.dir}/state
 ssl = no
+mailbox_list_index = no
 log_path = {self.dir}/log
+namespace inbox {{
+  inbox = yes
+  separator = /
+}}
 """)
         for path in [self.dir, *self.dir.rglob("*")]:
             paths.give(path)

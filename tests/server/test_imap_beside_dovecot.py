@@ -1,5 +1,5 @@
 """The same mail and the same questions to Dovecot and to us: SORT, THREAD,
-SEARCH and BINARY must be answered alike."""
+SEARCH, BINARY, LIST and LSUB must be answered alike."""
 import random
 import re
 
@@ -112,6 +112,75 @@ def test_sort_thread_and_search(postern, kim, theirs, seed):
     assert len(ours) == len(QUESTIONS)
     for question, a, b in zip(QUESTIONS, expected, ours):
         assert a == b, question
+
+
+LEVELS = ["a", "b", "Ab", "a-b", "Work"]
+SELECTS = ["", "() ", "(SUBSCRIBED) ", "(SUBSCRIBED RECURSIVEMATCH) "]
+PATTERNS = ["*", "%", "%/%", "a*", "a/%", "*b", "W%/*", "inbox", "a/b",
+            "(\"%\" \"a/*\")", "*%*", "%a"]
+RETURNS = ["", " RETURN (SUBSCRIBED)", " RETURN (CHILDREN)",
+           " RETURN (SUBSCRIBED CHILDREN)", " RETURN (STATUS (MESSAGES))"]
+
+
+def tree(seed):
+    """Folders and subscriptions that come and go."""
+    dice = random.Random(seed)
+    made = set()
+    for _ in range(60):
+        name = "/".join(dice.choices(LEVELS, k=dice.randrange(1, 4)))
+        if name in made and dice.random() < 0.3:
+            # what is subscribed and gone counts as a child to Dovecot
+            made.discard(name)
+            yield f"DELETE {name}"
+            yield f"UNSUBSCRIBE {name}"
+        elif name not in made:
+            # Dovecot makes no folders for the levels above
+            parts = name.split("/")
+            for above in ("/".join(parts[:n + 1]) for n in range(len(parts))):
+                if above not in made:
+                    made.add(above)
+                    yield f"CREATE {above}"
+        if name in made and dice.random() < 0.5:
+            yield f"SUBSCRIBE {name}"
+
+
+def rows(text):
+    """{(LIST or LSUB, name): what it says} of one answer."""
+    found = {}
+    for word, flags, name, rest in re.findall(
+            rb'^\* (LIST|LSUB) \((.*?)\) "/" "?(.*?)"?( \(.*\))?\r\n', text,
+            re.M):
+        # RFC 5258 3.3: \NonExistent says \Noselect, too
+        said = {flag.replace("NonExistent", "Noselect").lower()
+                for flag in flags.decode().split()} - {"\\unmarked"}
+        found[word.decode(), name.decode()] = (said, rest.replace(b'"', b""))
+    return found, sorted(re.findall(rb"^\* STATUS .*", text, re.M))
+
+
+def answers(text, count):
+    return re.split(rb"^x\d+ [A-Z]+ .*\r\n", text, flags=re.M)[-count - 2:-2]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_list(postern, kim, theirs, seed):
+    changes = [*tree(seed)]
+    questions = [f'LIST {select}"" {pattern}{give}' for select in SELECTS
+                 for pattern in PATTERNS for give in RETURNS
+                 if pattern[0] not in "(i" or select]
+    questions += [f'LSUB "" {pattern}' for pattern in PATTERNS
+                  if pattern[0] != "("]
+    with postern.imap(kim, "secret") as wire:
+        expected, ours = both(theirs, wire, [*changes, *questions])
+    expected = answers(expected, len(questions))
+    ours = answers(ours, len(questions))
+    for question, a, b in zip(questions, expected, ours):
+        (theirs_say, status), (we_say, our_status) = rows(a), rows(b)
+        # RFC 3501 6.3.8: levels without folder must be told of for "%" only
+        for key, (said, _) in list(we_say.items()):
+            if key not in theirs_say and "\\noselect" in said and \
+                    "*" in question:
+                del we_say[key]
+        assert we_say == theirs_say and status == our_status, question
 
 
 # BINARY[] of a whole message is not compared: Dovecot decodes the parts in it.
