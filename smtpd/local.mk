@@ -30,11 +30,14 @@ SMTPD_FAKE_LIBS = smtpd/libsmtpd.a smtpd/libfake.a smtpd/libsmtpd.a \
 
 if HAVE_CMOCKA
 check_PROGRAMS += smtpd/t_keeper smtpd/t_limits smtpd/t_session \
-	smtpd/t_peers smtpd/t_xattr smtpd/t_actions
+	smtpd/t_peers smtpd/t_xattr smtpd/t_actions smtpd/t_upstream
 endif
 smtpd_t_session_SOURCES = smtpd/t_session.c
 smtpd_t_session_CFLAGS = $(SMTPD_CFLAGS) $(CMOCKA_CFLAGS)
 smtpd_t_session_LDADD = $(SMTPD_FAKE_LIBS) $(CMOCKA_LIBS)
+smtpd_t_upstream_SOURCES = smtpd/t_upstream.c
+smtpd_t_upstream_CFLAGS = $(smtpd_t_session_CFLAGS)
+smtpd_t_upstream_LDADD = $(smtpd_t_session_LDADD)
 smtpd_t_xattr_SOURCES = smtpd/t_xattr.c
 smtpd_t_xattr_CFLAGS = $(smtpd_t_session_CFLAGS)
 smtpd_t_xattr_LDADD = $(smtpd_t_session_LDADD)
