@@ -8,7 +8,8 @@ import tempfile
 import pytest
 
 from tests.harness import paths
-from tests.harness.pki import Authority, fingerprint, pubkey_fingerprint
+from tests.harness.pki import Authority, fingerprint, openssl, \
+    pubkey_fingerprint
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +83,30 @@ def test_no_certificate_is_fine_where_it_is_only_asked_for(asking):
     mark = asking.log_mark()
     assert "(Client did not present a certificate)" in send_with(asking, None)
     asking.wait_for_log("Anonymous TLS connection established from", mark)
+
+
+def test_issuers_in_a_directory_and_no_other(asking, pki, friend, stranger):
+    where = asking.dir / "issuers"
+    where.mkdir()
+    shutil.copy(pki.ca, where / "ours.pem")
+    shutil.copy(stranger.parent / "ca.pem", where / "not-hashed")
+    openssl("rehash", where)
+    (where / "not-hashed").rename(where / "theirs.txt")
+    asking.set("smtpd_tls_CAfile", "", "service mx")
+    asking.set("smtpd_tls_CApath", str(where), "service mx")
+    asking.restart()
+    assert "(verified OK)" in send_with(asking, friend)
+    assert "(not verified)" in send_with(asking, stranger)
+
+
+def test_the_chain_may_not_be_longer_than_allowed(asking, pki):
+    """friend.example below an issuer below ours."""
+    between = pki.between(pki.dir / "between", "Between CA")
+    deep = between.issue("deep.example", chain=True)
+    assert "(verified OK)" in send_with(asking, deep)
+    asking.set("smtpd_tls_ccert_verifydepth", "1", "service mx")
+    asking.restart()
+    assert "(not verified)" in send_with(asking, deep)
 
 
 def test_a_listener_that_does_not_ask_says_so(asking, friend):
