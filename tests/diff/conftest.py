@@ -13,6 +13,9 @@ from tests.diff import known, names, servers, table     # noqa: E402
 from tests.harness.database import Cluster, NoServer    # noqa: E402
 
 
+WORKERS = 8             # dialogues at a time: some wait, for DNS or for sleep
+
+
 def cannot(why):
     if os.environ.get("POSTERN_TESTS_REQUIRED"):
         pytest.fail(why)
@@ -56,15 +59,32 @@ def pair(cluster):
             dns.close()
 
 
+def jobs(talks):
+    """Talks of a group stay in a row, so that Postfix needs one smtpd for
+    them; those that wait are each a job of its own, and begin first."""
+    slow = [[talk] for talk in talks if talk.waits]
+    rows = {}
+    for talk in talks:
+        if not talk.waits:
+            rows.setdefault(talk.group.name, []).append(talk)
+    return slow + sorted(rows.values(), key=len, reverse=True)
+
+
 @pytest.fixture(scope="session")
 def heard(request, pair):
-    """{talk id: (Postern's replies, Postfix's)} of all selected dialogues,
-    held several at a time: some wait for a name server that is silent."""
-    talks = [item.callspec.params["talk"] for item in request.session.items
-             if "talk" in getattr(getattr(item, "callspec", None), "params",
-                                  {})]
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        return dict(zip([t.id for t in talks], pool.map(pair.hold, talks)))
+    """{talk id: (Postern's replies, Postfix's)} of all selected dialogues."""
+    talks = {}
+    for item in request.session.items:
+        params = getattr(getattr(item, "callspec", None), "params", {})
+        if "talk" in params:
+            talks[params["talk"].id] = params["talk"]
+
+    def hold(row):
+        return [(talk.id, pair.hold(talk)) for talk in row]
+
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+        return dict(one for row in pool.map(hold, jobs(talks.values()))
+                    for one in row)
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -5,6 +5,7 @@ import pathlib
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 
 from tests.harness.wait import until
@@ -69,6 +70,7 @@ class Postfix:
             there = pathlib.Path("/etc/postfix") / name
             if there.exists():
                 (self.conf / name).symlink_to(there)
+        self.port = next(iter(services.values()))[0]
         self.write(settings, services)
         self.process = None
 
@@ -82,12 +84,14 @@ class Postfix:
             "meta_directory": self.conf,
             "mail_owner": "postfix",
             "setgid_group": "postdrop",
-            "inet_interfaces": ADDRESS,
+            "inet_interfaces": f"127.0.0.1, {ADDRESS}",
             "inet_protocols": "all",
             "maillog_file": self.log_path,
             "maillog_file_prefixes": self.dir,
             "alias_maps": "",
             "max_idle": "30s",
+            # A process that could not start is tried again soon.
+            "service_throttle_time": "1s",
             "default_process_limit": "40",
         }
         own.update(settings)
@@ -112,7 +116,16 @@ class Postfix:
                 raise RuntimeError("Postfix's master ended: " + self.said())
             return "daemon started" in self.log_text()
         until(up, self.said)
+        # Many that start at once find no postlogd and give up.
+        until(self.greets, self.said)
         return self
+
+    def greets(self):
+        try:
+            with socket.create_connection((ADDRESS, self.port), 5) as sock:
+                return sock.recv(4)[:3] in (b"220", b"450", b"554")
+        except OSError:
+            return False
 
     def log_text(self):
         try:

@@ -1,10 +1,10 @@
-"""All groups of dialogues, and what they need of both servers."""
-from . import (table_access, table_chain, table_client, table_dns,
-               table_form, table_limits, table_peers, table_session,
-               table_told)
+"""All groups of dialogues, and what they need of both servers: what is in the
+files table_*.py here."""
+import importlib
+import pathlib
 
-_PARTS = [table_form, table_client, table_access, table_chain, table_session,
-          table_dns, table_limits, table_peers, table_told]
+_PARTS = [importlib.import_module(f".{path.stem}", __package__)
+          for path in sorted(pathlib.Path(__file__).parent.glob("table_*.py"))]
 
 GROUPS = [group for part in _PARTS for group in part.GROUPS]
 # Files that tables are read from.

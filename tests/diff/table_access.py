@@ -145,7 +145,7 @@ group("client_access_pcre",
     .over("client", CLIENTS)
 group("reverse_access", smtpd_client_restrictions=
       "check_reverse_client_hostname_access texthash:{dir}/names") \
-    .over("client", CLIENTS)
+    .over("client", CLIENTS + ["203.0.113.5"])
 group("helo_access",
       smtpd_helo_restrictions="check_helo_access texthash:{dir}/names") \
     .over("helo", ["mx.good.example", "www.good.example", "good.example",

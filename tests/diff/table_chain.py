@@ -32,6 +32,8 @@ for where in LISTS:
         g = group(f"{where}_{name}",
                   **{f"smtpd_{where}_restrictions": chain})
         g.ask("one", after=MESSAGE)
+        if name == "reject":
+            g.ask("postmaster", to="postmaster", after=MESSAGE)
         if name in ("reject", "nets"):
             g.ask("two", to=["kim@a.example", "lee@a.example"],
                   client="203.0.113.5", after=MESSAGE)
@@ -88,6 +90,9 @@ group("unlisted_not", smtpd_reject_unlisted_recipient="no",
 group("unlisted_named", smtpd_reject_unlisted_recipient="no",
       smtpd_recipient_restrictions="reject_unlisted_recipient") \
     .over("to", UNLISTED)
+group("unlisted_old", smtpd_reject_unlisted_recipient="no",
+      smtpd_recipient_restrictions="check_recipient_maps") \
+    .over("to", UNLISTED)
 group("unlisted_code", unknown_virtual_mailbox_reject_code="450").over("to", UNLISTED)
 group("unlisted_after_reject", smtpd_recipient_restrictions="reject") \
     .over("to", UNLISTED)
@@ -131,6 +136,7 @@ for where in ("client", "recipient", "data"):
               ("MAIL FROM:<x@good.example>", "RCPT TO:<kim@a.example>",
                "RCPT TO:<lee@a.example>"), *MESSAGE)
 group("sleep", smtpd_recipient_restrictions="sleep 1, reject").ask("one")
+group("sleep_on", smtpd_recipient_restrictions="sleep 1").ask("one")
 
 # --- classes
 

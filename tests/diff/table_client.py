@@ -59,14 +59,15 @@ group("relay_codes", relay_domains_reject_code="450",
 group("relay_codes_defer", relay_domains_reject_code="553",
       smtpd_relay_restrictions="defer_unauth_destination") \
     .over("to", TO)
+group("relay_old", smtpd_relay_restrictions="check_relay_domains") \
+    .over("to", TO).ask("nobody", to="nobody@a.example")
 group("relay_in_recipient", smtpd_relay_restrictions="",
       smtpd_recipient_restrictions="permit_mynetworks, "
       "reject_unauth_destination") \
     .over("to", TO).ask("inside", to=TO[1], client="203.0.113.5")
 
 group("inet_interfaces",
-      smtpd_client_restrictions="permit_inet_interfaces, reject",
-      only={"postern": {}}) \
+      smtpd_client_restrictions="permit_inet_interfaces, reject") \
     .over("client", ["127.0.0.2", "127.0.0.1", "192.0.2.10"])
 
 # --- TLS
@@ -83,6 +84,13 @@ group("clientcerts", smtpd_recipient_restrictions="permit_tls_clientcerts, "
       only={"postfix": {"smtpd_tls_CAfile": "/etc/ssl/certs/ca-certificates"
                         ".crt"}}) \
     .ask("clear") \
+    .talk("TLS", "EHLO mx.good.example", "=tls", "EHLO mx.good.example",
+          "MAIL FROM:<x@good.example>", "RCPT TO:<kim@a.example>")
+
+group("no_ccert", smtpd_tls_ask_ccert="yes", smtpd_client_restrictions=
+      "check_ccert_access static:REJECT",
+      only={"postfix": {"smtpd_tls_CAfile": "/etc/ssl/certs/ca-certificates"
+                        ".crt"}}) \
     .talk("TLS", "EHLO mx.good.example", "=tls", "EHLO mx.good.example",
           "MAIL FROM:<x@good.example>", "RCPT TO:<kim@a.example>")
 

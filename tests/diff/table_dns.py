@@ -105,6 +105,8 @@ for name, which in FILTERS.items():
 group("rbl_silent",
       smtpd_client_restrictions="reject_rbl_client x.silent.example") \
     .over("client", LISTED[:1])
+group("rbl_old", smtpd_client_restrictions="reject_rbl bl.example") \
+    .over("client", LISTED[:2] + LISTED[-1:])
 group("rbl_late", smtpd_recipient_restrictions="reject_rbl_client "
       "lame.example, reject_rbl_client bl.example=127.0.0.4, "
       "reject_rbl_client bl.example") \
@@ -238,8 +240,7 @@ for what in ("a", "mx", "ns"):
                              "192.0.2.15", "192.0.2.90", "192.0.2.80"])
 
 group("mx_backup", smtpd_relay_restrictions="permit_mx_backup, "
-      "reject_unauth_destination",
-      only={"postfix": {"inet_interfaces": "127.0.0.2"}}) \
+      "reject_unauth_destination") \
     .over("to", ["x@backup.example", "x@good.example", "kim@a.example",
                  "x@nosuch.example", "x@x.broken.example",
                  "x@nullmx.good.example", "x@mxlo.good.example",

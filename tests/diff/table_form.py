@@ -63,7 +63,7 @@ group("recipient_ours").over("to", [
     "\"kim\"@a.example", "alias@a.example", "both@a.example",
     "nobody@a.example", "max@b.example", "kim@b.example",
     "postmaster@a.example", "postmaster@b.example", "kim@sub.a.example",
-    "kim@[127.0.0.1]", "kim%a.example@b.example",
+    "kim@[192.0.2.99]", "kim%a.example@b.example",
     "@b.example:kim@a.example", "@elsewhere.example:kim@a.example",
     "kim@a.example@elsewhere.example", "elsewhere.example!kim@a.example",
     "\"kim@elsewhere.example\"@a.example", "kim @a.example",

@@ -11,6 +11,7 @@ A line of a dialogue is a command, sent as it is, or
 import base64
 import re
 import ssl
+import time
 from dataclasses import dataclass
 
 from tests.harness.wire import Closed, SmtpWire
@@ -25,6 +26,7 @@ class Said:
     code: int
     enhanced: str
     text: str
+    seconds: float = 0      # the greeting: how long it took
 
     def verdict(self):
         return self.code, self.enhanced
@@ -35,6 +37,7 @@ class Said:
 
 
 CLOSED = Said(0, "", "")
+SILENCE = Said(-1, "", "no answer came")
 
 
 def said(reply):
@@ -55,18 +58,28 @@ class Talk:
     def id(self):
         return f"{self.group.name}/{self.name}"
 
+    @property
+    def waits(self):
+        """Does it take seconds, by a silent name or a sleep?"""
+        about = f"{self.lines} {self.group.settings}"
+        return self.client == "192.0.2.27" or "silent" in about or \
+            "sleep" in about
+
     def hold(self, address):
         """Talks to a server; what it said, from its greeting on."""
-        heard = []
+        heard, start = [], time.monotonic()
         try:
             with SmtpWire(address, source=self.client) as wire:
                 heard.append(said(wire.reply()))
+                heard[0].seconds = time.monotonic() - start
                 for line in self.lines:
                     self.step(wire, line, heard)
                 wire.send(b"QUIT\r\n")
                 heard.append(said(wire.reply()))
         except (Closed, ConnectionError, ssl.SSLError):
             heard.append(CLOSED)
+        except TimeoutError:
+            heard.append(SILENCE)
         return heard
 
     @staticmethod

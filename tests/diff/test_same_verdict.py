@@ -65,3 +65,70 @@ def test_names_are_unique_and_known_ones_exist():
     assert len(ids) == len(set(ids))
     assert set(known.KNOWN) <= set(ids)
     assert set(known.KNOWN.values()) <= set(known.REASONS)
+
+
+# Every restriction that Postfix 3.7 to 3.12 knows, by list.
+POSTFIX = """
+permit reject defer defer_if_permit defer_if_reject sleep
+reject_unauth_pipelining reject_plaintext_session
+reject_multi_recipient_bounce check_policy_service
+
+permit_mynetworks permit_inet_interfaces permit_sasl_authenticated
+permit_tls_clientcerts permit_tls_all_clientcerts permit_dnswl_client
+permit_rhswl_client reject_rbl_client reject_rhsbl_client
+reject_rhsbl_reverse_client reject_unknown_client_hostname
+reject_unknown_reverse_client_hostname reject_unknown_forward_client_hostname
+check_client_access check_client_a_access check_client_mx_access
+check_client_ns_access check_reverse_client_hostname_access
+check_reverse_client_hostname_a_access check_reverse_client_hostname_mx_access
+check_reverse_client_hostname_ns_access check_ccert_access check_sasl_access
+
+reject_invalid_helo_hostname reject_non_fqdn_helo_hostname
+reject_unknown_helo_hostname reject_rhsbl_helo check_helo_access
+check_helo_a_access check_helo_mx_access check_helo_ns_access
+permit_naked_ip_address reject_invalid_hostname reject_non_fqdn_hostname
+reject_unknown_hostname
+
+reject_non_fqdn_sender reject_unknown_sender_domain reject_unlisted_sender
+reject_unverified_sender reject_rhsbl_sender reject_sender_login_mismatch
+reject_authenticated_sender_login_mismatch reject_known_sender_login_mismatch
+reject_unauthenticated_sender_login_mismatch check_sender_access
+check_sender_a_access check_sender_mx_access check_sender_ns_access
+
+permit_auth_destination permit_mx_backup reject_unauth_destination
+defer_unauth_destination reject_non_fqdn_recipient
+reject_unknown_recipient_domain reject_unlisted_recipient
+reject_unverified_recipient reject_rhsbl_recipient check_recipient_access
+check_recipient_a_access check_recipient_mx_access check_recipient_ns_access
+check_etrn_access
+
+check_relay_domains check_recipient_maps reject_maps_rbl reject_rbl
+reject_unknown_client reject_unknown_address
+""".split()
+
+
+def names_of(group):
+    """The words of the group's lists, and so its restrictions."""
+    return set(re.findall(r"[a-z_]+", " ".join(
+        str(v) for k, v in group.settings.items() if k.endswith(
+            "_restrictions"))))
+
+
+def test_every_restriction_accepts_and_refuses(request, heard, pair):
+    """Over the wire: with each name there is a dialogue that ends well, and
+    one with a refusal."""
+    if len(heard) < len(TALKS):
+        pytest.skip("not all dialogues were held")
+    man = pair.postern.postern("config", "man", "restrictions").stdout
+    ours = re.findall(r"^\.It Ic (\S+)", man, re.M)
+    good, bad = set(), set()
+    for talk in TALKS:
+        replies = heard[talk.id][0]
+        if replies is not None:
+            refused = any(reply.code >= 400 for reply in replies)
+            (bad if refused else good).update(names_of(talk.group))
+    known.coverage = [(name, name in good, name in bad) for name in ours]
+    assert {n for n in ours if n not in good} == known.NEVER_WELL
+    assert " ".join(n for n in ours if n not in bad) == ""
+    missing = sorted(set(POSTFIX) - set(ours) - known.NO_NAMES)
+    assert missing == []
