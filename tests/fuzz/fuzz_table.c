@@ -37,6 +37,29 @@ keys_ask(const struct table_type *type, void *data)
 	buf_fini(&two);
 }
 
+/* Rules in the name of the table. */
+static void
+spec_open(struct span text)
+{
+	struct buf spec, value;
+	struct table *t;
+	struct err err;
+
+	buf_init(&spec, TABLE_VALUE_MAX);
+	buf_init(&value, TABLE_VALUE_MAX);
+	buf_str(&spec, "pcre:{");
+	buf_span_add(&spec, text);
+	buf_char(&spec, '}');
+	t = table_open(buf_span(&spec), &err);
+	if (t != NULL) {
+		ps_assert(table_look_up(t, SPAN_LIT("a.example"), &value,
+		    &err) != TABLE_PARKED);
+		table_unref(&t);
+	}
+	buf_fini(&spec);
+	buf_fini(&value);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -53,6 +76,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0)
 		return 0;
 	log_tap(quiet_cb, NULL);
+	if (data[0] == '{')
+		spec_open(span_of(data, size));
 	t.type = types[data[0] % ARRAY_LEN(types)];
 	made = t.type->make(&t, span_of(data + 1, size - 1), &err);
 	if (made != NULL) {
