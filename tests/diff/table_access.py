@@ -189,3 +189,47 @@ group("access_failing",
 group("access_missing", smtpd_sender_restrictions="check_sender_access "
       "unionmap:{static:DUNNO}, check_sender_access texthash:{dir}/mail") \
     .over("sender", ["x@exact.example", "a@good.example"])
+
+# --- does the address take mail?
+
+# Postern makes no probes yet, and those of Postfix get nowhere: neither knows
+# about addresses of others. Ours it delivers to discard(8), whoever it is, so
+# that unknown ones of ours are not compared.
+EXTRA = {"postfix": {"address_verify_default_transport": "retry:not now"}}
+UNVERIFIED = ["kim@a.example", "KIM@A.example", "x@nosuch.example",
+              "x@good.example", "", "x@[192.0.2.66]"]
+SOON = {"address_verify_poll_count": "2", "address_verify_poll_delay": "1s"}
+group("unverified_sender", **SOON,
+      smtpd_sender_restrictions="reject_unverified_sender") \
+    .over("sender", UNVERIFIED)
+group("unverified_sender_codes", **SOON,
+      smtpd_sender_restrictions="reject_unverified_sender",
+      unverified_sender_defer_code="451",
+      unverified_sender_reject_reason="call us") \
+    .over("sender", ["kim@a.example", "x@nosuch.example"])
+group("unverified_sender_pass", **SOON,
+      smtpd_sender_restrictions="reject_unverified_sender",
+      unverified_sender_reject_code="250",
+      unverified_sender_defer_code="250") \
+    .over("sender", UNVERIFIED)
+group("unverified_sender_doubt", **SOON,
+      smtpd_sender_restrictions="reject_unverified_sender",
+      smtpd_recipient_restrictions="reject") \
+    .over("sender", ["kim@a.example", "x@nosuch.example"])
+group("unverified_sender_defer", **SOON,
+      smtpd_sender_restrictions="reject_unverified_sender",
+      smtpd_recipient_restrictions="reject",
+      unverified_sender_tempfail_action="defer") \
+    .over("sender", ["kim@a.example", "x@nosuch.example"])
+group("unverified_recipient", **SOON,
+      smtpd_recipient_restrictions="reject_unverified_recipient",
+      unverified_recipient_reject_code="550") \
+    .over("to", ["kim@a.example", "nobody@a.example"])
+group("unverified_recipient_far", **SOON, smtpd_relay_restrictions="permit",
+      smtpd_recipient_restrictions="reject_unverified_recipient, "
+      "permit_sasl_authenticated, reject_unauth_destination") \
+    .ask("nosuch", to="x@nosuch.example")
+group("unverified_at_data", **SOON,
+      smtpd_data_restrictions="reject_unverified_sender") \
+    .ask("nosuch", sender="x@nosuch.example",
+         after=["DATA", ".Subject: x\n\nx"])
