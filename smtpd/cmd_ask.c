@@ -66,8 +66,7 @@ vrfy_parse(struct session *s, struct span args, struct address *a,
 	case 0:
 		return NULL;
 	case PS_ENOTFOUND:
-		return "504 5.5.2 Recipient address rejected: need "
-		    "fully-qualified address";
+		return rcpt_bare(a->text);
 	default:
 		return "501 5.1.3 Bad recipient address syntax";
 	}

@@ -116,7 +116,7 @@ mail_ret(struct session *s, struct span value)
 	else if (span_is(value, "HDRS"))
 		s->txn->ret = ENVELOPE_RET_HDRS;
 	else
-		return "501 5.5.4 Error: Bad RET parameter syntax";
+		return "501 5.5.4 Bad RET parameter syntax";
 	return NULL;
 }
 
@@ -131,7 +131,7 @@ mail_envid(struct session *s, struct span value)
 	if (rc == 0)
 		s->txn->envid = txn_keep(s->txn, buf_span(&plain));
 	buf_fini(&plain);
-	return rc == 0 ? NULL : "501 5.5.4 Error: Bad ENVID parameter syntax";
+	return rc == 0 ? NULL : "501 5.5.4 Bad ENVID parameter syntax";
 }
 
 /* RFC 4954 5: who submitted it elsewhere. We believe nobody; policy services
@@ -331,8 +331,7 @@ rcpt(struct session *s, struct span args)
 	else if (rcpt_normal(s, &a, &normal) == PS_ESYNTAX)
 		refusal = "501 5.1.3 Bad recipient address syntax";
 	else if (span_chr(buf_span(&normal), '@') == -1)
-		refusal = "504 5.5.2 Recipient address rejected: need "
-		    "fully-qualified address";
+		refusal = rcpt_bare(a.text);
 	t->rcpt_notify = 0;
 	t->rcpt_orcpt = (struct piece){ 0, 0 };
 	if (refusal == NULL)

@@ -217,6 +217,17 @@ judged(struct session *s, enum gate_result r)
 	return STEP_NEXT;
 }
 
+const char *
+rcpt_bare(struct span text)
+{
+	static char reply[ADDRESS_LOCAL_MAX + 128];
+
+	(void)snprintf(reply, sizeof(reply), "504 5.5.2 <%.*s>: Recipient "
+	    "address rejected: need fully-qualified address",
+	    (int)MIN(text.n, (size_t)ADDRESS_LOCAL_MAX), text.p);
+	return reply;
+}
+
 enum step
 rcpt_begin(struct session *s, struct span text, struct span normal)
 {

@@ -11,6 +11,8 @@
  * PS_ENOTFOUND without a domain, PS_ESYNTAX. */
 int rcpt_normal(struct session *s, const struct address *a,
     struct buf *normal) MUST_CHECK;
+/* The reply to an address without a domain; lent until the next call. */
+const char *rcpt_bare(struct span text);
 /* text as given (inside <>), normal its normal form; both copied. */
 enum step rcpt_begin(struct session *s, struct span text,
     struct span normal) MUST_CHECK;

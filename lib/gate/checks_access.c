@@ -103,8 +103,10 @@ verdict(struct gate_eval *e, struct lookup *l, enum table_result r)
 	case TABLE_TEMPFAIL:
 		break;
 	}
-	return gate_broken(e, "%s: %s", table_name(l->ask.table),
+	(void)gate_broken(e, "%s: %s", table_name(l->ask.table),
 	    l->err.why);
+	return gate_refuse(e, l->what, 451, "4.3.5",
+	    "Server configuration error");
 }
 
 static enum table_result

@@ -189,8 +189,8 @@ static const struct {
 	  "s@s.example", "kim@a.example", GATE_REJECT,
 	  "554 5.7.1 <h.example>: Helo command rejected: Access denied", 0 },
 	{ LIST("check_sender_access fail:broken"), "h.example", "s@s.example",
-	  "kim@a.example", GATE_DEFER, "451 4.3.5 Server configuration error",
-	  0 },
+	  "kim@a.example", GATE_DEFER, "451 4.3.5 <s@s.example>: Sender "
+	  "address rejected: Server configuration error", 0 },
 	{ LIST("check_sender_access static:frobnicate"), "h.example",
 	  "s@s.example", "kim@a.example", GATE_DEFER,
 	  "451 4.3.5 Server configuration error", 0 },

@@ -104,7 +104,7 @@ static const struct {
 	{ LIST("check_ccert_access static:REJECT"), NO_CERT, GATE_PERMIT,
 	  "" },
 	{ LIST("check_ccert_access fail:x"), 0, GATE_DEFER,
-	  "451 4.3.5 Server configuration error" },
+	  "451 4.3.5 <kim>: Client certificate rejected: Server configuration error" },
 	{ LIST("check_sasl_access inline:{ {kim@a.example = REJECT no} }"),
 	  LOGIN, GATE_REJECT,
 	  "554 5.7.1 <kim@a.example>: SASL login name rejected: no" },
