@@ -89,9 +89,9 @@ line_parse(struct span line, struct cidr_rule *r)
 	line = span_trim(line);
 	if ((wrong = pattern_parse(word, r)) != NULL)
 		return wrong;
-	if (r->head.kind == RULE_IF)
-		return line.n == 0 ? NULL : "text behind the if's pattern";
-	if (line.n == 0)
+	if (r->head.kind == RULE_IF && line.n > 0)
+		return "text behind the if's pattern";
+	if (line.n == 0 && r->head.kind == RULE_VALUE)
 		return "a value is wanted";
 	r->head.value = xmemdup0(line.p, line.n);
 	return NULL;

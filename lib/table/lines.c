@@ -39,8 +39,10 @@ table_lines_next(struct table_lines *l, struct span *line)
 		if (trimmed.n > 0 && trimmed.p[0] != '#') {
 			if (begun && !is_continuation(physical))
 				break;
-			if (!begun)
+			if (!begun) {
 				l->lineno = l->next;
+				l->indented = is_continuation(physical);
+			}
 			if (physical.p[physical.n - 1] == '\r')
 				physical.n--;
 			buf_span_add(&l->line, physical);

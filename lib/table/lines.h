@@ -12,6 +12,8 @@ struct table_lines {
 	struct span rest;
 	int next;		/* number of the next physical line */
 	int lineno;		/* of the line just given */
+	bool indented;		/* it began with white space, with nothing
+				 * before it that it could go on with */
 	struct buf line;	/* buf_failed(): it was too long */
 };
 

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/log.h"
 #include "base/xmalloc.h"
 #include "table/lines.h"
 #include "table/table_int.h"
@@ -199,7 +198,7 @@ line_parse(const struct dialect *d, struct span line, struct re_rule *r,
 	table_rule_not(&line, &r->head);
 	if ((problem = pattern_cut(&line, &p)) != NULL)
 		return problem;
-	if (line.n > 0 && line.p[0] == '!') {
+	if (line.n > 0 && line.p[0] == '!' && r->head.kind == RULE_VALUE) {
 		line = span_sub(line, 1, line.n);
 		if (d != &dialect_regexp)
 			return "unknown pattern flag \"!\"";
@@ -207,8 +206,6 @@ line_parse(const struct dialect *d, struct span line, struct re_rule *r,
 			return problem;
 	}
 	line = span_trim(line);
-	if (r->head.kind == RULE_IF && line.n > 0)
-		return "text behind the if's pattern";
 	if ((r->code = pattern_compile(d, &p, wrong)) == NULL)
 		return wrong;
 	if (second.text.p != NULL && (r->but_not = pattern_compile(d, &second,
@@ -265,12 +262,8 @@ re_make(const struct table *t, struct span text, const struct dialect *d)
 		if ((wrong = line_parse(d, line, &r, room)) != NULL) {
 			rule_free(&r);
 			table_complain(t, lines.lineno, "%s", wrong);
-			continue;
-		}
-		if (r.head.kind == RULE_VALUE && r.head.value[0] == '\0')
-			log_warning("%s:%d: no value; it is empty then",
-			    t->arg, lines.lineno);
-		table_rule_add(&re->rules, &r.head);
+		} else
+			table_rule_add(&re->rules, &r.head);
 	}
 	table_lines_fini(&lines);
 	table_rules_link(t, &re->rules);
@@ -310,23 +303,23 @@ rule_match(const void *arg, const struct table_rule *rule, struct err *err)
 {
 	const struct re_rule *r = (const struct re_rule *)rule;
 	const struct subject *s = arg;
-	bool hit = true;
+	bool other = false, hit = false;
 	int n;
 
 	if (r->but_not != NULL) {
 		n = code_match(s, r->but_not);
-		hit = n == PCRE2_ERROR_NOMATCH;
-		if (n < 0 && !hit)
+		other = n >= 0;
+		if (n < 0 && n != PCRE2_ERROR_NOMATCH)
 			goto costly;
 	}
 	/* last, so that its groups are those that remain */
-	if (hit) {
+	if (!other) {
 		n = code_match(s, r->code);
 		hit = n >= 0;
 		if (n < 0 && n != PCRE2_ERROR_NOMATCH)
 			goto costly;
 	}
-	return hit != rule->not ? TABLE_FOUND : TABLE_NOTFOUND;
+	return !other && hit != rule->not ? TABLE_FOUND : TABLE_NOTFOUND;
 costly:
 	err_set(err, ERR_TEMP, PS_ETOOBIG, "%s:%d: the pattern costs too "
 	    "much on this key (%d)", s->re->file, rule->lineno, n);

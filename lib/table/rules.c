@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/log.h"
 #include "base/xmalloc.h"
 #include "table/table_int.h"
 
@@ -45,6 +46,18 @@ table_rule_not(struct span *line, struct table_rule *rule)
 	*line = span_trim(*line);
 }
 
+/* What is odd, but good enough to be used. */
+static void
+rule_note(const struct table *t, const struct table_rule *rule)
+{
+	if (rule->kind == RULE_VALUE && rule->value[0] == '\0')
+		log_warning("%s:%d: no value; it is empty then", t->arg,
+		    rule->lineno);
+	if (rule->kind == RULE_IF && rule->value[0] != '\0')
+		log_warning("%s:%d: \"%.100s\" behind the if is of no use",
+		    t->arg, rule->lineno, rule->value);
+}
+
 /* An if without its endif goes to the end, as in Postfix. */
 void
 table_rules_link(const struct table *t, struct table_rules *r)
@@ -55,6 +68,7 @@ table_rules_link(const struct table *t, struct table_rules *r)
 	/* `past` of an open if holds the one around it */
 	for (i = 0; i < r->n; i++) {
 		rule = table_rule_at(r, i);
+		rule_note(t, rule);
 		if (rule->kind == RULE_IF) {
 			rule->past = open;
 			open = i;
@@ -70,7 +84,7 @@ table_rules_link(const struct table *t, struct table_rules *r)
 		rule = table_rule_at(r, open);
 		open = rule->past;
 		rule->past = r->n;
-		table_complain(t, rule->lineno, "if without endif");
+		log_warning("%s:%d: if without endif", t->arg, rule->lineno);
 	}
 }
 

@@ -99,7 +99,7 @@ struct table_rule {
 	enum { RULE_VALUE, RULE_IF, RULE_ENDIF } kind;
 	bool not;
 	int lineno;
-	char *value;		/* RULE_VALUE; yours */
+	char *value;		/* but for RULE_ENDIF; yours */
 	size_t past;		/* RULE_IF: number of the rule behind its
 				 * endif */
 };
@@ -118,7 +118,7 @@ void table_rule_add(struct table_rules *r, const struct table_rule *rule);
 void table_rule_kind(struct span *line, struct table_rule *rule);
 /* Cuts "!"s and the space behind them off the front of *line. */
 void table_rule_not(struct span *line, struct table_rule *rule);
-/* Links each if to its endif; complains about the ones without. */
+/* Links each if to its endif; warns of what is odd. */
 void table_rules_link(const struct table *t, struct table_rules *r);
 
 /* Does rule match the key, its `!` considered? FOUND, NOTFOUND or

@@ -57,6 +57,9 @@ table_text_make(const struct table *t, struct span text, struct err *err)
 	while (table_lines_next(&lines, &line)) {
 		if (buf_failed(&lines.line))
 			table_complain(t, lines.lineno, "line is too long");
+		else if (lines.indented)
+			table_complain(t, lines.lineno, "a line must not "
+			    "begin with white space");
 		else if (span_chr(line, '\0') >= 0)
 			table_complain(t, lines.lineno, "line holds NUL");
 		else if (!table_key_cut(&line, &key) || line.n == 0)

@@ -84,6 +84,13 @@ CASES = [
     ("regexp", "/^a.b$/m m\n/(.*)-out@(.*)/!/^owner-/ $2 $1\n"
                "/^[[:alpha:]]+[0-9]{2}$/ posix\n/^(a|ab)(c|bcd)$/ $1\n",
      ["a\tb", "list-out@x", "owner-l-out@x", "ab12", "ab1", "abcd"]),
+    ("regexp", "!/a/!/b/ neither\nif /^c/!/d/ odd\n/x/ cx\n  more\nendif\n"
+               "/(a)(b)?$/ <$2>\n!/e/\n", ["a", "b", "c", "cx", "cdx", "ab",
+                                          "e", "be"]),
+    ("texthash", " indented one\n  more\nkey value\n", ["indented", "key",
+                                                        "more"]),
+    ("cidr", "if 10.0.0.0/8 odd\n0.0.0.0/0 all\nendif\n! 10.0.0.0/8 no\n",
+     ["10.0.0.1", "192.0.2.1", "::1"]),
     ("inline:{ a=1, {b = two words}, c=3 d=4, { e = a,b } }", None,
      ["a", "b", "c", "d", "e", "A", "f"]),
     ("static:OK", None, ["a", "b@c"]),
