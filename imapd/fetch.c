@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "imapd/command.h"
@@ -19,6 +20,7 @@
 #include "mail/imap_text.h"
 
 #define SLICE_BYTES	(128 * 1024)
+#define SLICE_US	20000
 /* While one slice is sent the next is read. */
 #define OUT_LOW		(128 * 1024)
 #define OUT_HIGH	(256 * 1024)
@@ -160,6 +162,7 @@ begin_message(struct session *s, struct fetch *r)
 	struct buf *out = &s->out;
 	struct folder_msg m;
 	bool any = false;
+	size_t i;
 	int rc;
 
 	if (!folder_msg(s->folder, seq, &m))
@@ -207,8 +210,12 @@ begin_message(struct session *s, struct fetch *r)
 		return 0;
 	if (any)
 		buf_char(out, ' ');
-	return message_open(&r->message, s->folder, seq, m.size,
-	    &s->job_err);
+	rc = message_open(&r->message, s->folder, seq, m.size, &s->job_err);
+	/* what cannot be decoded is known before anything is sent */
+	for (i = 0; rc == 0 && i < r->plan.n; i++)
+		rc = message_section_check(&r->message, &r->plan.section[i],
+		    &s->job_err);
+	return rc;
 }
 
 static int
@@ -352,6 +359,7 @@ static void
 fetch_job(struct session *s)
 {
 	struct fetch *r = s->run;
+	uint64_t end = clock_mono_us() + SLICE_US;
 	size_t from = r->at;
 
 	if (r->plan.changed_only && !r->sifted) {
@@ -363,9 +371,13 @@ fetch_job(struct session *s)
 	/* what was begun in an earlier slice is already sent */
 	r->mark_valid = false;
 	while (r->at < r->seqs.n && !r->broken &&
-	    r->at - from < SLICE_MESSAGES && buf_len(&s->out) < SLICE_BYTES)
+	    r->at - from < SLICE_MESSAGES && buf_len(&s->out) < SLICE_BYTES) {
 		if (fetch_step(s, r) < 0)
 			skip_message(s, r);
+		/* sections that are decoded cost more than their bytes say */
+		if (r->plan.n > 0 && !r->in_message && clock_mono_us() > end)
+			break;
+	}
 }
 
 static void fetch_slice(struct session *s);

@@ -278,6 +278,43 @@ root_section(struct message *m, const struct section *s,
 	}
 }
 
+/* The part that a BINARY section means; NULL when there is none, and for the
+ * message as a whole, which has no transfer encoding. */
+static int
+binary_part(struct message *m, const struct section *s, struct span *whole,
+    const struct mime_part **part, struct err *err)
+{
+	uint32_t at;
+	int rc;
+
+	*part = NULL;
+	rc = message_whole(m, whole, true, err);
+	if (rc < 0 || s->path_n == 0)
+		return rc;
+	at = mime_find(&m->mime, s->path, s->path_n);
+	if (at != MIME_NONE)
+		*part = &m->mime.part[at];
+	return 0;
+}
+
+int
+message_section_check(struct message *m, const struct section *s,
+    struct err *err)
+{
+	const struct mime_part *p;
+	struct span whole;
+	int rc;
+
+	if (s->form == FORM_BODY)
+		return 0;
+	rc = binary_part(m, s, &whole, &p, err);
+	if (rc == 0 && p != NULL &&
+	    mime_transfer(p->field[MIME_ENCODING]) == TRANSFER_UNKNOWN)
+		rc = err_set(err, ERR_PERM, PS_ENOSYS,
+		    "unknown transfer encoding");
+	return rc;
+}
+
 /* RFC 3516: the body of a part, or all of the message as it is. */
 static int
 binary_section(struct message *m, const struct section *s,
@@ -285,37 +322,27 @@ binary_section(struct message *m, const struct section *s,
 {
 	const struct mime_part *p;
 	struct span whole, body;
-	uint32_t at;
 	int rc;
 
-	rc = message_whole(m, &whole, true, err);
+	rc = binary_part(m, s, &whole, &p, err);
 	if (rc < 0)
 		return rc;
-	out->mem = whole;
-	if (s->path_n == 0)
+	out->mem = s->path_n == 0 ? whole : SPAN_LIT("");
+	out->nil = p == NULL && s->path_n > 0;
+	if (p == NULL)
 		return 0;
-	at = mime_find(&m->mime, s->path, s->path_n);
-	if (at == MIME_NONE) {
-		out->nil = true;
-		out->mem = SPAN_LIT("");
-		return 0;
-	}
-	p = &m->mime.part[at];
 	body = span_sub(whole, p->body_off, p->body_len);
 	buf_clear(scratch);
 	switch (mime_transfer(p->field[MIME_ENCODING])) {
-	case TRANSFER_IDENTITY:
-		out->mem = body;
-		return 0;
 	case TRANSFER_BASE64:
 		base64_decode_mime(scratch, body);
 		break;
 	case TRANSFER_QP:
 		qp_decode(scratch, body, false);
 		break;
-	case TRANSFER_UNKNOWN:
-		return err_set(err, ERR_PERM, PS_ENOSYS,
-		    "unknown transfer encoding");
+	default:
+		out->mem = body;
+		return 0;
 	}
 	out->mem = buf_span(scratch);
 	return 0;

@@ -43,8 +43,10 @@ int message_head(struct message *m, struct span *head,
 /* All of it, CRLF form; parsed too when `mime`. */
 int message_whole(struct message *m, struct span *whole, bool mime,
     struct err *err) MUST_CHECK;
-/* A section, its partial range applied; PS_ENOSYS for a BINARY whose
- * transfer encoding nobody knows. `scratch` may be used to build it. */
+/* PS_ENOSYS for a BINARY section whose transfer encoding nobody knows. */
+int message_section_check(struct message *m, const struct section *s,
+    struct err *err) MUST_CHECK;
+/* A section that passed, its partial range applied. `scratch` may be used to build it. */
 int message_section(struct message *m, const struct section *s,
     struct buf *scratch, struct piece *out, struct err *err) MUST_CHECK;
 /* Reads exactly n bytes at off of the file onto out. PS_ECORRUPT when it has

@@ -10,11 +10,9 @@
 #include "imapd/gather.h"
 #include "imapd/sort_key.h"
 
-#define KEYS_MAX	16
-
 struct sort {
 	struct gather gather;
-	struct sort_key key[KEYS_MAX];
+	struct sort_key key[SORT_KINDS];
 	size_t n_keys;
 	uint32_t *seq;			/* what was found */
 	struct sort_value *value;	/* n_keys for each */
@@ -44,6 +42,8 @@ keep_one(struct session *s, uint32_t seq)
 	struct sort *r = s->run;
 	size_t i;
 
+	if (buf_failed(&r->text.text))
+		return;
 	if (r->n == r->size) {
 		r->size = r->size == 0 ? 256 : r->size * 2;
 		r->seq = xreallocarray(r->seq, r->size, sizeof(*r->seq));
@@ -86,6 +86,8 @@ sort_job(struct session *s)
 		return;
 	}
 	r->order = xreallocarray(NULL, r->n + 1, sizeof(*r->order));
+	if (buf_failed(&r->text.text))
+		return;
 	for (i = 0; i < r->n; i++)
 		r->order[i] = (uint32_t)i;
 	qsort_r(r->order, r->n, sizeof(*r->order), order_cmp, r);
@@ -113,6 +115,10 @@ sort_done(struct session *s)
 		session_slice(s, sort_slice);
 		return;
 	}
+	if (buf_failed(&r->text.text)) {
+		session_reply(s, "NO", "[LIMIT] Too much to sort");
+		return;
+	}
 	session_send_out(s);
 	session_ok(s);
 }
@@ -123,25 +129,36 @@ sort_slice(struct session *s)
 	session_job(s, sort_job, sort_done);
 }
 
+static bool
+has_key(const struct sort *r, enum sort_kind kind)
+{
+	size_t i;
+
+	for (i = 0; i < r->n_keys; i++)
+		if (r->key[i].kind == kind)
+			return true;
+	return false;
+}
+
 /* "(REVERSE DATE SUBJECT)" */
 static const char *
 take_keys(struct sort *r, struct arg_iter *it)
 {
+	struct sort_key key;
 	struct arg_iter list;
 	struct span word;
 
 	if (!arg_take_list(it, &list))
 		return "List of sort keys expected";
 	while (arg_take_atom(&list, &word)) {
-		if (r->n_keys == KEYS_MAX)
-			return "Too many sort keys";
-		if (span_is(word, "REVERSE")) {
-			r->key[r->n_keys].reverse = true;
-			if (!arg_take_atom(&list, &word))
-				return "Sort key expected";
-		}
-		if (!sort_key_find(word, &r->key[r->n_keys++].kind))
+		key.reverse = span_is(word, "REVERSE");
+		if (key.reverse && !arg_take_atom(&list, &word))
+			return "Sort key expected";
+		if (!sort_key_find(word, &key.kind))
 			return "Unknown sort key";
+		/* the second time it could decide nothing any more */
+		if (!has_key(r, key.kind))
+			r->key[r->n_keys++] = key;
 	}
 	return r->n_keys > 0 && arg_at_end(&list) ? NULL :
 	    "Sort key expected";

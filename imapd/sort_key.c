@@ -29,7 +29,7 @@ void
 sort_text_init(struct sort_text *t)
 {
 	memset(t, 0, sizeof(*t));
-	buf_init(&t->text, BUF_NO_CAP);
+	buf_init(&t->text, SORT_ALL_MAX);
 	buf_init(&t->field, BUF_NO_CAP);
 	buf_init(&t->base, BUF_NO_CAP);
 }
@@ -84,7 +84,7 @@ value_put(struct sort_text *t, struct span text, struct sort_value *out)
 {
 	out->number = 0;
 	out->off = buf_len(&t->text);
-	casemap_key(&t->text, text);
+	casemap_key(&t->text, span_sub(text, 0, SORT_TEXT_MAX));
 	out->len = buf_len(&t->text) - out->off;
 }
 
@@ -136,6 +136,8 @@ sort_key_value(struct sort_text *t, enum sort_kind kind,
 		break;
 	case SORT_TO:
 		mailbox_put(t, IMAP_ENV_TO, out);
+		break;
+	case SORT_KINDS:
 		break;
 	}
 }

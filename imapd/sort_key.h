@@ -7,9 +7,12 @@
 
 #include "imapd/session.h"
 
+#define SORT_TEXT_MAX	512	/* bytes of a field that are compared */
+#define SORT_ALL_MAX	(256 * 1024 * 1024) /* of all messages, as keys */
+
 enum sort_kind {
 	SORT_ARRIVAL, SORT_CC, SORT_DATE, SORT_FROM, SORT_SIZE, SORT_SUBJECT,
-	SORT_TO
+	SORT_TO, SORT_KINDS
 };
 
 struct sort_key {
@@ -24,7 +27,7 @@ struct sort_value {
 };
 
 struct sort_text {
-	struct buf text;		/* of all messages */
+	struct buf text;		/* of all messages; test buf_failed() */
 	struct buf field, base;		/* private: scratch */
 	struct span envelope, references; /* lent by the folder */
 	struct folder_msg msg;

@@ -76,6 +76,8 @@ test_binary_fetch(void **state)
 	    "* 1 FETCH (BINARY[9] NIL)\r\n");
 	client_do(c, "FETCH 1 BINARY[3]", "NO [UNKNOWN-CTE]", "");
 	client_do(c, "FETCH 1 BINARY.SIZE[3]", "NO [UNKNOWN-CTE]", "");
+	client_do(c, "FETCH 1 (BODY.PEEK[] BINARY.PEEK[3])",
+	    "NO [UNKNOWN-CTE]", "");
 	client_do(c, "FETCH 1 BINARY.SIZE[1]<0.2>", "BAD", "");
 	client_do(c, "FETCH 1 BINARY[HEADER]", "BAD", "");
 	client_do(c, "FETCH 1 BINARY[1.MIME]", "BAD", "");
@@ -229,6 +231,8 @@ test_sort(void **state)
 	client_do(c, "UID SORT (ARRIVAL) UTF-8 ALL",
 	    "OK UID SORT completed", "* SORT 2 4 3\r\n");
 	client_do(c, "SORT (ARRIVAL) BOGUS ALL", "NO [BADCHARSET", "");
+	client_do(c, "SORT (ARRIVAL ARRIVAL SIZE TO CC FROM DATE SUBJECT TO "
+	    "REVERSE ARRIVAL) UTF-8 ALL", "OK", "* SORT 3 1 2\r\n");
 	client_do(c, "SORT () UTF-8 ALL", "BAD", "");
 	client_do(c, "SORT (REVERSE) UTF-8 ALL", "BAD", "");
 	client_do(c, "SORT (BOGUS) UTF-8 ALL", "BAD Unknown sort key", "");

@@ -71,6 +71,8 @@ keep_one(struct session *s, uint32_t seq)
 	struct sort_value subject, sent;
 	bool reply;
 
+	if (thread_too_big(&r->tree))
+		return;
 	buf_clear(&r->text.text);
 	sort_text_message(&r->text, s, seq);
 	sort_key_value(&r->text, SORT_DATE, &sent);
@@ -96,6 +98,9 @@ thread_job(struct session *s)
 		r->gathered = gather_run(&r->gather, s, keep_one);
 		return;
 	}
+	r->done = true;
+	if (thread_too_big(&r->tree))
+		return;
 	buf_str(&s->out, "* THREAD ");
 	if (r->references)
 		thread_by_references(&r->tree, &s->out);
@@ -104,7 +109,6 @@ thread_job(struct session *s)
 	if (r->tree.n == 0)
 		buf_truncate(&s->out, buf_len(&s->out) - 1);
 	buf_str(&s->out, "\r\n");
-	r->done = true;
 }
 
 static void thread_slice(struct session *s);
@@ -116,6 +120,10 @@ thread_done(struct session *s)
 
 	if (!r->done) {
 		session_slice(s, thread_slice);
+		return;
+	}
+	if (thread_too_big(&r->tree)) {
+		session_reply(s, "NO", "[LIMIT] Too much to thread");
 		return;
 	}
 	session_send_out(s);

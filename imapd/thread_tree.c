@@ -37,7 +37,7 @@ void
 thread_init(struct thread_tree *t)
 {
 	memset(t, 0, sizeof(*t));
-	buf_init(&t->text, BUF_NO_CAP);
+	buf_init(&t->text, THREAD_TEXT_ALL);
 }
 
 void
@@ -50,6 +50,12 @@ thread_fini(struct thread_tree *t)
 }
 
 /* --- input --------------------------------------------------------------- */
+
+bool
+thread_too_big(const struct thread_tree *t)
+{
+	return buf_failed(&t->text) || t->n_refs > THREAD_REFS_ALL;
+}
 
 static struct text
 text_add(struct thread_tree *t, struct span s)
@@ -120,9 +126,11 @@ take_id(struct thread_tree *t, struct span *s, struct text *out)
 static bool
 next_id(struct thread_tree *t, struct span *s, struct text *out)
 {
-	while (take_id(t, s, out))
-		if (out->len > 0)
+	while (take_id(t, s, out)) {
+		if (out->len > 0 && out->len <= THREAD_ID_MAX)
 			return true;
+		buf_truncate(&t->text, out->off);
+	}
 	return false;
 }
 
@@ -144,6 +152,9 @@ thread_add_refs(struct thread_tree *t, struct span value, size_t max)
 	struct thread_msg *m = &t->msg[t->n - 1];
 	struct text text;
 
+	if (max > 1 && value.n > THREAD_REFS_BYTES)
+		value = span_sub(value, value.n - THREAD_REFS_BYTES,
+		    value.n);
 	while (m->n_refs < max && next_id(t, &value, &text)) {
 		if (m->n_refs == THREAD_REFS_MAX) {	/* drop the first */
 			m->refs++;

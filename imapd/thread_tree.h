@@ -9,7 +9,11 @@
 #include "base/buf.h"
 #include "base/span.h"
 
-#define THREAD_REFS_MAX	200	/* per message; of more the last ones */
+#define THREAD_REFS_MAX	100	/* per message; of more the last ones */
+#define THREAD_REFS_BYTES (32 * 1024)	/* ... of so many bytes of the field */
+#define THREAD_ID_MAX	255		/* what is longer is no id */
+#define THREAD_REFS_ALL	(8 * 1024 * 1024) /* of all messages */
+#define THREAD_TEXT_ALL	(256 * 1024 * 1024)
 
 struct thread_tree {
 	struct thread_msg *msg;		/* private from here */
@@ -23,6 +27,8 @@ struct thread_tree {
 
 void thread_init(struct thread_tree *t);
 void thread_fini(struct thread_tree *t);
+/* More than can be held was added: no answer can be made. */
+bool thread_too_big(const struct thread_tree *t);
 /* One message more, in the mailbox' order. `number` stands for it in the
  * answer, `subject` is its base subject as collation key. */
 void thread_add(struct thread_tree *t, uint32_t number, int64_t sent,
