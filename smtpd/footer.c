@@ -3,7 +3,6 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "base/xmalloc.h"
 #include "gate/access.h"
 #include "gate/template.h"
 #include "smtpd/reply.h"
