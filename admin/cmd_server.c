@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "admin/ctl.h"
+#include "admin/prometheus.h"
 #include "base/json.h"
 #include "base/xmalloc.h"
 
@@ -279,6 +280,17 @@ status_print(struct rows *rows)
 	out_end(&o);
 }
 
+static void
+prometheus_print(const struct rows *rows)
+{
+	struct buf text;
+
+	buf_init(&text, 16 * 1024 * 1024);
+	prometheus_put(&text, rows->v, rows->n);
+	fwrite(buf_data(&text), 1, buf_len(&text), stdout);
+	buf_fini(&text);
+}
+
 int
 cmd_status(struct cli *cli)
 {
@@ -287,7 +299,9 @@ cmd_status(struct cli *cli)
 	int rc;
 
 	rc = ask(cli, NULL, "status", NULL, 0, TIMEOUT_MS, &rows, &answer);
-	if (cli->json && rc == EX_OK)
+	if (cli_option(cli, "--prometheus") != NULL)
+		prometheus_print(&rows);
+	else if (cli->json && rc == EX_OK)
 		rows_print_json(&rows);
 	else if (rows.n > 0)
 		status_print(&rows);

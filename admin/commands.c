@@ -159,8 +159,11 @@ static const struct cli_command commands[] = {
 	{ "queue release", "ID...|ALL", 1, 1000, CLI_CONFIG | CLI_SERVER, { NULL },
 	    cmd_queue, "Releases held messages, some or all.",
 	    "postern queue release ALL" },
-	{ "status", "", 0, 0, CLI_CONFIG | CLI_SERVER, { NULL }, cmd_status,
-	    "Shows the processes and their figures.", "postern status" },
+	{ "status", "", 0, 0, CLI_CONFIG | CLI_SERVER, { "--prometheus" },
+	    cmd_status,
+	    "Shows the processes and their figures; --prometheus: in "
+	    "Prometheus' text format, for its textfile collector.",
+	    "postern status" },
 	{ "reload", "", 0, 0, CLI_CONFIG | CLI_SERVER, { NULL }, cmd_reload,
 	    "Makes the running server read its configuration and "
 	    "certificates anew. A faulty file is refused, the old one stays.",

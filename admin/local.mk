@@ -28,7 +28,8 @@ admin_postern_SOURCES = admin/postern.c \
 	admin/help.c admin/help.h \
 	admin/listen.c admin/listen.h \
 	admin/out.c admin/out.h admin/password.c admin/password.h \
-	admin/place.c admin/place.h admin/roles.c admin/roles.h \
+	admin/place.c admin/place.h admin/prometheus.c \
+	admin/prometheus.h admin/roles.c admin/roles.h \
 	admin/run.c admin/run.h admin/secrets.c admin/secrets.h \
 	admin/selfsigned.c admin/selfsigned.h admin/sql.c admin/sql.h
 admin_postern_CPPFLAGS = $(admin_posternd_CPPFLAGS)

@@ -354,3 +354,21 @@ def test_pages_name_every_parameter_and_command(cli):
         if found:
             assert f".It Nm Cm {found.group(1)}" in page
     assert "@" + "COMMANDS@" not in page
+
+
+def test_status_for_prometheus(postern):
+    text = postern.postern("status", "--prometheus").stdout
+    seen, last = set(), None
+    for line in text.splitlines():
+        if line.startswith("#"):
+            _, word, name, kind = line.split()
+            assert (word, kind) == ("TYPE", "untyped") and name not in seen
+            seen.add(name)
+            last = name
+            continue
+        match = re.fullmatch(r'([a-z_]+)\{process="([a-z]+(?:/\d+)?)"\} '
+                             r"(-?[\d.]+)", line)
+        assert match and match.group(1) == last, line
+    assert {"postern_up", "postern_smtpd_sessions", "postern_qmgr_recovering",
+            "postern_smtpd_directory_hits"} <= seen
+    assert 'postern_up{process="qmgr/0"} 1' in text
