@@ -45,3 +45,15 @@ group("verify_recipient", mynetworks="192.0.2.0/24",
 group("verify_recipient_plain", mynetworks="192.0.2.0/24",
       smtpd_recipient_restrictions="reject_unverified_recipient") \
     .over("to", [*VERDICTS, "kim@a.example", "gone@a.example"])
+group("verify_sender_pass", unverified_sender_reject_code="250",
+      unverified_sender_defer_code="250",
+      smtpd_sender_restrictions="reject_unverified_sender") \
+    .over("sender", SENDERS)
+group("verify_sender_doubt", smtpd_sender_restrictions=
+      "reject_unverified_sender", smtpd_recipient_restrictions="reject") \
+    .over("sender", SENDERS)
+g = group("verify_sender_data",
+          smtpd_data_restrictions="reject_unverified_sender")
+for sender in SENDERS:
+    g.ask(f"sender={sender}", sender=sender,
+          after=["DATA", ".Subject: x\n\nx"])
