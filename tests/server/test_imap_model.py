@@ -287,7 +287,8 @@ def append(session, chance):
 
 def append_command(flags):
     mail = "Subject: x\r\n\r\nx\r\n"
-    return f"APPEND INBOX ({' '.join(sorted(flags))}) {{{len(mail)}+}}\r\n{mail}"
+    return (f"APPEND INBOX ({' '.join(sorted(flags))}) "
+            f"{{{len(mail)}+}}\r\n{mail}")
 
 
 def copy(session, chance):
