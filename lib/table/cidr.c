@@ -83,7 +83,7 @@ line_parse(struct span line, struct cidr_rule *r)
 
 	table_rule_kind(&line, &r->head);
 	if (r->head.kind == RULE_ENDIF)
-		return NULL;
+		return line.n == 0 ? NULL : "text behind the endif";
 	table_rule_not(&line, &r->head);
 	(void)span_word(&line, &word);
 	line = span_trim(line);

@@ -231,6 +231,7 @@ test_pattern_lines(void **state)
 		{ "regexp", "/[[:digit:]]+\\.(com|org)/ <$1>", "7.org",
 		    "<org>", "" },
 		{ "cidr", "if !10.0.0.0/8", "a", "-", "if without endif" },
+		{ "cidr", "endif x", "a", "-", "text behind the endif" },
 		{ "cidr", "! 10.0.0.0/8 out", "192.0.2.1", "out", "" },
 		{ "cidr", "10.0.0.0/8", "a", "-", "a value is wanted" },
 		{ "cidr", "2001:db8::/32 x", "2001:DB8::1", "x", "" },
