@@ -487,10 +487,18 @@ session_kick(struct session *s, const char *reply)
 	session_close(s);
 }
 
+/* Minutes may be left of it, and nothing has been promised. */
+static bool
+is_sleeping(const struct session *s)
+{
+	return s->judge != NULL && s->judge->ask.napping == NAP_ON;
+}
+
 void
 session_shut(struct session *s)
 {
-	if (!s->parked && s->txn == NULL && s->cmd == NULL)
+	if ((!s->parked && s->txn == NULL && s->cmd == NULL) ||
+	    is_sleeping(s))
 		session_kick(s, "421 4.3.2 Service shutting down");
 	else
 		s->shut = true;

@@ -669,6 +669,24 @@ stopping_ends_idle_sessions(void **state)
 }
 
 static void
+stopping_wakes_who_sleeps(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	gone = false;
+	fake_init(&f, STRICT "smtpd_sender_restrictions = sleep 300\n");
+	fake_connect(&f);
+	fake_send(&f, SPAN_LIT("MAIL FROM:<>\r\nRCPT TO:<kim@a.example>\r\n"));
+	buf_clear(&f.sent);
+	server_stop(&f.srv, gone_cb, NULL);
+	fake_settle(&f);
+	expect(&f, "421 4.3.2|!");
+	assert_true(gone);
+	fake_fini(&f);
+}
+
+static void
 many_destinations_are_told_apart(void **state)
 {
 	struct fake f;
@@ -734,6 +752,7 @@ main(void)
 		cmocka_unit_test(sleep_parks_the_session),
 		cmocka_unit_test(stopping_lets_a_message_finish),
 		cmocka_unit_test(stopping_ends_idle_sessions),
+		cmocka_unit_test(stopping_wakes_who_sleeps),
 		cmocka_unit_test(many_destinations_are_told_apart),
 		cmocka_unit_test(
 		    a_client_that_hangs_up_anywhere_leaves_nothing),
