@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/span.h"
 
 /* Best effort: a service manager that does not listen is no reason to stop
  * serving mail. */
@@ -60,4 +61,27 @@ void
 notify_stopping(void)
 {
 	notify_send("STOPPING=1\nSTATUS=finishing what runs");
+}
+
+void
+notify_watchdog(void)
+{
+	notify_send("WATCHDOG=1");
+}
+
+/* sd_watchdog_enabled(3): the pid tells whether the variables are meant for
+ * us or were inherited from somebody who is watched. */
+uint64_t
+notify_watchdog_ms(void)
+{
+	const char *usec = getenv("WATCHDOG_USEC");
+	const char *pid = getenv("WATCHDOG_PID");
+	uint64_t us, who;
+
+	if (usec == NULL || !span_u64(span_str(usec), 1, UINT64_MAX, &us))
+		return 0;
+	if (pid != NULL && (!span_u64(span_str(pid), 1, INT32_MAX, &who) ||
+	    who != (uint64_t)getpid()))
+		return 0;
+	return us < 2000 ? 1 : us / 2000;
 }

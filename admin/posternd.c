@@ -41,6 +41,7 @@ static struct {
 	struct supervisor *supervisor;
 	struct control *control;
 	struct timer report;
+	struct timer watchdog;
 	uint32_t reported;	/* incarnation the database knows of */
 	int status;
 } self;
@@ -194,6 +195,16 @@ report_cb(void *arg)
 	timer_set_ms(&self.report, REPORT_MS);
 }
 
+/* From the loop: a loop that hangs falls silent, and the service manager
+ * starts us anew. */
+static void
+watchdog_cb(void *arg)
+{
+	(void)arg;
+	notify_watchdog();
+	timer_set_ms(&self.watchdog, notify_watchdog_ms());
+}
+
 static void
 ready_cb(void *arg)
 {
@@ -253,6 +264,9 @@ start(const struct options *o, struct err *err)
 		log_warning("no [service] has a `listen': nobody can connect");
 	self.loop = loop_new();
 	timer_init(&self.report, self.loop, report_cb, NULL);
+	timer_init(&self.watchdog, self.loop, watchdog_cb, NULL);
+	if (notify_watchdog_ms() > 0)
+		watchdog_cb(NULL);
 	self.supervisor = supervisor_new(self.loop, &self.instance,
 	    &self.config, &self.listeners, &events);
 	self.control = control_new(self.loop, self.supervisor,
@@ -270,6 +284,7 @@ static void
 finish(void)
 {
 	timer_clear(&self.report);
+	timer_clear(&self.watchdog);
 	control_free(&self.control);
 	supervisor_free(&self.supervisor);
 	listen_close_all(&self.listeners);

@@ -323,3 +323,55 @@ def test_the_service_manager_is_told(family, monkeypatch):
         assert s.recv(4096).startswith(b"READY=1")
         family.stop()
         assert s.recv(4096).startswith(b"STOPPING=1")
+
+
+def test_the_watchdog_hears_a_loop_that_turns_and_no_other(
+        family, monkeypatch):
+    where = family.dir / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        s.bind(str(where))
+        paths.give(where)
+        s.settimeout(30)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(where))
+        monkeypatch.setenv("WATCHDOG_USEC", "400000")
+        family.start()
+
+        def until_said(word):
+            said = s.recv(4096)
+            while not said.startswith(word):
+                said = s.recv(4096)
+
+        until_said(b"READY=1")
+        for _ in range(3):
+            assert s.recv(4096) == b"WATCHDOG=1"
+        # A stopped process stands for a loop that hangs.
+        family.process.send_signal(signal.SIGSTOP)
+        s.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            while True:         # what was under way already
+                s.recv(4096)
+        s.settimeout(1)
+        with pytest.raises(TimeoutError):
+            s.recv(4096)
+        s.settimeout(30)
+        family.process.send_signal(signal.SIGCONT)
+        until_said(b"WATCHDOG=1")
+        family.stop()
+        until_said(b"STOPPING=1")
+
+
+def test_a_watchdog_that_is_for_somebody_else_is_left_alone(
+        family, monkeypatch):
+    where = family.dir / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        s.bind(str(where))
+        paths.give(where)
+        s.settimeout(30)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(where))
+        monkeypatch.setenv("WATCHDOG_USEC", "20000")
+        monkeypatch.setenv("WATCHDOG_PID", "1")
+        family.start()
+        assert s.recv(4096).startswith(b"READY=1")
+        s.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            s.recv(4096)
