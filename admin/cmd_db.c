@@ -111,17 +111,30 @@ cmd_db_status(struct cli *cli)
 	return st.current == st.needed ? EX_OK : EX_CONFIG;
 }
 
+/* Beside the configuration itself: the file that was named may be a link to
+ * it, as /etc/postern/postern.conf is. */
+static char *
+config_dir(const struct cli *cli)
+{
+	char *dir = realpath(cli->config.path, NULL), *slash;
+
+	if (dir == NULL)
+		dir = xstrdup(cli->config.path);
+	slash = strrchr(dir, '/');
+	if (slash != NULL)
+		*slash = '\0';
+	return dir;
+}
+
 static int
 private_db(struct cli *cli, int (*fn)(const struct cluster *, struct err *),
     const char *done)
 {
-	char *dir = xstrdup(cli->config.path), *slash = strrchr(dir, '/');
+	char *dir = config_dir(cli);
 	struct err err = { 0 };
 	struct cluster c;
 	int rc;
 
-	if (slash != NULL)
-		*slash = '\0';
 	cluster_init(&c, dir);
 	if (!cluster_exists(&c)) {
 		out_complain("postern: %s is no private database; this one "
