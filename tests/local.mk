@@ -8,6 +8,7 @@ AM_TESTS_ENVIRONMENT = \
 
 EXTRA_DIST += tests/__init__.py tests/harness tests/server tests/run \
 	tests/valgrind.supp tests/clients tests/crash tests/diff tests/mime \
+	tests/packaging \
 	tests/bench/README.md tests/bench/imap tests/bench/run \
 	tests/bench/slowclients \
 	tests/bench/smtpload.c
