@@ -438,22 +438,30 @@ cancelled_ones_are_silent(void **state)
 {
 	struct table *t = open_spec("unionmap:{%T, %S}");
 	unsigned left = 100;
-	struct answer a = { .loop = loop, .left = &left };
+	struct answer a[20];
 	struct table_ask *ask_now, *later[20];
+	bool answered[20];
 	size_t i;
 
 	(void)state;
-	ask_now = table_ask(env, t, SPAN_LIT("slowly"), answer_cb, &a);
+	for (i = 0; i < ARRAY_LEN(a); i++)
+		a[i] = (struct answer){ .loop = loop, .left = &left };
+	ask_now = table_ask(env, t, SPAN_LIT("slowly"), answer_cb, &a[0]);
 	table_ask_cancel(&ask_now);
 	assert_null(ask_now);
 	for (i = 0; i < ARRAY_LEN(later); i++)
 		later[i] = table_ask(env, t, SPAN_LIT("slowly"), answer_cb,
-		    &a);
+		    &a[i]);
 	run_ms(5);			/* some are under way */
-	for (i = 0; i < ARRAY_LEN(later); i++)
-		table_ask_cancel(&later[i]);
+	for (i = 0; i < ARRAY_LEN(later); i++) {
+		/* on a busy machine some may be there already */
+		answered[i] = a[i].calls > 0;
+		if (!answered[i])
+			table_ask_cancel(&later[i]);
+	}
 	run_ms(100);
-	assert_int_equal(a.calls, 0);
+	for (i = 0; i < ARRAY_LEN(later); i++)
+		assert_int_equal(a[i].calls, answered[i]);
 	/* none of their answers is taken for another's */
 	expect("%T", "mine", "mine");
 	table_unref(&t);
