@@ -56,7 +56,7 @@ struct verdicts {
 	uint64_t gen;			/* connections so far */
 	struct map *by_key, *lookups;
 	TAILQ_HEAD(kept_list, kept) kept;
-	TAILQ_HEAD(, lookup) ready;
+	TAILQ_HEAD(ready_list, lookup) ready;
 	struct defer ready_defer;
 	uint64_t hits, queries, stale, temp;
 };
@@ -234,10 +234,14 @@ static void
 ready_cb(void *arg)
 {
 	struct verdicts *v = OBJ_CAST(arg, verdicts, VERDICTS_MAGIC);
+	struct ready_list now;
 	struct lookup *lk;
 
-	while ((lk = TAILQ_FIRST(&v->ready)) != NULL) {
-		TAILQ_REMOVE(&v->ready, lk, ready);
+	/* who asks again from his callback is answered next turn */
+	TAILQ_INIT(&now);
+	TAILQ_CONCAT(&now, &v->ready, ready);
+	while ((lk = TAILQ_FIRST(&now)) != NULL) {
+		TAILQ_REMOVE(&now, lk, ready);
 		lookup_tell(lk, lk->verdict);
 	}
 }
