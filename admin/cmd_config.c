@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "base/xmalloc.h"
 #include "gate/gate.h"
+#include "net/ccert.h"
 #include "net/certs.h"
 
 static const struct out_column columns[] = {
@@ -174,6 +175,23 @@ check_certificates(const struct conf *conf, struct buf *complaints)
 	certs_unref(&certs);
 }
 
+/* Who vouches for client certificates, of each listener. */
+static void
+check_issuers(const struct conf *conf, struct buf *complaints)
+{
+	struct ccert_policy *p;
+	const struct conf *s;
+	size_t i;
+
+	for (i = 0; (s = conf_section_at(conf, i)) != NULL; i++) {
+		if (strcmp(s->kind, "service") != 0 ||
+		    strcmp(s->protocol, "imap") == 0)
+			continue;
+		p = ccert_policy_new(s, complaints);
+		ccert_policy_unref(&p);
+	}
+}
+
 int
 cmd_config_check(struct cli *cli)
 {
@@ -187,6 +205,7 @@ cmd_config_check(struct cli *cli)
 			rc = EX_CONFIG;
 		check_listeners(cli->config.conf, &complaints);
 		check_certificates(cli->config.conf, &complaints);
+		check_issuers(cli->config.conf, &complaints);
 		check_lists(cli->config.conf, &warnings);
 	}
 	if (buf_len(&complaints) > 0)

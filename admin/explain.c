@@ -390,9 +390,15 @@ decided(struct explain *x)
 	struct explain_story *s = x->story;
 	const struct gate_list *l = x->eval.by_list;
 
-	s->verdict = x->result == GATE_REJECT ? "reject" : "defer";
+	s->verdict = x->result == GATE_REJECT && !x->conf->soft_bounce ?
+	    "reject" : "defer";
 	s->command = x->command;
 	s->reply = xstrdup(x->eval.reply);
+	if (x->conf->soft_bounce && s->reply[0] == '5') {
+		s->reply[0] = '4';
+		if (strncmp(s->reply + 3, " 5.", 3) == 0)
+			s->reply[4] = '4';
+	}
 	s->rule = rule_text(x->deliverable ? NULL : x->eval.by);
 	s->list = xstrdup(l == NULL ? "" : l->param);
 	s->where = xstrdup(l == NULL ? "" : l->where);

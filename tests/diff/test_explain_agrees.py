@@ -39,7 +39,7 @@ def makes_no_difference(group):
     return not any(word in text for word in (
         "check_policy_service", "smtpd_upstream_proxy", "wrappermode",
         "rate_limit", "smtpd_command_filter", "smtpd_reject_footer",
-        "error_limit", "soft_bounce", "forbidden", "unverified",
+        "error_limit", "forbidden", "unverified",
         "sleep 20"))
 
 
