@@ -303,8 +303,8 @@ static const struct gate_restriction table[] = {
 	{ "reject_unknown_hostname", ANY, GATE_ARG_NONE, GATE_OLD,
 	  reject_unknown_helo_hostname,
 	  "Old name of reject_unknown_helo_hostname." },
-	{ "permit_naked_ip_address", ANY, GATE_ARG_NONE, GATE_OLD,
-	  permit_naked_ip_address,
+	{ "permit_naked_ip_address", ANY, GATE_ARG_NONE,
+	  GATE_OLD | GATE_OPENS, permit_naked_ip_address,
 	  "Old: permits an address without brackets as HELO name. Use "
 	  "permit_mynetworks instead." },
 	{ "reject_unknown_sender_domain", ANY, GATE_ARG_NONE, 0,

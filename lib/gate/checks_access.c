@@ -162,12 +162,13 @@ check_client_access(struct gate_eval *e, const struct gate_rule *rule)
 	return by_client(e, rule, e->facts->client_name, GATE_IS_CLIENT);
 }
 
-/* What others can put into the DNS must never let anyone in. */
+/* What others can put into the DNS must never let anyone in. DISCARD lets
+ * nothing in either, and has been carried out by now. */
 enum gate_result
 gate_forbid_permit(struct gate_eval *e, const struct gate_rule *rule,
     enum gate_result r, const char *who)
 {
-	if (r != GATE_PERMIT)
+	if (r != GATE_PERMIT || e->facts->discard)
 		return r;
 	return gate_broken(e, "restriction %s returns OK for %s: this is not "
 	    "allowed for security reasons; use DUNNO instead of OK if you "
@@ -260,12 +261,18 @@ check_sender_access(struct gate_eval *e, const struct gate_rule *rule)
 	return by_mail(e, rule, e->facts->sender, GATE_IS_SENDER);
 }
 
+/* An OK for a domain is none for what would go on from there to elsewhere:
+ * user%b.example@a.example (Postfix: allow_untrusted_routing = no). */
 enum gate_result
 check_recipient_access(struct gate_eval *e, const struct gate_rule *rule)
 {
+	enum gate_result r;
+
 	if (e->facts->recipient.n == 0)
 		return GATE_DUNNO;
-	return by_mail(e, rule, e->facts->recipient, GATE_IS_RECIPIENT);
+	r = by_mail(e, rule, e->facts->recipient, GATE_IS_RECIPIENT);
+	return r == GATE_PERMIT && !e->facts->discard &&
+	    gate_is_routed(e->facts->recipient) ? GATE_DUNNO : r;
 }
 
 enum gate_result

@@ -174,7 +174,7 @@ reject_unknown_recipient_domain(struct gate_eval *e,
 
 /* --- permit_mx_backup --- */
 
-#define MX_MAX	20	/* hosts of a domain that are looked at */
+#define MX_MAX	20	/* hosts of a domain; with more nothing is known */
 
 enum mine { MINE_PARKED, MINE_YES, MINE_NO, MINE_TEMP };
 
@@ -194,7 +194,8 @@ addr_of(const struct dns_record *r, enum dns_type type)
 	return a;
 }
 
-/* Are one (`all`: all) of the host's addresses in the list? */
+/* Are one (`all`: all) of the host's addresses in the list? Not all that are
+ * known, while others are not. */
 static enum mine
 host_in(struct gate_eval *e, const char *host, const struct netlist *nets,
     bool all)
@@ -218,7 +219,8 @@ host_in(struct gate_eval *e, const char *host, const struct netlist *nets,
 			seen++;
 		}
 	}
-	if (seen == 0)
+	if (seen == 0 || (all && (a[0]->result == DNS_TEMPFAIL ||
+	    a[1]->result == DNS_TEMPFAIL)))
 		return MINE_TEMP;
 	return all ? MINE_YES : MINE_NO;
 }
@@ -233,11 +235,11 @@ i_am(struct gate_eval *e, const struct dns_answer *mx, uint16_t pref,
 	enum mine m, all = MINE_NO;
 	size_t i;
 
-	for (i = 0; i < mx->n_records && i < MX_MAX; i++)
+	for (i = 0; i < mx->n_records; i++)
 		if ((mx->record[i].preference == pref) == best &&
 		    span_is(span_str(mx->record[i].name), conf->myhostname))
 			return MINE_YES;
-	for (i = 0; i < mx->n_records && i < MX_MAX; i++) {
+	for (i = 0; i < mx->n_records; i++) {
 		if ((mx->record[i].preference == pref) != best)
 			continue;
 		m = host_in(e, mx->record[i].name, gate_own_addresses(e->gate),
@@ -260,7 +262,7 @@ primaries_are_listed(struct gate_eval *e, const struct dns_answer *mx,
 
 	if (nets == NULL)
 		return MINE_YES;
-	for (i = 0; i < mx->n_records && i < MX_MAX; i++) {
+	for (i = 0; i < mx->n_records; i++) {
 		if (mx->record[i].preference != pref)
 			continue;
 		m = host_in(e, mx->record[i].name, nets, true);
@@ -285,6 +287,9 @@ backup(struct gate_eval *e, const struct dns_answer *mx)
 	enum mine best, other, listed;
 	size_t i;
 
+	/* those that are not looked at could be the best */
+	if (mx->n_records > MX_MAX)
+		return not_found_out(e);
 	for (i = 0; i < mx->n_records; i++)
 		pref = MIN(pref, mx->record[i].preference);
 	best = i_am(e, mx, pref, true);

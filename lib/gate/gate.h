@@ -64,7 +64,8 @@ enum gate_flags {
 	GATE_ENDS = 2,		/* nothing behind it is ever looked at */
 	GATE_IN_ORDER = 4,	/* asks what is only asked when it is its turn
 				 * (policy services, sleep) */
-	GATE_OLD = 8		/* an old name: `help` names the new one */
+	GATE_OLD = 8,		/* an old name: `help` names the new one */
+	GATE_OPENS = 16		/* permits whoever says the right words */
 };
 
 /* One row of the table. */

@@ -52,7 +52,15 @@ static const struct {
 	{ "backup.example", DNS_MX, DNS_OK, "me.example", 20 },
 	{ "mx1.backup.example", DNS_A, DNS_OK, "203.0.113.7", 0 },
 	{ "first.example", DNS_MX, DNS_OK, "me.example", 10 },
+	{ "near.example", DNS_MX, DNS_OK, "mx1.near.example", 10 },
+	{ "near.example", DNS_MX, DNS_OK, "me.example", 20 },
+	{ "mx1.near.example", DNS_A, DNS_OK, "198.51.100.5", 0 },
+	{ "mx1.near.example", DNS_AAAA, DNS_TEMPFAIL, NULL, 0 },
 };
+
+/* crowd.example has more MX than are looked at: us first, the best one, which
+ * is in no listed network, last. */
+#define CROWD	30
 
 #define ASKED_MAX	200
 
@@ -61,7 +69,7 @@ struct asked {
 	enum dns_type type;
 	bool came;
 	struct dns_answer answer;
-	struct dns_record record[8];
+	struct dns_record record[CROWD];
 };
 
 struct dnsfake {
@@ -88,12 +96,30 @@ record_fill(size_t row, struct dns_record *r)
 }
 
 static void
+crowd(struct asked *a)
+{
+	size_t i;
+
+	for (i = 0; i < CROWD; i++) {
+		a->record[i].preference = i + 1 < CROWD ? 20 : 10;
+		(void)snprintf(a->record[i].name, sizeof(a->record[i].name),
+		    "%s", i == 0 ? "me.example" : "mx1.backup.example");
+	}
+	a->answer.result = DNS_OK;
+	a->answer.n_records = CROWD;
+}
+
+static void
 answer(struct asked *a)
 {
 	size_t i;
 
 	a->answer.result = DNS_NXDOMAIN;
 	a->answer.record = a->record;
+	if (strcmp(a->name, "crowd.example") == 0 && a->type == DNS_MX) {
+		crowd(a);
+		return;
+	}
 	for (i = 0; i < ARRAY_LEN(zone); i++) {
 		if (strcmp(zone[i].name, a->name) != 0)
 			continue;
@@ -294,6 +320,24 @@ static const struct {
 	  "permit_mx_backup_networks = 198.51.100.0/24\n"
 	  "smtpd_reject_unlisted_recipient = no\n",
 	  "h.example", "", "x@backup.example", GATE_REJECT, NULL },
+	{ "half of a primary's addresses are not known", "smtpd_relay_"
+	  "restrictions = permit_mx_backup reject\nmyhostname = me.example\n"
+	  "permit_mx_backup_networks = 198.51.100.0/24\n"
+	  "smtpd_reject_unlisted_recipient = no\n",
+	  "h.example", "", "x@near.example", GATE_DEFER, "450 4.4.4 "
+	  "<x@near.example>: Recipient address rejected: Unable to look up "
+	  "mail exchanger information" },
+	{ "a primary is not hidden behind many others", "smtpd_relay_"
+	  "restrictions = permit_mx_backup reject\nmyhostname = me.example\n"
+	  "permit_mx_backup_networks = 198.51.100.0/24\n"
+	  "smtpd_reject_unlisted_recipient = no\n",
+	  "h.example", "", "x@crowd.example", GATE_DEFER, "450 4.4.4 "
+	  "<x@crowd.example>: Recipient address rejected: Unable to look up "
+	  "mail exchanger information" },
+	/* --- DISCARD is an answer, and no permit that could be forbidden --- */
+	{ "DISCARD by a server's name", LIST("check_sender_mx_access "
+	  "inline:{mx.s.example=DISCARD}"), "h.example", "x@s.example",
+	  "kim@a.example", GATE_PERMIT, "" },
 };
 
 static struct gate *

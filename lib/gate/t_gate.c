@@ -160,6 +160,11 @@ static const struct {
 	{ "sent on through us, quoted", OURS, "192.0.2.1",
 	  "\"x@b.example\"@a.example", false, GATE_REJECT, "554 5.7.1 "
 	  "<\"x@b.example\"@a.example>: Relay access denied" },
+	{ "an OK for a domain lets nothing be sent on through us",
+	  "smtpd_relay_restrictions = check_recipient_access "
+	  "inline:{a.example=OK} reject_unauth_destination\n", "192.0.2.1",
+	  "x%b.example@a.example", false, GATE_REJECT,
+	  "554 5.7.1 <x%b.example@a.example>: Relay access denied" },
 	{ "defer_if_reject, then permit", OURS "smtpd_sender_restrictions ="
 	  " defer_if_reject\n", "192.0.2.1", "kim@a.example", false,
 	  GATE_PERMIT, "" },
@@ -392,6 +397,8 @@ static const struct {
 	{ "smtpd_relay_restrictions = permit\n", "open relay" },
 	{ "smtpd_relay_restrictions = permit_mynetworks\n", "open relay" },
 	{ "smtpd_relay_restrictions =\n", "open relay" },
+	{ "smtpd_relay_restrictions = permit_naked_ip_address, "
+	  "reject_unauth_destination\n", "open relay" },
 	{ "smtpd_relay_restrictions = permit, reject_unauth_destination\n",
 	  "never reached" },
 	{ "mynetworks = 0.0.0.0/0\n", "open relay" },

@@ -61,8 +61,8 @@ gate_own_find(const struct gate *g, struct buf *complaints)
 
 /* --- lists --- */
 
-/* Does some rule of the list stop strangers from relaying? Or is everyone
- * permitted before one does? */
+/* Does some rule of the list stop strangers from relaying? Or is everyone, or
+ * whoever knows what to say, permitted before one does? */
 static enum guard { GUARD_NONE, GUARD_STOPS, GUARD_OPEN }
 guards(const struct gate_list *l)
 {
@@ -79,7 +79,7 @@ guards(const struct gate_list *l)
 		}
 		if (l->rules[i].is->flags & GATE_GUARDS)
 			return GUARD_STOPS;
-		if (l->rules[i].is->flags & GATE_ENDS)
+		if (l->rules[i].is->flags & (GATE_ENDS | GATE_OPENS))
 			return GUARD_OPEN;
 	}
 	return GUARD_NONE;
