@@ -108,10 +108,12 @@ take_address(struct session *s, const struct xattrs *x)
 		memset(&s->addr, 0, sizeof(s->addr));
 }
 
-/* Whatever was logged in before is not the new client. */
+/* Whatever was logged in before is not the new client, nor is the certificate
+ * of a proxy its clients'. */
 static void
 take_login(struct session *s, const struct xattrs *x)
 {
+	ccert_free(&s->ccert);
 	free(s->sasl_user);
 	free(s->sasl_method);
 	s->sasl_user = s->sasl_method = NULL;
@@ -138,10 +140,16 @@ begin_anew(struct session *s, struct span args)
 	return session_greeting(s);
 }
 
-/* Whose login it is, for the restrictions about owners of addresses. */
+/* Whose login it is, for the restrictions about owners of addresses. They
+ * would refuse for good what nobody could tell now. */
 static enum step
 login_known(struct session *s, const struct resolution *res)
 {
+	if (res->class == RESOLVE_TEMP) {
+		session_replyf(s, "421 4.3.0 %s Error: who is logged in "
+		    "can't be looked up now", session_conf(s)->myhostname);
+		return STEP_CLOSE;
+	}
 	if (res->class == RESOLVE_MAILBOX && res->n_mailboxes == 1)
 		s->mailbox_id = res->mailboxes[0].id;
 	return limits_connected(s, begin_anew);

@@ -42,6 +42,7 @@ struct fake {
 	struct server srv;
 	struct stream *stream;	/* of the session under test */
 	bool late;		/* the directory answers a turn later */
+	bool tls;		/* what the stream says of itself */
 	bool journal_fails;
 	bool journal_holds;	/* answers after fake_journal_release */
 	struct fake_append *held_append;

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/xmalloc.h"
 #include "smtpd/fake.h"
 
 #define RELAY(rules) "smtpd_relay_restrictions = " rules "\n" \
@@ -355,6 +356,10 @@ static const struct dialogue dialogues[] = {
 	  { "MAIL FROM:<lee@a.example>\r\n", "250 |" },
 	  { "RCPT TO:<kim@a.example>\r\n", "553 5.7.1|" }, BYE }, 0, NULL,
 	  NULL },
+	{ "XCLIENT LOGIN when the directory does not answer", TRUSTED
+	  "smtpd_sender_restrictions = reject_sender_login_mismatch\n", {
+	  { "XCLIENT LOGIN=x@temp.example\r\n", "421 4.3.0|!" } }, 0, NULL,
+	  NULL },
 	{ "XCLIENT is judged like a connection", TRUSTED
 	  "smtpd_delay_reject = no\nsmtpd_client_restrictions = "
 	  "check_client_access inline:{ 198.51.100.1 = REJECT }\n", {
@@ -597,6 +602,36 @@ a_message_is_kept_when_its_client_goes_too_early(void **state)
 
 /* `sleep' holds the answer back, and nobody else; who hangs up leaves
  * nothing. */
+/* The certificate is the proxy's: what it lets the proxy do is nothing that
+ * its clients may. */
+static void
+xclient_takes_the_certificate_away(void **state)
+{
+	struct session *s;
+	struct fake f;
+
+	(void)state;
+	fake_init(&f, BELIEVED RELAY("permit_tls_all_clientcerts "
+	    "reject_unauth_destination"));
+	fake_connect(&f);
+	f.tls = true;
+	s = TAILQ_FIRST(&f.srv.sessions);
+	s->tls = true;
+	s->ccert = xmalloc(sizeof(*s->ccert));
+	*s->ccert = (struct ccert){ .trusted = true,
+		.subject = xstrdup("proxy"), .issuer = xstrdup("ca"),
+		.fingerprint = xstrdup("AA"),
+		.pubkey_fingerprint = xstrdup("BB") };
+	fake_send(&f, SPAN_LIT("MAIL FROM:<>\r\nRCPT TO:<x@b.example>\r\n"
+	    "RSET\r\n"));
+	buf_clear(&f.sent);
+	fake_send(&f, SPAN_LIT("XCLIENT ADDR=198.51.100.1\r\n"));
+	fake_send(&f, SPAN_LIT("MAIL FROM:<>\r\nRCPT TO:<x@b.example>\r\n"));
+	expect(&f, GREETED "250 2.1.0|554 5.7.1|");
+	fake_hangup(&f);
+	fake_fini(&f);
+}
+
 static void
 sleep_parks_the_session(void **state)
 {
@@ -749,6 +784,7 @@ main(void)
 		    a_lagging_queue_slows_and_a_full_one_refuses),
 		cmocka_unit_test(
 		    a_message_is_kept_when_its_client_goes_too_early),
+		cmocka_unit_test(xclient_takes_the_certificate_away),
 		cmocka_unit_test(sleep_parks_the_session),
 		cmocka_unit_test(stopping_lets_a_message_finish),
 		cmocka_unit_test(stopping_ends_idle_sessions),
