@@ -1,5 +1,6 @@
 """Fixtures of the differential test; see README.md."""
 import concurrent.futures
+import contextlib
 import os
 import pathlib
 import sys
@@ -32,31 +33,31 @@ def cluster():
     made.close()
 
 
+def keep_logs(made, where):
+    if where:
+        (pathlib.Path(where) / "postern.log").write_text(
+            made.postern.log_text())
+        (pathlib.Path(where) / "postfix.log").write_text(
+            made.postfix.log_text())
+
+
 @pytest.fixture(scope="session")
 def pair(cluster):
-    with tempfile.TemporaryDirectory(prefix="postern-diff-") as directory:
-        directory = pathlib.Path(directory)
+    with contextlib.ExitStack() as open_ones:
+        directory = pathlib.Path(open_ones.enter_context(
+            tempfile.TemporaryDirectory(prefix="postern-diff-")))
         directory.chmod(0o755)
-        dns = names.NameServer(directory / "dns")
-        made = None
         try:
-            try:
-                made = servers.Pair(cluster, directory, table.GROUPS,
-                                    table.TABLES, table.EXTRA)
-            except Exception as error:      # not once for each dialogue
-                pytest.exit(f"the servers do not start: {error}", 1)
-            yield made
-            made.postern.check_log()
-        finally:
-            if made:
-                if os.environ.get("POSTERN_DIFF_LOGS"):
-                    keep = pathlib.Path(os.environ["POSTERN_DIFF_LOGS"])
-                    (keep / "postern.log").write_text(
-                        made.postern.log_text())
-                    (keep / "postfix.log").write_text(
-                        made.postfix.log_text())
-                made.close()
-            dns.close()
+            dns = names.NameServer(directory / "dns")
+            open_ones.callback(dns.close)
+            made = servers.Pair(cluster, directory, table.GROUPS,
+                                table.TABLES, table.EXTRA)
+            open_ones.callback(made.close)
+        except Exception as error:      # said once, not for each dialogue
+            pytest.exit(f"the servers do not start: {error}", 1)
+        yield made
+        keep_logs(made, os.environ.get("POSTERN_DIFF_LOGS"))
+        made.postern.check_log()
 
 
 def jobs(talks):

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 
+from tests.harness import paths
 from tests.harness.wait import until
 
 FRONT, BACK = "127.0.0.53", "127.0.0.54"
@@ -185,6 +186,7 @@ remote-control:
             ["nsd", "-d", "-c", self.dir / "nsd.conf"],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self.front = subprocess.Popen([sys.executable, "-m", __name__],
+                                      cwd=paths.SOURCE,
                                       stdin=subprocess.DEVNULL)
         until(self.answers, lambda: "nsd: " +
               (self.dir / "log").read_text()[-2000:])

@@ -17,7 +17,8 @@ VERDICTS = {"deliverable@good.example": "ok",
             "busy@good.example": "defer"}
 SENDERS = [*VERDICTS, "kim@a.example", "gone@a.example", ""]
 EXTRA = {"postfix": {
-    "transport_maps": "inline:{ undeliverable@good.example=error:5.1.1, "
+    "transport_maps": "inline:{ deliverable@good.example=discard:, "
+                      "undeliverable@good.example=error:5.1.1, "
                       "busy@good.example=retry:4.2.0, "
                       "gone@a.example=error:5.1.1 }",
     "address_verify_poll_delay": "1s",
