@@ -14,7 +14,7 @@ lib_libgate_a_SOURCES = lib/gate/access.c lib/gate/access.h \
 	lib/gate/template.c lib/gate/template.h \
 	lib/gate/eval.c lib/gate/gate.c lib/gate/gate.h \
 	lib/gate/gate_int.h lib/gate/manners.c lib/gate/manners.h \
-	lib/gate/parse.c lib/gate/trust.c \
+	lib/gate/parse.c lib/gate/testgate.h lib/gate/trust.c \
 	lib/gate/netlist.c lib/gate/netlist.h
 lib_libgate_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 # of lib/db only directory.h's types are used

@@ -9,6 +9,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "gate/testgate.h"
+
 #include "gate/access.h"
 #include "gate/checks.h"
 
@@ -357,28 +359,12 @@ effect(enum gate_do what, struct span text, const char *line, void *arg)
 static const struct gate_ops ops = { .need = need, .note = note,
 	.effect = effect };
 
-static struct gate *
-gate_of(const char *text)
-{
-	struct buf complaints;
-	struct conf *conf;
-	struct gate *g;
-
-	buf_init(&complaints, 65536);
-	conf = conf_parse("t.conf", span_str(text), &complaints);
-	if (conf == NULL)
-		fail_msg("%s", buf_cstr(&complaints));
-	g = gate_new(conf, &complaints);
-	conf_unref(&conf);
-	buf_fini(&complaints);
-	return g;
-}
-
 static void
 judge(size_t i, bool late)
 {
-	struct gate *g = gate_of(cases[i].conf);
 	struct asker a = { .late = late };
+	struct buf complaints;
+	struct gate *g;
 	struct gate_eval e;
 	enum gate_result r;
 	struct gate_facts f = { .client_name = "unknown",
@@ -387,6 +373,9 @@ judge(size_t i, bool late)
 		.reverse_state = CLIENT_NAME_NONE, .early_input = true,
 		.n_recipients = 1 };
 
+	buf_init(&complaints, 65536);
+	g = gate_try(cases[i].conf, &complaints);
+	buf_fini(&complaints);
 	if (cases[i].reply == NULL) {		/* refused at start */
 		assert_null(g);
 		return;

@@ -12,6 +12,7 @@
 
 #include "gate/dnslist.h"
 #include "gate/gate.h"
+#include "gate/testgate.h"
 #include "gate/template.h"
 
 #define OURS	"smtpd_relay_restrictions = permit_mynetworks " \
@@ -339,25 +340,6 @@ static const struct {
 	  "inline:{mx.s.example=DISCARD}"), "h.example", "x@s.example",
 	  "kim@a.example", GATE_PERMIT, "" },
 };
-
-static struct gate *
-gate_of(const char *text)
-{
-	struct buf complaints;
-	struct conf *conf;
-	struct gate *g;
-
-	buf_init(&complaints, 65536);
-	conf = conf_parse("t.conf", span_str(text), &complaints);
-	if (conf == NULL)
-		fail_msg("%s", buf_cstr(&complaints));
-	g = gate_new(conf, &complaints);
-	if (g == NULL)
-		fail_msg("%s", buf_cstr(&complaints));
-	conf_unref(&conf);
-	buf_fini(&complaints);
-	return g;
-}
 
 static struct gate_facts
 facts_of(const char *helo, const char *sender, const char *rcpt)

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "gate/gate.h"
+#include "gate/testgate.h"
 
 #define OURS	"smtpd_relay_restrictions = reject_unauth_destination\n"
 #define ALL	((1u << GATE_STAGES) - 1)
@@ -187,25 +188,6 @@ static const struct {
 	  "x@b.example", false, GATE_DEFER,
 	  "454 4.7.1 <x@b.example>: Relay access denied" },
 };
-
-static struct gate *
-gate_of(const char *text)
-{
-	struct buf complaints;
-	struct conf *conf;
-	struct gate *g;
-
-	buf_init(&complaints, 65536);
-	conf = conf_parse("t.conf", span_str(text), &complaints);
-	if (conf == NULL)
-		fail_msg("%s", buf_cstr(&complaints));
-	g = gate_new(conf, &complaints);
-	if (g == NULL)
-		fail_msg("%s", buf_cstr(&complaints));
-	conf_unref(&conf);
-	buf_fini(&complaints);
-	return g;
-}
 
 static void
 judge(size_t i, bool late)

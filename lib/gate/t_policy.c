@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "gate/gate.h"
+#include "gate/testgate.h"
 #include "gate/policy_facts.h"
 
 #define OURS	"smtpd_relay_restrictions = permit_mynetworks reject\n" \
@@ -133,23 +134,6 @@ static const struct {
 	  ASK("REJECT")), GATE_PERMIT, "", 0 },
 #undef TO
 };
-
-static struct gate *
-gate_of(const char *text)
-{
-	struct buf complaints;
-	struct conf *conf;
-	struct gate *g;
-
-	buf_init(&complaints, 65536);
-	conf = conf_parse("t.conf", span_str(text), &complaints);
-	g = conf == NULL ? NULL : gate_new(conf, &complaints);
-	if (g == NULL)
-		fail_msg("%s", buf_cstr(&complaints));
-	conf_unref(&conf);
-	buf_fini(&complaints);
-	return g;
-}
 
 static struct gate_facts
 facts(void)

@@ -95,7 +95,7 @@ t_msg_init(struct t_msg *m, unsigned n, const char *body, size_t len)
 {
 	memset(m, 0, sizeof(*m));
 	(void)snprintf(m->env.queue_id, sizeof(m->env.queue_id), "Tmsg%08u",
-	    n);
+	    n % 100000000);
 	m->env.arrival_us = 1000000LL * n;
 	m->env.sender = span_str("sender@a.example");
 	m->env.client_ip = span_str("192.0.2.1");
