@@ -114,6 +114,12 @@ class Picture:
             self.modseqs[uid] = modseq
         return modseq
 
+    def first_unknown(self):
+        """The number of the first message whose UID or flags were not told (a
+        new one may have been told with its modseq alone); None."""
+        return next((n for n, uid in enumerate(self.uids, 1)
+                     if uid not in self.flags), None)
+
     def select_again(self):
         """Another SELECT begins: only what is kept for later stays."""
         self.uids, self.earlier = [], []

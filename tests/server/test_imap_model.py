@@ -169,8 +169,7 @@ class Session:
 
     def learn(self):
         self.asleep = False
-        while None in self.uids:
-            first = self.uids.index(None) + 1
+        while (first := self.picture.first_unknown()):
             self.ok(f"FETCH {first}:{len(self.uids)} (UID FLAGS)")
 
     def resynchronise(self):
