@@ -82,7 +82,7 @@ check_ccert_access(struct gate_eval *e, const struct gate_rule *rule)
 	struct buf why;
 	enum gate_result r = GATE_DUNNO;
 	const char *key;
-	bool found = false;
+	bool found;
 	size_t i;
 
 	if (e->facts->ccert_fingerprint == NULL)
@@ -91,7 +91,7 @@ check_ccert_access(struct gate_eval *e, const struct gate_rule *rule)
 	if (!ccert_arg_parse(span_str(rule->arg), &arg, &why))
 		r = gate_broken(e, "%s", buf_cstr(&why));
 	else
-		for (i = 0; i < arg.n && !found; i++) {
+		for (i = 0; i < arg.n && r == GATE_DUNNO; i++) {
 			key = key_of(e->facts, arg.order[i]);
 			if (key[0] != '\0')
 				r = gate_key_access(e, rule, GATE_IS_CCERT,

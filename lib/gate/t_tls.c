@@ -90,9 +90,11 @@ static const struct {
 	{ LIST("check_ccert_access inline:{ " KEY " = REJECT }"), 0,
 	  GATE_REJECT, "554 5.7.1 <kim>: Client certificate rejected: "
 	  "Access denied" },
-	/* what is found first counts, and DUNNO is found */
+	/* what says DUNNO of the certificate lets its key speak */
 	{ LIST("check_ccert_access inline:{ " KEY " = REJECT, " FP
-	  " = DUNNO }"), 0, GATE_PERMIT, "" },
+	  " = DUNNO }"), 0, GATE_REJECT, NULL },
+	{ LIST("check_ccert_access inline:{ " KEY " = REJECT, " FP
+	  " = OK }"), 0, GATE_PERMIT, "" },
 	{ LIST("check_ccert_access { inline:{ " KEY " = REJECT, " FP
 	  " = DUNNO }, { search_order = pubkey_fingerprint } }"), 0,
 	  GATE_REJECT, NULL },
