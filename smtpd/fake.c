@@ -594,6 +594,14 @@ fake_turn(struct fake *f)
 	loop_run(f->loop);
 }
 
+static void
+lose(struct fake *f)
+{
+	if (f->stream != NULL && !f->stream->finished)
+		f->stream->cbs->ended(f->stream, STREAM_EOF, "",
+		    f->stream->arg);
+}
+
 void
 fake_settle(struct fake *f)
 {
@@ -601,8 +609,11 @@ fake_settle(struct fake *f)
 
 	/* A session that reads waits for nobody. */
 	for (i = 0; i < TURNS && (f->stream == NULL || f->stream->paused ||
-	    f->stream->finished); i++)
+	    f->stream->finished); i++) {
 		fake_turn(f);
+		if (f->hangs_up > 0 && --f->hangs_up == 0)
+			lose(f);
+	}
 	if (f->stream != NULL) {
 		buf_span_add(&f->sent, buf_span(&f->stream->out));
 		buf_clear(&f->stream->out);
@@ -652,9 +663,8 @@ disconnect(struct fake *f)
 {
 	if (f->stream == NULL)
 		return;
-	if (!f->stream->finished)
-		f->stream->cbs->ended(f->stream, STREAM_EOF, "",
-		    f->stream->arg);
+	f->hangs_up = 0;
+	lose(f);
 	fake_settle(f);
 	stream_free(&f->stream);
 }

@@ -43,6 +43,8 @@ struct fake {
 	struct stream *stream;	/* of the session under test */
 	bool late;		/* the directory answers a turn later */
 	bool tls;		/* what the stream says of itself */
+	unsigned hangs_up;	/* so many turns of the loop in which it waits
+				 * for us, then it does; 0: never */
 	bool journal_fails;
 	bool journal_holds;	/* answers after fake_journal_release */
 	struct fake_append *held_append;

@@ -42,6 +42,7 @@
 #define TO_OUT_YES { "RCPT TO:<x@b.example>\r\n", "250 |" }
 #define RESET	{ "RSET\r\n", "250 |" }
 #define GREETED	"220 mx.example ESMTP|"
+#define SERVICE	"{ inet:127.0.0.1:1, { policy_context = DUNNO } }"
 #define LONG	"a line of some sixty bytes that is repeated to be too long\r\n"
 #define STEPS	20
 
@@ -721,6 +722,52 @@ stopping_wakes_who_sleeps(void **state)
 	fake_fini(&f);
 }
 
+/* Whatever it waits for: directory, policy service, verdict, an address of a
+ * rule, the journal. */
+static void
+a_client_that_hangs_up_at_any_turn_leaves_nothing(void **state)
+{
+	static const char *const lines[] = {
+		"XCLIENT LOGIN=kim@a.example ADDR=198.51.100.1\r\n",
+		"EHLO c.example\r\n", "ETRN b.example\r\n",
+		"VRFY both@a.example\r\n", "MAIL FROM:<ok@far.example>\r\n",
+		"RCPT TO:<lee@a.example>\r\n", "RCPT TO:<kim@a.example>\r\n",
+		"DATA\r\n", "x: y\r\n\r\n.\r\n", "QUIT\r\n",
+	};
+	struct fake f;
+	unsigned turn;
+	size_t i;
+	bool over = false;
+
+	(void)state;
+	fake_init(&f, BELIEVED RELAY("reject_unauth_destination")
+	    "smtpd_delay_reject = no\n"
+	    "smtpd_client_restrictions = check_policy_service " SERVICE "\n"
+	    "smtpd_sender_restrictions = reject_unverified_sender, "
+	    "reject_known_sender_login_mismatch\n"
+	    "smtpd_recipient_restrictions = check_recipient_access inline:{ "
+	    "{kim@ = REDIRECT k@a.example}, {lee@ = BCC fwd@a.example} }, "
+	    "check_policy_service " SERVICE "\n"
+	    "smtpd_etrn_restrictions = check_policy_service " SERVICE "\n"
+	    "smtpd_end_of_data_restrictions = check_policy_service " SERVICE
+	    "\n");
+	f.late = true;
+	for (turn = 1; !over; turn++) {
+		f.hangs_up = turn;
+		fake_connect(&f);
+		for (i = 0; i < ARRAY_LEN(lines) && !f.closed; i++)
+			fake_send(&f, span_str(lines[i]));
+		over = f.hangs_up > 0;	/* all was said before */
+		fake_hangup(&f);
+		assert_int_equal(f.srv.n_sessions, 0);
+		assert_int_equal(f.srv.n_committing, 0);
+		assert_int_equal(body_memory_used(), 0);
+	}
+	assert_in_range(turn, 15, 200);
+	assert_int_equal(f.n_messages, 1);
+	fake_fini(&f);
+}
+
 static void
 many_destinations_are_told_apart(void **state)
 {
@@ -792,6 +839,8 @@ main(void)
 		cmocka_unit_test(many_destinations_are_told_apart),
 		cmocka_unit_test(
 		    a_client_that_hangs_up_anywhere_leaves_nothing),
+		cmocka_unit_test(
+		    a_client_that_hangs_up_at_any_turn_leaves_nothing),
 	};
 
 	log_level_set(LOG_L_FATAL);
