@@ -1,7 +1,8 @@
 /*
  * Any bytes as an SMTP conversation with the real session (directory and
  * journal are fakes). Sent line by line and byte by byte the session must say
- * the same and accept the same messages; sent as one packet it must survive.
+ * the same and accept the same messages; sent as one packet, or left by its
+ * client while it waits for an answer, it must survive.
  * No accepted text may hold a bare CR or LF (S1).
  */
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #define INPUT_MAX	4096
+#define SERVICE		"{ inet:127.0.0.1:1, { policy_context = DUNNO } }"
 
 static struct fake fake;
 static bool ready;
@@ -37,8 +39,12 @@ start(void)
 	    "smtpd_sender_restrictions = check_sender_access inline:{ "
 	    "{hold@ = HOLD}, {discard@ = DISCARD}, {filter@ = FILTER x:y}, "
 	    "{prepend@ = PREPEND X: y}, {redirect@ = REDIRECT k@a.example}, "
-	    "{lost@ = REDIRECT nobody@a.example} }\n"
-	    "smtpd_recipient_restrictions = check_recipient_access inline:{ "
+	    "{lost@ = REDIRECT nobody@a.example}, "
+	    "{far.example = check_policy_service " SERVICE ", "
+	    "reject_unverified_sender} }\n"
+	    "smtpd_client_restrictions = check_policy_service " SERVICE "\n"
+	    "smtpd_end_of_data_restrictions = check_policy_service " SERVICE
+	    "\nsmtpd_recipient_restrictions = check_recipient_access inline:{ "
 	    "{lee@ = BCC both@a.example}, {k@ = BCC x@out.example}, "
 	    "{fwd@ = PREPEND X: z} }\n");
 	(void)atexit(quit);
@@ -117,6 +123,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		__builtin_trap();
 	fake.late = true;
 	run(in, INPUT_MAX, &whole);
+	fake.hangs_up = 1 + (unsigned)size % 50;
+	run(in, 0, &whole);
+	fake.hangs_up = 0;
 	fake.late = false;
 	buf_fini(&lines);
 	buf_fini(&bytes);
