@@ -174,10 +174,14 @@ class Unit:
 
     def stop(self):
         """KillMode=mixed: the main process alone is told."""
-        assert self.settings["KillMode"] == "mixed"
+        if self.settings.get("KillMode") != "mixed":
+            raise SystemExit(f"{self.name}: KillMode is not `mixed'")
         self.process.terminate()
         self.wait_for("STOPPING=1")
-        code = self.process.wait(timeout=60)
+        try:
+            code = self.process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            code = "nothing, for it runs on"
         if code != 0:
             raise SystemExit(f"{self.name}: ended with {code}")
 
