@@ -42,7 +42,7 @@ struct dns {
 	struct loop *loop;
 	struct ub_ctx *ctx;
 	uint64_t timeout_ms;
-	size_t waiting;
+	size_t waiting, most;
 	TAILQ_HEAD(, dns_query) queries;
 };
 
@@ -112,6 +112,7 @@ dns_new(struct loop *l, const struct conf *conf, struct err *err)
 
 	d->loop = l;
 	d->timeout_ms = (uint64_t)conf->dns_timeout;
+	d->most = (size_t)conf->dns_query_limit;
 	TAILQ_INIT(&d->queries);
 	if ((d->ctx = ub_ctx_create_event(loop_base(l))) == NULL) {
 		err_set(err, ERR_TEMP, PS_EIO, "libunbound: no context");
@@ -476,6 +477,10 @@ dns_lookup(struct dns *d, const char *name, enum dns_type type, dns_cb *cb,
 	timer_init(&q->timer, d->loop, timeout_cb, q);
 	if (!name_take(name, q->name)) {
 		query_answer(q, DNS_NXDOMAIN, NULL);
+		return q;
+	}
+	if (d->waiting > d->most) {
+		query_answer(q, DNS_TEMPFAIL, "too many look-ups");
 		return q;
 	}
 	timer_set_ms(&q->timer, d->timeout_ms);

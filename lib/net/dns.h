@@ -67,8 +67,9 @@ struct dns *dns_new(struct loop *l, const struct conf *conf, struct err *err);
 void dns_free(struct dns **d);
 
 /* name without a dot at the end (one is taken off). A name that is not valid
- * (label over 63 bytes, over 253 in all, empty label) answers NXDOMAIN. The
- * handle is valid until the callback runs. */
+ * (label over 63 bytes, over 253 in all, empty label) answers NXDOMAIN; past
+ * dns_query_limit the answer is TEMPFAIL. The handle is valid until the
+ * callback runs. */
 struct dns_query *dns_lookup(struct dns *d, const char *name,
     enum dns_type type, dns_cb *cb, void *arg);
 /* The callback will not run; *q becomes NULL. NULL is fine. */

@@ -180,6 +180,7 @@ setup(void **state)
 	buf_init(&text, 4096);
 	buf_init(&complaints, 4096);
 	buf_fmt(&text, "dns_resolver = %s\ndns_timeout = 700ms\n"
+	    "dns_query_limit = 16\n"
 	    "dns_trust_anchor_file =\ndns_plain_zones = 2.0.192.in-addr.arpa\n",
 	    resolver);
 	conf = conf_parse("test", buf_span(&text), &complaints);
@@ -340,6 +341,26 @@ test_cancelled_look_up_is_silent(void **state)
 }
 
 static void
+test_no_more_than_so_many_at_a_time(void **state)
+{
+	struct dns_query *q[16];
+	struct got g = { 0 }, more = { 0 };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(q); i++)
+		q[i] = dns_lookup(dns, "silent.example", DNS_A, got_cb, &g);
+	assert_non_null(dns_lookup(dns, "a.example", DNS_A, got_cb, &more));
+	loop_run(loop);
+	assert_int_equal(more.calls, 1);
+	assert_int_equal(more.result, DNS_TEMPFAIL);
+	assert_int_equal(g.calls, 0);
+	for (i = 0; i < ARRAY_LEN(q); i++)
+		dns_cancel(&q[i]);
+	assert_int_equal(ask("a.example", DNS_A).result, DNS_OK);
+}
+
+static void
 test_reverse_names(void **state)
 {
 	char out[DNS_NAME_MAX];
@@ -403,6 +424,7 @@ main(void)
 		cmocka_unit_test(test_faults_are_temporary),
 		cmocka_unit_test(test_invalid_names_do_not_exist),
 		cmocka_unit_test(test_cancelled_look_up_is_silent),
+		cmocka_unit_test(test_no_more_than_so_many_at_a_time),
 		cmocka_unit_test(test_reverse_names),
 		cmocka_unit_test(test_client_names),
 	};
