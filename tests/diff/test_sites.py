@@ -27,7 +27,7 @@ def test_the_block_of_a_site_with_a_million_mails_a_day(talk, code, heard):
                          ids=["sleep 20"])
 def test_the_site_with_a_million_mails_a_day_lets_strangers_wait(talk, heard):
     assert outcome(heard[talk.id][0]) == 250
-    assert heard[talk.id][0][0].seconds >= 20
+    assert heard[talk.id][0][0].seconds > 19.5   # clocks
 
 
 @pytest.mark.parametrize(
