@@ -64,12 +64,14 @@ resolvers_set(struct ub_ctx *ctx, const struct conf *conf, struct err *err)
 	struct span rest = span_str(conf->dns_resolver), word;
 	char *text;
 	int rc = 0;
-	bool any = false;
+	bool any = false, recurse = false;
 
 	while (rc == 0 && conf_list_next(&rest, &word)) {
 		any = true;
-		if (span_is(word, "root"))
+		if (span_is(word, "root")) {
+			recurse = true;
 			continue;
+		}
 		text = xmemdup0(word.p, word.n);
 		rc = ub_ctx_set_fwd(ctx, text);
 		free(text);
@@ -79,6 +81,13 @@ resolvers_set(struct ub_ctx *ctx, const struct conf *conf, struct err *err)
 	if (rc != 0)
 		return err_set(err, ERR_PERM, PS_ESYNTAX,
 		    "dns_resolver: %s", ub_strerror(rc));
+	/*
+	 * A resolver answers at once what it has and later what it must ask
+	 * for: to ask again after the default of 50 ms, as is good for name
+	 * servers of equal speed, throws away the answer that is on its way.
+	 */
+	if (!recurse)
+		option_set(ctx, "infra-cache-min-rtt:", "400");
 	return 0;
 }
 

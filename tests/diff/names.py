@@ -4,11 +4,13 @@ and on 127.0.0.53 a relay in front of it that stays silent about some names.
 A zone whose file is missing makes nsd answer SERVFAIL. Whatever is in no
 zone is in the root, which has nothing: NXDOMAIN.
 """
+import collections
 import pathlib
 import select
 import socket
 import subprocess
 import sys
+import time
 
 from tests.harness import paths
 from tests.harness.wait import until
@@ -139,6 +141,7 @@ mx.bad.example  A 127.0.0.1
 """,
 }
 SILENT = "silent.example"
+LATE, LATE_SECONDS = "late.example", 0.1
 
 # What a resolver may answer by itself unless told to ask (RFC 6303).
 PLAIN = ["2.0.192.in-addr.arpa", "100.51.198.in-addr.arpa",
@@ -172,6 +175,7 @@ server:
     xfrdir: "{self.dir}"
     server-count: 1
     minimal-responses: yes
+    rrl-ratelimit: 0
 remote-control:
     control-enable: no
 """
@@ -217,31 +221,45 @@ def qname(packet):
     return b".".join(labels).decode("latin-1").lower()
 
 
+def below(name, zone):
+    return name == zone or name.endswith("." + zone)
+
+
 def relay():
-    """Datagrams for FRONT go to BACK and the answers back, those about SILENT
-    go nowhere. A process of its own: it must answer in time."""
+    """Datagrams for FRONT go to BACK and the answers back, those about LATE
+    after a while; those about SILENT go nowhere. A process of its own: it must
+    answer in time."""
     front = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     front.bind((FRONT, 53))
     back = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     back.connect((BACK, 53))
-    asked, number = {}, 0       # our id -> (whose question, its id)
+    asked, number = {}, 0       # our id -> (whose question, its id, its name)
+    late = collections.deque()  # when, what, to whom
     while True:
-        for sock in select.select([front, back], [], [])[0]:
+        wait = max(0, late[0][0] - time.monotonic()) if late else None
+        ready = select.select([front, back], [], [], wait)[0]
+        while late and late[0][0] <= time.monotonic():
+            front.sendto(*late.popleft()[1:])
+        for sock in ready:
             if sock is front:
                 packet, who = front.recvfrom(4096)
                 name = qname(packet)
-                if name == SILENT or name.endswith("." + SILENT):
+                if below(name, SILENT):
                     continue
                 number = (number + 1) % 65536
-                asked[number] = who, packet[:2]
+                asked[number] = who, packet[:2], name
                 back.send(number.to_bytes(2, "big") + packet[2:])
             else:
                 try:
                     packet = back.recv(4096)
                 except ConnectionRefusedError:      # nsd is not up yet
                     continue
-                who, theirs = asked.pop(int.from_bytes(packet[:2], "big"))
-                front.sendto(theirs + packet[2:], who)
+                who, theirs, name = asked.pop(int.from_bytes(packet[:2], "big"))
+                answer = theirs + packet[2:]
+                if below(name, LATE):
+                    late.append((time.monotonic() + LATE_SECONDS, answer, who))
+                else:
+                    front.sendto(answer, who)
 
 
 if __name__ == "__main__":
