@@ -295,6 +295,11 @@ static const struct gate_restriction table[] = {
 	  reject_unknown_reverse_client_hostname,
 	  "Refuses clients whose address has no name "
 	  "(unknown_client_reject_code; 450 when DNS does not answer)." },
+	{ "reject_unknown_forward_client_hostname", ANY, GATE_ARG_NONE, 0,
+	  reject_unknown_forward_client_hostname,
+	  "Refuses clients whose address has a name that does not lead back to "
+	  "it; those without a name pass (unknown_client_reject_code; 450 when "
+	  "DNS does not answer). Postfix reserves the name only." },
 	{ "reject_unknown_helo_hostname", ANY, GATE_ARG_NONE, 0,
 	  reject_unknown_helo_hostname,
 	  "Refuses a HELO name without A, AAAA and MX record "
@@ -330,6 +335,8 @@ static const struct gate_restriction table[] = {
 	  "default_rbl_reply, rbl_reply_maps)." },
 	{ "reject_rbl", ANY, GATE_ARG_DNSLIST, GATE_OLD, reject_rbl_client,
 	  "Old name of reject_rbl_client." },
+	{ "reject_maps_rbl", ANY, GATE_ARG_NONE, GATE_OLD, reject_maps_rbl,
+	  "Old: reject_rbl_client for each of maps_rbl_domains." },
 	{ "reject_rhsbl_client", ANY, GATE_ARG_DNSLIST, 0,
 	  reject_rhsbl_client,
 	  "Refuses clients whose name a DNS list of domains has." },

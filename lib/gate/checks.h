@@ -35,11 +35,12 @@ gate_check_fn reject_invalid_helo_hostname, reject_non_fqdn_helo_hostname,
     reject_non_fqdn_sender, reject_non_fqdn_recipient,
     reject_unauth_pipelining, reject_plaintext_session,
     reject_multi_recipient_bounce, reject_unknown_client_hostname,
-    reject_unknown_reverse_client_hostname;
+    reject_unknown_reverse_client_hostname,
+    reject_unknown_forward_client_hostname;
 gate_check_fn reject_unknown_helo_hostname, reject_unknown_sender_domain,
     reject_unknown_recipient_domain, permit_naked_ip_address,
     permit_mx_backup;
-gate_check_fn reject_rbl_client, reject_rhsbl_client,
+gate_check_fn reject_rbl_client, reject_maps_rbl, reject_rhsbl_client,
     reject_rhsbl_reverse_client, reject_rhsbl_helo, reject_rhsbl_sender,
     reject_rhsbl_recipient, permit_dnswl_client, permit_rhswl_client;
 gate_check_fn check_client_a_access, check_client_mx_access,

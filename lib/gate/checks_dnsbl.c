@@ -213,23 +213,42 @@ class_of(enum gate_what what)
 	return "";
 }
 
-enum gate_result
-reject_rbl_client(struct gate_eval *e, const struct gate_rule *rule)
+static enum gate_result
+reject_client(struct gate_eval *e, const struct dnslist *l)
 {
 	char query[DNS_NAME_MAX];
 
-	if (!dns_reverse_name(e->facts->client_ip,
-	    dnslist_zone(rule->dnslist), query))
+	if (!dns_reverse_name(e->facts->client_ip, dnslist_zone(l), query))
 		return GATE_DUNNO;
-	switch (ask_list(e, rule->dnslist, query)) {
+	switch (ask_list(e, l, query)) {
 	case LISTED_PARKED:
 		return GATE_PARKED;
 	case LISTED_YES:
-		return refuse_listed(e, rule->dnslist, query,
-		    class_of(GATE_IS_CLIENT), e->facts->client_ip);
+		return refuse_listed(e, l, query, class_of(GATE_IS_CLIENT),
+		    e->facts->client_ip);
 	default:
 		return GATE_DUNNO;
 	}
+}
+
+enum gate_result
+reject_rbl_client(struct gate_eval *e, const struct gate_rule *rule)
+{
+	return reject_client(e, rule->dnslist);
+}
+
+enum gate_result
+reject_maps_rbl(struct gate_eval *e, const struct gate_rule *rule)
+{
+	enum gate_result r = GATE_DUNNO;
+	const struct dnslist *l;
+	size_t i;
+
+	(void)rule;
+	for (i = 0; r == GATE_DUNNO &&
+	    (l = gate_old_rbl(e->gate, i)) != NULL; i++)
+		r = reject_client(e, l);
+	return r;
 }
 
 /* `what` is the name or address as it is told in the reply. */

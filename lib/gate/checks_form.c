@@ -251,6 +251,18 @@ reject_unknown_client_hostname(struct gate_eval *e, const struct gate_rule *r)
 	return unknown_client(e, e->facts->name_state, "4.7.25", "hostname");
 }
 
+/* Of those that have a name at all. */
+enum gate_result
+reject_unknown_forward_client_hostname(struct gate_eval *e,
+    const struct gate_rule *r)
+{
+	(void)r;
+	if (e->facts->reverse_state != CLIENT_NAME_OK)
+		return GATE_DUNNO;
+	return unknown_client(e, e->facts->name_state, "4.7.25",
+	    "forward hostname");
+}
+
 enum gate_result
 reject_unknown_reverse_client_hostname(struct gate_eval *e,
     const struct gate_rule *r)

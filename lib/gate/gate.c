@@ -8,6 +8,7 @@
 
 #include "base/xmalloc.h"
 #include "gate/checks.h"
+#include "gate/dnslist.h"
 #include "gate/manners.h"
 #include "policy/spec.h"
 
@@ -87,6 +88,30 @@ open_maps(struct gate *g, const char *param, const char *text,
 	buf_fini(&why);
 }
 
+/* The lists of reject_maps_rbl. */
+static void
+open_old_rbls(struct gate *g, struct buf *complaints)
+{
+	static const char param[] = "maps_rbl_domains";
+	struct span rest = span_str(g->conf->maps_rbl_domains), word;
+	struct dnslist *l;
+	struct buf why;
+
+	buf_init(&why, 1024);
+	while (conf_list_next(&rest, &word)) {
+		buf_clear(&why);
+		if ((l = dnslist_parse(word, &why)) == NULL) {
+			gate_complain(complaints, conf_where(g->conf, param),
+			    "%s: %s", param, buf_cstr(&why));
+			continue;
+		}
+		g->old_rbls = xreallocarray(g->old_rbls, g->n_old_rbls + 1,
+		    sizeof(*g->old_rbls));
+		g->old_rbls[g->n_old_rbls++] = l;
+	}
+	buf_fini(&why);
+}
+
 static bool
 list_has(const char *list, const char *want)
 {
@@ -134,6 +159,7 @@ gate_new(struct conf *conf, struct buf *complaints)
 		    conf->permit_mx_backup_networks, complaints);
 	open_maps(g, "rbl_reply_maps", conf->rbl_reply_maps,
 	    &g->rbl_replies, &g->n_rbl_replies, complaints);
+	open_old_rbls(g, complaints);
 	open_maps(g, "smtpd_sender_login_maps", conf->smtpd_sender_login_maps,
 	    &g->login_maps, &g->n_login_maps, complaints);
 	g->dotted_parents = !list_has(conf->parent_domain_matches_subdomains,
@@ -181,6 +207,9 @@ gate_unref(struct gate **gp)
 		policy_spec_unref(&g->policies[i]);
 	free(g->policies);
 	free(g->rbl_replies);
+	for (i = 0; i < g->n_old_rbls; i++)
+		dnslist_free(&g->old_rbls[i]);
+	free(g->old_rbls);
 	free(g->login_maps);
 	netlist_free(&g->mynetworks);
 	netlist_free(&g->own);
@@ -247,6 +276,12 @@ struct table *
 gate_rbl_reply_map(const struct gate *g, size_t i)
 {
 	return i < g->n_rbl_replies ? g->rbl_replies[i] : NULL;
+}
+
+const struct dnslist *
+gate_old_rbl(const struct gate *g, size_t i)
+{
+	return i < g->n_old_rbls ? g->old_rbls[i] : NULL;
 }
 
 struct table *

@@ -138,6 +138,8 @@ const struct netlist *gate_mx_backup_networks(const struct gate *g);
 struct table *gate_table_at(const struct gate *g, size_t i);
 /* The i-th table of rbl_reply_maps, or NULL. */
 struct table *gate_rbl_reply_map(const struct gate *g, size_t i);
+/* The i-th list of maps_rbl_domains, or NULL. */
+const struct dnslist *gate_old_rbl(const struct gate *g, size_t i);
 /* The i-th table of smtpd_sender_login_maps, or NULL. */
 struct table *gate_login_map(const struct gate *g, size_t i);
 /* smtpd_client_event_limit_exceptions; lent. */

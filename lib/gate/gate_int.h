@@ -21,6 +21,8 @@ struct gate {
 	size_t n_classes;
 	struct table **rbl_replies;	/* among tables */
 	size_t n_rbl_replies;
+	struct dnslist **old_rbls;	/* maps_rbl_domains */
+	size_t n_old_rbls;
 	struct table **login_maps;	/* smtpd_sender_login_maps, likewise */
 	size_t n_login_maps;
 	bool dotted_parents;

@@ -280,6 +280,8 @@ static const struct {
 	  "reject_code = 550\n", "h.example", "s@s.example", "kim@a.example",
 	  GATE_REJECT, "550 5.7.1 Client host rejected: "
 	  "cannot find your reverse hostname, [192.0.2.1]", 0 },
+	{ LIST("reject_unknown_forward_client_hostname"), "h.example",
+	  "s@s.example", "kim@a.example", GATE_PERMIT, "", 0 },
 	/* it could not be found out: never for good */
 	{ LIST("reject_unknown_client_hostname") "unknown_client_reject_code "
 	  "= 550\n", "h.example", "s@s.example", "kim@a.example", GATE_DEFER,

@@ -249,6 +249,14 @@ static const struct {
 	{ "listed within a range",
 	  LIST("reject_rbl_client bl.example=127.0.[0..3].[2;4..11]"),
 	  "h.example", "", "kim@a.example", GATE_REJECT, NULL },
+	{ "listed in one of the old parameter's", "maps_rbl_domains = "
+	  "odd.example, bl.example\n" LIST("reject_maps_rbl"), "h.example", "",
+	  "kim@a.example", GATE_REJECT, "554 5.7.1 Service unavailable; "
+	  "Client host [192.0.2.7] blocked using bl.example; "
+	  "see http://bl.example/" },
+	{ "in none", "maps_rbl_domains = odd.example, nx.example\n"
+	  LIST("reject_maps_rbl"), "h.example", "", "kim@a.example",
+	  GATE_PERMIT, "" },
 	{ "the list refuses to answer",
 	  LIST("reject_rbl_client odd.example"), "h.example", "",
 	  "kim@a.example", GATE_PERMIT, "" },

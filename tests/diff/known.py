@@ -17,6 +17,7 @@ REASONS = {
     "last dot": "a dot behind a name is no way around an entry or a list",
     "alias loops": "a loop of CNAMEs is a fault, and so temporary",
     "postmaster": "<postmaster> passes the lists like any recipient",
+    "reserved name": "a name that Postfix reserves does what it says",
     "outside 127/8": "what a DNS list answers outside 127/8 is no listing",
 }
 # Dialogue -> name of its reason.
@@ -63,11 +64,10 @@ KNOWN = {
     "rbl_reply/client=192.0.2.23": "outside 127/8",
     "rbl_reply_maps/client=192.0.2.23": "outside 127/8",
 }
+KNOWN.update({f"client_forward/client={ip}": "reserved name" for ip in (
+    "192.0.2.10", "192.0.2.11", "192.0.2.12", "192.0.2.13")})
 # Patterns of dialogues.
 PENDING = []
-# Postfix's names that we do not have: one that its manual does not know, and
-# one that went out of its manual long ago.
-NO_NAMES = {"reject_unknown_forward_client_hostname", "reject_maps_rbl"}
 # With these nothing ends well: ETRN has no queue to flush and says 459 behind
 # a permit.
 NEVER_WELL = {"check_etrn_access"}

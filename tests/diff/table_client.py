@@ -28,6 +28,9 @@ group("client_unknown_old", unknown_client_reject_code="550",
 group("client_reverse", unknown_client_reject_code="550",
       smtpd_client_restrictions="reject_unknown_reverse_client_hostname") \
     .over("client", CLIENTS)
+group("client_forward", unknown_client_reject_code="550",
+      smtpd_client_restrictions="reject_unknown_forward_client_hostname") \
+    .over("client", CLIENTS[:4])
 group("client_at_once", smtpd_delay_reject="no",
       unknown_client_reject_code="550",
       smtpd_client_restrictions="reject_unknown_client_hostname") \

@@ -107,6 +107,9 @@ group("rbl_silent",
     .over("client", LISTED[:1])
 group("rbl_old", smtpd_client_restrictions="reject_rbl bl.example") \
     .over("client", LISTED[:2] + LISTED[-1:])
+group("rbl_maps", maps_rbl_domains="nosuch.example, bl.example",
+      smtpd_client_restrictions="reject_maps_rbl") \
+    .over("client", LISTED[:2] + LISTED[-1:])
 group("rbl_late", smtpd_recipient_restrictions="reject_rbl_client "
       "lame.example, reject_rbl_client bl.example=127.0.0.4, "
       "reject_rbl_client bl.example") \
