@@ -110,6 +110,9 @@ def test_sort_thread_and_search(postern, kim, theirs, seed):
     names = ["SORT", "THREAD", "SEARCH"]
     expected, ours = untagged(expected, names), untagged(ours, names)
     assert len(ours) == len(QUESTIONS)
+    if len(expected) < len(QUESTIONS):      # seen once under load
+        expected = untagged(theirs.talk("SELECT INBOX", *QUESTIONS), names)
+    assert len(expected) == len(QUESTIONS)
     for question, a, b in zip(QUESTIONS, expected, ours):
         assert a == b, question
 
