@@ -86,8 +86,12 @@ resolvers_set(struct ub_ctx *ctx, const struct conf *conf, struct err *err)
 	 * for: to ask again after the default of 50 ms, as is good for name
 	 * servers of equal speed, throws away the answer that is on its way.
 	 */
-	if (!recurse)
+	if (!recurse) {
 		option_set(ctx, "infra-cache-min-rtt:", "400");
+		/* Nor is it down because of a few names nobody answers for. */
+		option_set(ctx, "infra-keep-probing:", "yes");
+		option_set(ctx, "infra-host-ttl:", "1");
+	}
 	return 0;
 }
 
