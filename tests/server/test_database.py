@@ -44,15 +44,6 @@ def test_a_warm_delivery_runs_no_query(postern, kim):
         pytest.skip("PostgreSQL's contrib modules are not installed")
     postern.sql("CREATE EXTENSION IF NOT EXISTS pg_stat_statements "
                 "SCHEMA public;")
-    # Each smtpd has a cache of its own: enough for all to be warm.
-    for _ in range(12):
-        assert rcpt(postern, kim) == [250]
-    postern.send("anna@sender.example", kim)
-    postern.wait_for_messages(kim, 1)
-    postern.sql("SELECT public.pg_stat_statements_reset();")
-    for _ in range(20):
-        postern.send("anna@sender.example", kim)
-    postern.wait_for_messages(kim, 21)
     ran = lambda: postern.sql("""
         SELECT s.calls, s.query FROM public.pg_stat_statements s
         JOIN pg_roles r ON r.oid = s.userid
@@ -60,6 +51,15 @@ def test_a_warm_delivery_runs_no_query(postern, kim):
                         WHERE datname = current_database())
           AND r.rolname LIKE 'postern%' AND s.query NOT LIKE '%pg_notify%'
           AND s.query NOT LIKE '%usage_report%';""")
+    # Each smtpd has a cache of its own, and who takes a connection is chance:
+    # one that was cold is warm the next time.
+    for round in range(1, 5):
+        postern.sql("SELECT public.pg_stat_statements_reset();")
+        for _ in range(20):
+            postern.send("anna@sender.example", kim)
+        postern.wait_for_messages(kim, 20 * round)
+        if ran() == []:
+            break
     assert ran() == []
     assert rcpt(postern, "x" + kim) == [550]
     assert len(ran()) == 1          # so they are counted
