@@ -108,6 +108,25 @@ cli_ask_print(struct cli *cli, const char *statement,
 }
 
 int
+cli_print_of_domain(struct cli *cli, const char *statement,
+    const char *missing)
+{
+	char *domain = NULL;
+	struct span p[1] = { SPAN_NONE };
+	int rc;
+
+	if (cli->n_words > 0) {
+		domain = cli_domain(cli->word[0]);
+		if (domain == NULL)
+			return EX_DATAERR;
+		p[0] = span_str(domain);
+	}
+	rc = cli_ask_print(cli, statement, p, 1, false, missing);
+	free(domain);
+	return rc;
+}
+
+int
 cli_do(struct cli *cli, const char *statement, const struct span *params,
     size_t n, const char *done)
 {

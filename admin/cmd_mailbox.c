@@ -120,20 +120,8 @@ cmd_mailbox_del(struct cli *cli)
 int
 cmd_mailbox_list(struct cli *cli)
 {
-	char *domain = NULL;
-	struct span p[1] = { SPAN_NONE };
-	int rc;
-
-	if (cli->n_words > 0) {
-		domain = cli_domain(cli->word[0]);
-		if (domain == NULL)
-			return EX_DATAERR;
-		p[0] = span_str(domain);
-	}
-	rc = cli_ask_print(cli, LIST, p, 1, false,
+	return cli_print_of_domain(cli, LIST,
 	    "There is no mailbox; `postern mailbox add ADDRESS' adds one.");
-	free(domain);
-	return rc;
 }
 
 int

@@ -47,18 +47,6 @@ cmd_verify_forget(struct cli *cli)
 int
 cmd_verify_list(struct cli *cli)
 {
-	char *domain = NULL;
-	struct span p[1] = { SPAN_NONE };
-	int rc;
-
-	if (cli->n_words > 0) {
-		domain = cli_domain(cli->word[0]);
-		if (domain == NULL)
-			return EX_DATAERR;
-		p[0] = span_str(domain);
-	}
-	rc = cli_ask_print(cli, "SELECT * FROM postern.verify_list($1)", p, 1,
-	    false, "There is no verdict.");
-	free(domain);
-	return rc;
+	return cli_print_of_domain(cli, "SELECT * FROM postern.verify_list($1)",
+	    "There is no verdict.");
 }
