@@ -159,6 +159,16 @@ static const struct cli_command commands[] = {
 	{ "queue release", "ID...|ALL", 1, 1000, CLI_CONFIG | CLI_SERVER, { NULL },
 	    cmd_queue, "Releases held messages, some or all.",
 	    "postern queue release ALL" },
+	{ "trace", "ID|ADDRESS|MESSAGE-ID|IP", 1, 1, CLI_CONFIG,
+	    { "--log=FILE", "--all" }, cmd_trace,
+	    "What became of a message: its lines of the mail log, from the "
+	    "client's connection to the mailbox, and its place in the queue. "
+	    "ID is a queue id, or a session id for all messages of a session. "
+	    "An address, Message-ID or client's address finds the last 20 "
+	    "messages, and refusals; --all: as many as 1000. Rotated and "
+	    "compressed logs are read too; without a file (see maillog_file), "
+	    "the journal.",
+	    "postern trace kim@example.org" },
 	{ "status", "", 0, 0, CLI_CONFIG | CLI_SERVER, { "--prometheus" },
 	    cmd_status,
 	    "Shows the processes and their figures; --prometheus: in "

@@ -21,17 +21,19 @@ admin_postern_SOURCES = admin/postern.c \
 	admin/cli.c admin/cli.h admin/cluster.c admin/cluster.h \
 	admin/cmd_access.c admin/cmd_alias.c admin/cmd_config.c \
 	admin/cmd_db.c admin/cmd_map.c admin/cmd_domain.c admin/cmd_explain.c admin/cmd_mailbox.c admin/cmd_server.c \
-	admin/cmd_setup.c admin/cmd_verify.c admin/cmdline.c admin/cmdline.h \
+	admin/cmd_setup.c admin/cmd_trace.c admin/cmd_verify.c admin/cmdline.c admin/cmdline.h \
 	admin/commands.c admin/configfile.c \
 	admin/configfile.h admin/ctl.c admin/ctl.h admin/dbsetup.h \
 	admin/explain.c admin/explain.h \
 	admin/help.c admin/help.h \
 	admin/listen.c admin/listen.h \
+	admin/logline.c admin/logline.h admin/logsource.c admin/logsource.h \
 	admin/out.c admin/out.h admin/password.c admin/password.h \
 	admin/place.c admin/place.h admin/prometheus.c \
 	admin/prometheus.h admin/roles.c admin/roles.h \
 	admin/run.c admin/run.h admin/secrets.c admin/secrets.h \
-	admin/selfsigned.c admin/selfsigned.h admin/sql.c admin/sql.h
+	admin/selfsigned.c admin/selfsigned.h admin/sql.c admin/sql.h \
+	admin/trail.c admin/trail.h
 admin_postern_CPPFLAGS = $(admin_posternd_CPPFLAGS)
 admin_postern_CFLAGS = $(AM_CFLAGS) $(NET_CFLAGS) $(PQ_CFLAGS)
 admin_postern_LDADD = lib/libscheme.a lib/libgate.a lib/libpolicy.a \
@@ -45,7 +47,7 @@ admin_fake_child_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 admin_fake_child_LDADD = $(BASE_LIBS)
 
 if HAVE_CMOCKA
-check_PROGRAMS += admin/t_listen admin/t_out
+check_PROGRAMS += admin/t_listen admin/t_out admin/t_trail
 endif
 admin_t_listen_SOURCES = admin/t_listen.c admin/listen.c admin/listen.h \
 	admin/roles.c admin/roles.h
@@ -54,3 +56,7 @@ admin_t_listen_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
 admin_t_out_SOURCES = admin/t_out.c admin/out.c admin/out.h
 admin_t_out_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CMOCKA_CFLAGS)
 admin_t_out_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+admin_t_trail_SOURCES = admin/t_trail.c admin/logline.c admin/logline.h \
+	admin/trail.c admin/trail.h
+admin_t_trail_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CMOCKA_CFLAGS)
+admin_t_trail_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)

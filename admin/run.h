@@ -21,4 +21,18 @@ struct run_as {
 int run_program(const char *const *argv, const struct run_as *as,
     const char *log, struct err *err) MUST_CHECK;
 
+
+/* A program whose output is read. */
+struct run_pipe {
+	int fd;			/* its standard output; yours to close */
+	pid_t pid;
+};
+
+/* Starts it. Its errors go where ours go. */
+int run_pipe_open(struct run_pipe *p, const char *const *argv,
+    struct err *err) MUST_CHECK;
+/* When fd is closed: waits; 0 when it exited with 0. */
+int run_pipe_end(struct run_pipe *p, const char *name, struct err *err)
+    MUST_CHECK;
+
 #endif

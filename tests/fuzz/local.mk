@@ -88,3 +88,7 @@ fuzz_targets += tests/fuzz/fuzz_fname
 tests_fuzz_fuzz_fname_LDADD = $(FUZZ_MAIN) $(STORE_LIBS) $(BASE_LIBS)
 fuzz_targets += tests/fuzz/fuzz_index
 tests_fuzz_fuzz_index_LDADD = $(FUZZ_MAIN) $(STORE_LIBS) $(BASE_LIBS)
+fuzz_targets += tests/fuzz/fuzz_logline
+tests_fuzz_fuzz_logline_SOURCES = tests/fuzz/fuzz_logline.c admin/logline.c \
+	admin/trail.c
+tests_fuzz_fuzz_logline_LDADD = $(FUZZ_MAIN) $(BASE_LIBS)
