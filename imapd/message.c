@@ -163,7 +163,7 @@ message_whole(struct message *m, struct span *whole, bool mime,
 		return rc;
 	*whole = buf_span(&m->whole);
 	if (mime && !m->have_mime) {
-		mime_parse(&m->mime, *whole);
+		mime_parse_places(&m->mime, *whole);
 		m->have_mime = true;
 	}
 	return 0;

@@ -13,6 +13,7 @@
 
 #define SLICE_US	10000
 #define CHECK_EVERY	64		/* messages between looks at the clock */
+#define CHECK_CACHE	8		/* the same when the cache is asked */
 
 enum {
 	RETURN_MIN = 1,
@@ -85,12 +86,13 @@ search_job(struct session *s)
 {
 	struct search *r = s->run;
 	uint64_t end = clock_mono_us() + SLICE_US;
-	bool files = r->plan.key[r->plan.root].cost > COST_MEMORY;
+	enum search_cost cost = r->plan.key[r->plan.root].cost;
+	uint32_t every = cost == COST_MEMORY ? CHECK_EVERY :
+	    cost == COST_BODY ? 1 : CHECK_CACHE;
 
 	while (r->seq <= s->told_exists) {
 		try_one(s, r, r->seq++);
-		if ((files || r->seq % CHECK_EVERY == 0) &&
-		    clock_mono_us() > end)
+		if (r->seq % every == 0 && clock_mono_us() > end)
 			return;
 	}
 }

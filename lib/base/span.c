@@ -192,12 +192,27 @@ utf8_length(const unsigned char *p, size_t n)
 	return want;
 }
 
+/* How many bytes from p on are ASCII for sure: all of eight, or none. */
+static size_t
+ascii_eight(const char *p, size_t n)
+{
+	uint64_t w;
+
+	if (n < sizeof(w))
+		return 0;
+	memcpy(&w, p, sizeof(w));
+	return (w & UINT64_C(0x8080808080808080)) == 0 ? sizeof(w) : 0;
+}
+
 bool
 span_is_utf8(struct span a)
 {
 	size_t i, step;
 
 	for (i = 0; i < a.n; i += step) {
+		step = ascii_eight(a.p + i, a.n - i);
+		if (step > 0)
+			continue;
 		step = utf8_length((const unsigned char *)a.p + i, a.n - i);
 		if (step == 0)
 			return false;
@@ -208,11 +223,14 @@ span_is_utf8(struct span a)
 bool
 span_is_ascii(struct span a)
 {
-	size_t i;
+	size_t i, step;
 
-	for (i = 0; i < a.n; i++)
-		if ((unsigned char)a.p[i] > 0x7f)
+	for (i = 0; i < a.n; i += step) {
+		step = ascii_eight(a.p + i, a.n - i);
+		if (step == 0 && (unsigned char)a.p[i] > 0x7f)
 			return false;
+		step = MAX(step, (size_t)1);
+	}
 	return true;
 }
 

@@ -13,6 +13,24 @@ is_utf8_name(struct span name)
 	    span_is(name, "us-ascii") || span_is(name, "ascii");
 }
 
+/* The usual charsets in which text of bytes below 128 is ASCII, so that most mail
+ * needs no conversion, nor the opening of one. (Not UTF-7, ISO-2022-JP, HZ.) */
+static bool
+holds_ascii(struct span name)
+{
+	static const char *const names[] = { "iso-8859-1", "iso-8859-2",
+	    "iso-8859-5", "iso-8859-7", "iso-8859-9", "iso-8859-15",
+	    "windows-1250", "windows-1251", "windows-1252", "windows-1253",
+	    "windows-1254", "windows-1257", "koi8-r", "koi8-u", "gb2312",
+	    "gbk", "gb18030", "big5", "euc-jp", "euc-kr" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(names); i++)
+		if (span_is(name, names[i]))
+			return true;
+	return false;
+}
+
 /* iconv takes path-like suffixes ("//TRANSLIT"); a charset name has none. */
 static bool
 name_copy(struct span name, char out[NAME_MAX_LEN + 1])
@@ -119,6 +137,10 @@ charset_to_utf8(struct buf *out, struct span name, struct span in)
 		clean_utf8(out, in);
 		return true;
 	}
+	if (holds_ascii(name) && span_is_ascii(in)) {
+		buf_span_add(out, in);
+		return true;
+	}
 	cd = converter_open(name);
 	if (cd == (iconv_t)-1)
 		return false;
@@ -162,32 +184,58 @@ fold_point(uint32_t c)
 	return c;
 }
 
+/* Eight bytes at once, if all are ASCII. Adding makes bit 7 of a byte say that
+ * the byte is 'A' or more, and more than 'Z'; without it bit 5 is set. */
+static bool
+fold_eight(const unsigned char *p, unsigned char *to)
+{
+	const uint64_t each = UINT64_C(0x0101010101010101);
+	uint64_t w, from_a, past_z;
+
+	memcpy(&w, p, sizeof(w));
+	if ((w & each * 0x80) != 0)
+		return false;
+	from_a = w + each * (0x80 - 'A');
+	past_z = w + each * (0x80 - 'Z' - 1);
+	w |= (from_a & ~past_z & each * 0x80) >> 2;
+	memcpy(to, &w, sizeof(w));
+	return true;
+}
+
+/* The character at the front of the n bytes at p: how many were read, and as many
+ * are written. */
+static size_t
+fold_one(const unsigned char *p, size_t n, unsigned char *to)
+{
+	uint32_t c;
+
+	if (p[0] >= 0xc3 && p[0] <= 0xd5 && n > 1 && (p[1] & 0xc0) == 0x80) {
+		c = fold_point((p[0] & 31u) << 6 | (p[1] & 63u));
+		to[0] = (unsigned char)(0xc0 | c >> 6);
+		to[1] = (unsigned char)(0x80 | (c & 63));
+		return 2;
+	}
+	to[0] = (unsigned char)ascii_lower((char)p[0]);
+	return 1;
+}
+
 void
 utf8_fold(struct buf *out, struct span in)
 {
 	const unsigned char *p = (const unsigned char *)in.p;
 	unsigned char *to;
-	size_t i, n = 0;
+	size_t i = 0;
 
 	if (in.n == 0)
 		return;
 	to = (unsigned char *)buf_reserve(out, in.n);
 	if (to == NULL)
 		return;
-	for (i = 0; i < in.n; i++) {
-		if (p[i] < 0x80) {
-			to[n++] = (unsigned char)ascii_lower((char)p[i]);
-		} else if (p[i] >= 0xc3 && p[i] <= 0xd5 && i + 1 < in.n &&
-		    (p[i + 1] & 0xc0) == 0x80) {
-			uint32_t c = fold_point((p[i] & 31u) << 6 |
-			    (p[i + 1] & 63u));
-
-			to[n++] = (unsigned char)(0xc0 | c >> 6);
-			to[n++] = (unsigned char)(0x80 | (c & 63));
-			i++;
-		} else {
-			to[n++] = p[i];
-		}
+	while (i < in.n) {
+		if (in.n - i >= 8 && fold_eight(p + i, to + i))
+			i += 8;
+		else
+			i += fold_one(p + i, in.n - i, to + i);
 	}
-	buf_commit(out, n);
+	buf_commit(out, in.n);
 }

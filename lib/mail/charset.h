@@ -16,7 +16,7 @@ bool charset_to_utf8(struct buf *out, struct span name, struct span in)
     MUST_CHECK;
 
 /* Appends UTF-8 with upper case made lower: ASCII, Latin, Greek, Cyrillic,
- * Armenian. Invalid bytes stay. Same length or shorter. */
+ * Armenian. Invalid bytes stay. Same length. */
 void utf8_fold(struct buf *out, struct span in);
 
 #endif

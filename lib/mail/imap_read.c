@@ -16,9 +16,19 @@ imap_read_char(struct span *s, char c)
 	return true;
 }
 
+/* *escapes: a backslash is among what was passed. */
 static bool
-skip_quoted(struct span *s)
+skip_quoted(struct span *s, bool *escapes)
 {
+	const char *quote = memchr(s->p + 1, '"', s->n - 1);
+	size_t n = quote == NULL ? 0 : (size_t)(quote - s->p);
+
+	/* as nearly all are */
+	*escapes = quote != NULL && memchr(s->p, '\\', n) != NULL;
+	if (quote != NULL && !*escapes) {
+		advance(s, n + 1);
+		return true;
+	}
 	advance(s, 1);
 	while (s->n > 0 && *s->p != '"')
 		advance(s, *s->p == '\\' && s->n > 1 ? 2 : 1);
@@ -42,6 +52,7 @@ bool
 imap_read_skip(struct span *s)
 {
 	unsigned depth = 0;
+	bool escapes;
 
 	do {
 		if (s->n == 0)
@@ -53,7 +64,7 @@ imap_read_skip(struct span *s)
 				return false;
 			advance(s, 1);
 		} else if (*s->p == '"') {
-			if (!skip_quoted(s))
+			if (!skip_quoted(s, &escapes))
 				return false;
 		} else if (*s->p == '{') {
 			if (!skip_literal(s))
@@ -76,9 +87,14 @@ read_quoted(struct span *s, struct buf *out)
 {
 	struct span rest = *s;
 	const char *p;
+	bool escapes;
 
-	if (!skip_quoted(s))
+	if (!skip_quoted(s, &escapes))
 		return false;
+	if (!escapes) {
+		buf_append(out, rest.p + 1, (size_t)(s->p - rest.p) - 2);
+		return true;
+	}
 	for (p = rest.p + 1; p < s->p - 1; p++) {
 		if (*p == '\\')
 			p++;

@@ -38,6 +38,8 @@ struct reader {
 	size_t pos;			/* start of the present line */
 	uint32_t lines, bare;		/* line ends before pos */
 	bool in_head;
+	bool counts;			/* lines are wanted */
+	bool boundaries;		/* some part ever had one */
 	unsigned depth;
 	struct open open[MIME_DEPTH_MAX];
 };
@@ -167,8 +169,10 @@ close_top(struct reader *r, bool cut)
 			bare--;
 	}
 	p->body_len = end - p->body_off;
-	p->lines = lines - o->lines;
-	p->bare = bare - o->bare;
+	if (r->counts) {
+		p->lines = lines - o->lines;
+		p->bare = bare - o->bare;
+	}
 	r->depth--;
 }
 
@@ -193,8 +197,10 @@ classify(struct reader *r)
 		    o->boundary[o->boundary_n - 1] == ' ')
 			o->boundary_n--;
 		o->digest = span_is(sub, "digest");
-		if (o->boundary_n > 0)
+		if (o->boundary_n > 0) {
 			p->kind = MIME_MULTIPART;
+			r->boundaries = true;
+		}
 	} else if (span_is(type, "message") && span_is(sub, "rfc822") &&
 	    mime_transfer(p->field[MIME_ENCODING]) == TRANSFER_IDENTITY) {
 		p->kind = MIME_MESSAGE;
@@ -279,8 +285,24 @@ take_line(struct reader *r, size_t next)
 	}
 }
 
-void
-mime_parse(struct mime *m, struct span message)
+/* Where no line is a boundary there is nothing to see but its line end. */
+static void
+pass_text(struct reader *r)
+{
+	struct span rest = span_sub(r->msg, r->pos, r->msg.n);
+	const char *at;
+
+	if (!r->boundaries) {
+		r->pos = r->msg.n;
+	} else if (!span_starts(rest, "--")) {
+		at = memmem(rest.p, rest.n, "\n--", 3);
+		r->pos = at == NULL ? r->msg.n :
+		    (size_t)(at + 1 - r->msg.p);
+	}
+}
+
+static void
+parse(struct mime *m, struct span message, bool counts)
 {
 	struct reader r;
 	const char *nl;
@@ -291,15 +313,33 @@ mime_parse(struct mime *m, struct span message)
 	r.msg = message;
 	r.pos = 0;
 	r.lines = r.bare = 0;
+	r.counts = counts;
+	r.boundaries = false;
 	r.depth = 0;
 	open_part(&r, MIME_NONE, MIME_NONE);
 	while (r.pos < message.n) {
+		if (!counts && !r.in_head)
+			pass_text(&r);
+		if (r.pos == message.n)
+			break;
 		nl = memchr(message.p + r.pos, '\n', message.n - r.pos);
 		next = nl == NULL ? message.n : (size_t)(nl + 1 - message.p);
 		take_line(&r, next);
 	}
 	while (r.depth > 0)
 		close_top(&r, false);
+}
+
+void
+mime_parse(struct mime *m, struct span message)
+{
+	parse(m, message, true);
+}
+
+void
+mime_parse_places(struct mime *m, struct span message)
+{
+	parse(m, message, false);
 }
 
 /* Child number `n` (from 1) of a multipart; others have themselves as 1. */

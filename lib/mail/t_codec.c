@@ -115,6 +115,40 @@ test_charsets(void **state)
 	assert_false(charset_known(SPAN_LIT("x\0y")));
 	utf8_fold(&out, SPAN_LIT("\xc3\x84RGER \xd0\x9f \xce\xa3 \xff"));
 	assert_string_equal(got(), "\xc3\xa4rger \xd0\xbf \xcf\x83 \xff");
+	/* ASCII needs no conversion, but the charset must be one */
+	assert_true(charset_to_utf8(&out, SPAN_LIT("ISO-8859-15"),
+	    SPAN_LIT("plain \xa4")));
+	assert_string_equal(got(), "plain \xe2\x82\xac");
+	assert_true(charset_to_utf8(&out, SPAN_LIT("ISO-8859-15"),
+	    SPAN_LIT("plain")));
+	assert_string_equal(got(), "plain");
+	assert_true(charset_to_utf8(&out, SPAN_LIT("utf-7"),
+	    SPAN_LIT("a+AOQ-")));
+	assert_string_equal(got(), "a\xc3\xa4");
+	assert_false(charset_to_utf8(&out, SPAN_LIT("iso-8859-99"),
+	    SPAN_LIT("plain")));
+}
+
+/* Every byte, in every place of a word of eight and beside others. */
+static void
+test_fold_of_ascii(void **state)
+{
+	unsigned c, at;
+	char text[17];
+	size_t i;
+
+	for (c = 0; c < 0x80; c++)
+		for (at = 0; at < 16; at++) {
+			memset(text, 'Z', 16);
+			text[at] = (char)c;
+			buf_clear(&out);
+			utf8_fold(&out, span_of(text, 16));
+			assert_int_equal(buf_len(&out), 16);
+			for (i = 0; i < 16; i++)
+				assert_int_equal(buf_data(&out)[i], i == at ?
+				    ascii_lower((char)c) : 'z');
+		}
+	buf_clear(&out);
 }
 
 static void
@@ -151,6 +185,7 @@ main(void)
 		cmocka_unit_test(test_quoted_printable),
 		cmocka_unit_test(test_encoded_words),
 		cmocka_unit_test(test_charsets),
+		cmocka_unit_test(test_fold_of_ascii),
 		cmocka_unit_test(test_utf7),
 	};
 

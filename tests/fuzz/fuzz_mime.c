@@ -27,6 +27,26 @@ check_part(const struct mime *m, size_t size, uint32_t i)
 			__builtin_trap();
 }
 
+/* Not counting lines changes nothing else. */
+static void
+check_places(const struct mime *m, struct span msg)
+{
+	struct mime other;
+	uint32_t i;
+
+	mime_init(&other);
+	mime_parse_places(&other, msg);
+	if (other.n != m->n)
+		__builtin_trap();
+	for (i = 0; i < m->n; i++)
+		if (other.part[i].kind != m->part[i].kind ||
+		    other.part[i].head_off != m->part[i].head_off ||
+		    other.part[i].body_off != m->part[i].body_off ||
+		    other.part[i].body_len != m->part[i].body_len)
+			__builtin_trap();
+	mime_fini(&other);
+}
+
 /* Our text can be read back; any other text does no harm. */
 static void
 check_envelope(struct span env, struct span any)
@@ -66,6 +86,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		__builtin_trap();
 	for (i = 0; i < m.n; i++)
 		check_part(&m, size, i);
+	check_places(&m, msg);
 	if (!imap_text_body(&body, buf_span(&structure)))
 		__builtin_trap();
 	check_envelope(buf_span(&env), msg);
