@@ -298,6 +298,7 @@ job_run(void *arg)
 		body.envelope = buf_span(&s->texts.envelope);
 		body.bodystructure = buf_span(&s->texts.bodystructure);
 		body.references = texts_references(&s->texts);
+		body.fields = texts_fields(&s->texts);
 		body.header_bytes = s->texts.header_bytes;
 	}
 	for (i = 0; i < j->n; i++) {

@@ -3,11 +3,13 @@
 #include "mail/charset.h"
 #include "mail/codec.h"
 #include "mail/date.h"
+#include "mail/field_names.h"
 #include "mail/header.h"
 #include "mail/imap_read.h"
 
 #define CHARSET_MAX	64
 #define DAY_S		86400
+#define READ_WHOLE_MAX	(256u * 1024)
 
 void
 matcher_init(struct matcher *m)
@@ -210,15 +212,81 @@ cache_matches(struct matcher *m, const struct search_key *k, struct err *err)
 	return rc < 0 ? rc : value_holds(m, k, buf_span(&m->decoded));
 }
 
+/* Fields that an ENVELOPE holds as they are. */
+static const struct {
+	const char *name;
+	enum imap_envelope field;
+} whole_fields[] = {
+	{ "Date", IMAP_ENV_DATE },
+	{ "In-Reply-To", IMAP_ENV_IN_REPLY_TO },
+	{ "Message-ID", IMAP_ENV_MESSAGE_ID },
+	{ "Subject", IMAP_ENV_SUBJECT },
+};
+
+/* The value of the only field of that name, when the cache has it; an empty one
+ * might stand for a field that is not there. */
+static bool
+field_cached(struct matcher *m, const struct msg_texts *t, struct span name,
+    struct span *value)
+{
+	size_t i;
+
+	if (span_is(name, "References")) {
+		*value = t->references;
+		return value->n > 0;
+	}
+	for (i = 0; i < ARRAY_LEN(whole_fields); i++) {
+		if (!span_is(name, whole_fields[i].name))
+			continue;
+		buf_clear(&m->decoded);
+		if (!imap_read_envelope(t->envelope, whole_fields[i].field,
+		    &m->decoded))
+			return false;
+		*value = buf_span(&m->decoded);
+		return value->n > 0;
+	}
+	return false;
+}
+
+/* What the cache alone says of a HEADER key: most fields that are looked for
+ * are in few messages. False: the header must be read. */
+static bool
+header_cached(struct matcher *m, const struct search_key *k, bool *matches)
+{
+	struct msg_texts t;
+	struct span value;
+	unsigned n;
+
+	if (folder_msg_texts(m->message.folder, m->message.seq, &t, NULL) <
+	    0 || t.fields.p == NULL)
+		return false;
+	n = field_names_count(t.fields, k->field);
+	if (n == 0) {
+		*matches = false;
+		return true;
+	}
+	if (n > 1 || !field_cached(m, &t, k->field, &value))
+		return false;
+	*matches = value_holds(m, k, value);
+	return true;
+}
+
 static int
 file_matches(struct matcher *m, const struct search_key *k, struct err *err)
 {
 	struct span head;
+	bool matches;
 	int rc;
 
 	if (k->op == SEARCH_BODY)
 		return body_holds(m, k, err);
-	rc = message_head(&m->message, &head, err);
+	if (k->op == SEARCH_HEADER && header_cached(m, k, &matches))
+		return matches;
+	/* TEXT mostly needs the body, too: one read instead of two */
+	rc = k->op == SEARCH_TEXT && m->message.size <= READ_WHOLE_MAX ?
+	    message_whole(&m->message, &head, false, err) : 0;
+	if (rc == 0)
+		rc = message_head(&m->message, &head, err);
 	if (rc < 0)
 		return rc;
 	if (k->op == SEARCH_HEADER)

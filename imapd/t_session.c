@@ -327,6 +327,70 @@ test_every_search_key(void **state)
 	client_free(&c);
 }
 
+/* What the index cache says of a header must be what the header says. */
+static void
+test_search_header(void **state)
+{
+	static const char first[] =
+	    "Received: from a\n"
+	    "Received: from b\n"
+	    "Message-ID: <1@b.example>\n"
+	    "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\n"
+	    " folded\n"
+	    "References: <r1@b.example>\n"
+	    "\t<r2@b.example>\n"
+	    "Empty:\n"
+	    "\n"
+	    "X-Body: in the body\n";
+	static const char second[] =
+	    "message-id: <2@b.example>\n"
+	    "SUBJECT: one\n"
+	    "Subject: another\n"
+	    "In-Reply-To: <1@b.example>\n"
+	    "Date: Wed, 17 Jul 1996 02:23:25 -0700\n"
+	    "\n"
+	    "text\n";
+	static const struct {
+		const char *keys, *want;
+	} cases[] = {
+		{ "HEADER Received \"\"", " 1" },
+		{ "HEADER Received \"from b\"", " 1" },
+		{ "HEADER Received c", "" },
+		{ "HEADER Message-ID \"\"", " 1 2" },
+		{ "HEADER MESSAGE-ID <2@", " 2" },
+		{ "HEADER Message-ID 3@", "" },
+		{ "HEADER Subject \"\xc3\xbc\xc3\x9f" "e folded\"", " 1" },
+		{ "HEADER Subject ONE", " 2" },
+		{ "HEADER Subject another", " 2" },
+		{ "HEADER References \"r1@b.example>\t<r2\"", " 1" },
+		{ "HEADER References \"\"", " 1" },
+		{ "HEADER In-Reply-To 1@b", " 2" },
+		{ "HEADER Date 1996", " 2" },
+		{ "HEADER Empty \"\"", " 1" },
+		{ "HEADER Empty x", "" },
+		{ "HEADER X-Body \"\"", "" },
+		{ "NOT HEADER X-Body \"\"", " 1 2" },
+		{ "HEADER \"\" \"\"", "" },
+		{ "TEXT \"in the body\"", " 1" },
+		{ "TEXT \"from b\"", " 1" },
+	};
+	struct client *c = client_login();
+	size_t i;
+
+	client_append(c, "", first);
+	client_append(c, "", second);
+	client_do(c, "SELECT INBOX", "OK", NULL);
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		char *command = xasprintf("SEARCH %s", cases[i].keys);
+		char *want = xasprintf("* SEARCH%s\r\n", cases[i].want);
+
+		client_do(c, command, "OK", want);
+		free(command);
+		free(want);
+	}
+	client_free(&c);
+}
+
 static void
 test_mailboxes(void **state)
 {
@@ -648,6 +712,7 @@ main(void)
 		T(test_store_and_expunge),
 		T(test_search_keys),
 		T(test_every_search_key),
+		T(test_search_header),
 		T(test_mailboxes),
 		T(test_copy_and_move),
 		T(test_append_forms),

@@ -6,6 +6,7 @@ lib_libmail_a_SOURCES = lib/mail/address.c lib/mail/address.h \
 	lib/mail/casemap.c lib/mail/casemap.h lib/mail/charset.c lib/mail/charset.h \
 	lib/mail/codec.c lib/mail/codec.h \
 	lib/mail/date.c lib/mail/date.h \
+	lib/mail/field_names.c lib/mail/field_names.h \
 	lib/mail/header.c lib/mail/header.h \
 	lib/mail/imap_body.c lib/mail/imap_read.c lib/mail/imap_read.h \
 	lib/mail/imap_structure.c lib/mail/imap_text.c lib/mail/imap_text.h \

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "mail/field_names.h"
 #include "mail/imap_read.h"
 #include "mail/imap_text.h"
 
@@ -235,6 +236,39 @@ test_the_cap_holds(void **state)
 	buf_fini(&out);
 }
 
+static void
+test_field_names(void **state)
+{
+	static const char header[] = "Received: a\r\n b\r\n"
+	    "received : c\r\nSUBJECT: d\r\nno colon\r\n\r\nX-Body: e\r\n";
+	static const struct {
+		const char *name;
+		unsigned n;
+	} rows[] = {
+		{ "Received", 2 }, { "RECEIVED", 2 }, { "subject", 1 },
+		{ "no colon", 1 }, { "X-Body", 0 }, { " b", 0 }, { "", 0 },
+		{ "Subjec", 0 }, { "Message-ID", 0 },
+	};
+	struct buf out;
+	size_t i;
+
+	buf_init(&out, FIELD_NAMES_BYTES);
+	field_names_put(&out, span_str(header));
+	for (i = 0; i < ARRAY_LEN(rows); i++)
+		if (field_names_count(buf_span(&out), span_str(rows[i].name))
+		    != rows[i].n)
+			fail_msg("%s", rows[i].name);
+	/* too many to keep */
+	for (i = 0; i < FIELD_NAMES_MAX - 4; i++)
+		field_names_put(&out, SPAN_LIT("a: b\r\n\r\n"));
+	assert_false(buf_failed(&out));
+	assert_int_equal(field_names_count(buf_span(&out), SPAN_LIT("A")),
+	    FIELD_NAMES_MAX - 4);
+	field_names_put(&out, SPAN_LIT("a: b\r\n\r\n"));
+	assert_true(buf_failed(&out));
+	buf_fini(&out);
+}
+
 int
 main(void)
 {
@@ -244,6 +278,7 @@ main(void)
 		cmocka_unit_test(test_astrings),
 		cmocka_unit_test(test_envelopes_are_read_back),
 		cmocka_unit_test(test_the_cap_holds),
+		cmocka_unit_test(test_field_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,11 +6,12 @@
 #include "base/hash.h"
 #include "base/pack.h"
 #include "base/xmalloc.h"
+#include "mail/field_names.h"
 #include "store/fname.h"
 
 #define ENTRY_MAGIC	0x31455350u	/* "PSE1" */
 #define ENTRY_MAX	(CACHE_ENTRY_HEAD + FNAME_MAX + 2 * CACHE_TEXT_MAX + \
-			    CACHE_REFS_MAX + 8)
+			    CACHE_REFS_MAX + FIELD_NAMES_BYTES + 8)
 
 static const char cache_magic[8] = "PSCACH01";
 
@@ -35,12 +36,13 @@ cache_header_ok(struct span s, uint64_t id)
 }
 
 /* magic 0, crc 4 (of what follows), length 8, uid 12, header bytes 16,
- * envelope 20, bodystructure 24, name 28 (u16), references + 1 30 (u16) */
+ * envelope 20, bodystructure 24, name 28 (u8), field names + 1 29 (u8),
+ * references + 1 30 (u16) */
 void
 cache_entry_pack(struct buf *out, const struct cache_entry *e)
 {
 	struct span env = e->envelope, bs = e->bodystructure;
-	struct span refs = e->references;
+	struct span refs = e->references, fields = e->fields;
 	size_t n;
 	char *p;
 
@@ -48,7 +50,10 @@ cache_entry_pack(struct buf *out, const struct cache_entry *e)
 		env.n = bs.n = 0;
 	if (refs.n > CACHE_REFS_MAX)
 		refs = SPAN_NONE;
-	n = CACHE_ENTRY_HEAD + e->name.n + env.n + bs.n + refs.n;
+	if (fields.n > FIELD_NAMES_BYTES)
+		fields = SPAN_NONE;
+	n = CACHE_ENTRY_HEAD + e->name.n + env.n + bs.n + refs.n +
+	    fields.n;
 	p = buf_reserve(out, pad8(n));
 	if (p == NULL)
 		return;
@@ -59,7 +64,9 @@ cache_entry_pack(struct buf *out, const struct cache_entry *e)
 	put_u32(p + 16, e->header_bytes);
 	put_u32(p + 20, (uint32_t)env.n);
 	put_u32(p + 24, (uint32_t)bs.n);
-	put_u16(p + 28, (uint16_t)e->name.n);
+	p[28] = (char)(unsigned char)e->name.n;
+	p[29] = (char)(unsigned char)(fields.p == NULL ? 0 :
+	    fields.n / 2 + 1);
 	put_u16(p + 30, refs.p == NULL ? 0 : (uint16_t)(refs.n + 1));
 	memcpy(p + CACHE_ENTRY_HEAD, e->name.p, e->name.n);
 	if (env.n > 0)
@@ -67,7 +74,9 @@ cache_entry_pack(struct buf *out, const struct cache_entry *e)
 	if (bs.n > 0)
 		memcpy(p + CACHE_ENTRY_HEAD + e->name.n + env.n, bs.p, bs.n);
 	if (refs.n > 0)
-		memcpy(p + n - refs.n, refs.p, refs.n);
+		memcpy(p + n - fields.n - refs.n, refs.p, refs.n);
+	if (fields.n > 0)
+		memcpy(p + n - fields.n, fields.p, fields.n);
 	memset(p + n, 0, pad8(n) - n);
 	put_u32(p + 4, crc32c(0, p + 8, n - 8));
 	buf_commit(out, pad8(n));
@@ -84,10 +93,17 @@ cache_entry_length(struct span s)
 	return n < CACHE_ENTRY_HEAD || n > ENTRY_MAX ? 0 : pad8(n);
 }
 
+/* What a length field says that has 0 for "not kept". */
+static size_t
+kept(size_t field)
+{
+	return field == 0 ? 0 : field - 1;
+}
+
 bool
 cache_entry_parse(struct span s, struct cache_entry *e)
 {
-	size_t n, name, env, bs, refs;
+	size_t n, name, env, bs, refs, fields;
 
 	if (cache_entry_length(s) == 0)
 		return false;
@@ -96,11 +112,11 @@ cache_entry_parse(struct span s, struct cache_entry *e)
 		return false;
 	env = get_u32(s.p + 20);
 	bs = get_u32(s.p + 24);
-	name = get_u16(s.p + 28);
+	name = (unsigned char)s.p[28];
+	fields = (unsigned char)s.p[29];
 	refs = get_u16(s.p + 30);
-	if (env > n || bs > n || name > FNAME_MAX || name == 0 ||
-	    CACHE_ENTRY_HEAD + name + env + bs + (refs > 0 ? refs - 1 : 0) !=
-	    n)
+	if (env > n || bs > n || name == 0 || CACHE_ENTRY_HEAD + name + env +
+	    bs + kept(refs) + 2 * kept(fields) != n)
 		return false;
 	e->uid = get_u32(s.p + 12);
 	e->header_bytes = get_u32(s.p + 16);
@@ -108,7 +124,9 @@ cache_entry_parse(struct span s, struct cache_entry *e)
 	e->envelope = span_of(e->name.p + name, env);
 	e->bodystructure = span_of(e->envelope.p + env, bs);
 	e->references = refs == 0 ? SPAN_NONE :
-	    span_of(e->bodystructure.p + bs, refs - 1);
+	    span_of(e->bodystructure.p + bs, kept(refs));
+	e->fields = fields == 0 ? SPAN_NONE :
+	    span_of(s.p + n - 2 * kept(fields), 2 * kept(fields));
 	return true;
 }
 

@@ -21,6 +21,7 @@ struct cache_entry {
 	struct span envelope, bodystructure;
 	struct span references;		/* value of the field, "" when there
 					 * is none; p == NULL: not kept */
+	struct span fields;		/* field_names.h; p == NULL: not kept */
 	uint32_t header_bytes;
 };
 

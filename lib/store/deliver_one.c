@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/xmalloc.h"
+#include "mail/field_names.h"
 #include "store/account.h"
 #include "store/boot.h"
 #include "store/box.h"
@@ -19,7 +20,7 @@ struct delivery_target {
 	uint64_t mailbox_id;
 	int account;
 	struct box *inbox;
-	struct buf scratch;
+	struct buf scratch, fields;
 };
 
 struct delivery_target *
@@ -30,6 +31,7 @@ delivery_open(int store_dir, uint64_t mailbox_id, struct err *err)
 	t->mailbox_id = mailbox_id;
 	t->account = -1;
 	buf_init(&t->scratch, 4 * CACHE_TEXT_MAX);
+	buf_init(&t->fields, FIELD_NAMES_BYTES);
 	if (account_home_open(store_dir, mailbox_id, true, &t->account,
 	    err) == 0)
 		t->inbox = box_open(t->account, "", mailbox_id, BOX_CREATE,
@@ -50,6 +52,7 @@ delivery_close(struct delivery_target **tp)
 	if (t->account != -1)
 		(void)disk_close(t->account);
 	buf_fini(&t->scratch);
+	buf_fini(&t->fields);
 	free(t);
 	*tp = NULL;
 }
@@ -115,6 +118,18 @@ name_make(struct delivery_target *t, const struct delivery *d,
 	return 0;
 }
 
+/* The names of all fields: our head's, then the message's own. */
+static struct span
+fields_make(struct delivery_target *t, const struct delivery *d)
+{
+	if (d->body->fields.p == NULL)
+		return SPAN_NONE;
+	buf_clear(&t->fields);
+	field_names_put(&t->fields, d->head);
+	buf_span_add(&t->fields, d->body->fields);
+	return buf_failed(&t->fields) ? SPAN_NONE : buf_span(&t->fields);
+}
+
 static int
 cache_add(struct delivery_target *t, const struct delivery *d,
     struct placing *p, struct err *err)
@@ -125,6 +140,7 @@ cache_add(struct delivery_target *t, const struct delivery *d,
 		.envelope = d->body->envelope,
 		.bodystructure = d->body->bodystructure,
 		.references = d->body->references,
+		.fields = fields_make(t, d),
 		.header_bytes = d->body->header_bytes == 0 ? 0 :
 		    d->body->header_bytes + (uint32_t)d->head.n,
 	};

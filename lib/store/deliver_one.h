@@ -22,7 +22,7 @@ struct delivery_body {
 	uint64_t off, len;
 	/* Texts for the index cache, made once per message by
 	 * delivery_texts(); may be empty. */
-	struct span envelope, bodystructure, references;
+	struct span envelope, bodystructure, references, fields;
 	uint32_t header_bytes;
 };
 

@@ -127,6 +127,7 @@ struct msg_texts {
 	struct span bodystructure;	/* BODYSTRUCTURE, "(...)" */
 	struct span references;		/* the field's value, "" when there is
 					 * none; p == NULL: not known */
+	struct span fields;		/* field_names.h; p == NULL: not known */
 	uint32_t header_bytes;		/* octets up to and with the empty
 					 * line; 0 = not known */
 };

@@ -40,10 +40,7 @@ item_texts(const struct folder_new *it, const struct index_rec *r,
 	struct buf raw;
 	char *p;
 
-	buf_clear(&t->envelope);
-	buf_clear(&t->bodystructure);
-	buf_clear(&t->refs);
-	t->header_bytes = 0;
+	texts_clear(t);
 	if (r->size > TEXTS_AT_ONCE)
 		return;
 	if (it->tmp == NULL) {
@@ -122,6 +119,7 @@ items_entries(struct batch *x, const struct folder_new *items)
 		    .envelope = buf_span(&t.envelope),
 		    .bodystructure = buf_span(&t.bodystructure),
 		    .references = texts_references(&t),
+		    .fields = texts_fields(&t),
 		    .header_bytes = t.header_bytes });
 	}
 	texts_fini(&t);

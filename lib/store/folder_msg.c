@@ -188,6 +188,7 @@ fill_one(struct folder *f, uint32_t seq, struct fill *x, struct err *err)
 	    .envelope = buf_span(&f->texts.envelope),
 	    .bodystructure = buf_span(&f->texts.bodystructure),
 	    .references = texts_references(&f->texts),
+	    .fields = texts_fields(&f->texts),
 	    .header_bytes = f->texts.header_bytes });
 	return 0;
 }
@@ -286,6 +287,7 @@ texts_direct(struct folder *f, uint32_t seq, struct msg_texts *t,
 		t->envelope = buf_span(&f->texts.envelope);
 		t->bodystructure = buf_span(&f->texts.bodystructure);
 		t->references = texts_references(&f->texts);
+		t->fields = texts_fields(&f->texts);
 		t->header_bytes = f->texts.header_bytes;
 	}
 	buf_fini(&raw);
@@ -319,6 +321,7 @@ folder_msg_texts(struct folder *f, uint32_t seq, struct msg_texts *t,
 	t->envelope = e.envelope;
 	t->bodystructure = e.bodystructure;
 	t->references = e.references;
+	t->fields = e.fields;
 	t->header_bytes = e.header_bytes;
 	return 0;
 }

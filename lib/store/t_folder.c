@@ -1,5 +1,6 @@
 #include "store/t_util.h"
 
+#include "mail/field_names.h"
 #include "store/special.h"
 
 /* The road of a message through the library, and views that agree. */
@@ -42,6 +43,11 @@ delivered_mail_is_seen(void **state)
 	assert_true(t.bodystructure.n > 10);
 	assert_int_equal(t.bodystructure.p[0], 0x28);
 	assert_true(t.references.p != NULL && t.references.n == 0);
+	/* what deliver put in front of it, too */
+	assert_int_equal(field_names_count(t.fields, SPAN_LIT("Return-Path")),
+	    1);
+	assert_int_equal(field_names_count(t.fields, SPAN_LIT("subject")), 1);
+	assert_int_equal(field_names_count(t.fields, SPAN_LIT("To")), 0);
 	folder_close(&f);
 	f = t_folder(a, "");
 	assert_int_equal(folder_recent(f), 0);

@@ -1,5 +1,6 @@
 #include "store/t_util.h"
 
+#include "mail/field_names.h"
 #include "store/cache.h"
 #include "store/fname.h"
 #include "store/head.h"
@@ -154,7 +155,7 @@ damage_is_noticed(void **state)
 	char bytes[HEAD_SIZE], *p;
 	struct cache_entry e = { .uid = 4, .name = SPAN_LIT("n"),
 	    .envelope = SPAN_LIT("(env)"), .bodystructure = SPAN_LIT("(bs)"),
-	    .references = SPAN_LIT("<r>") };
+	    .references = SPAN_LIT("<r>"), .fields = SPAN_LIT("12") };
 	struct buf b;
 	size_t i;
 
@@ -190,13 +191,50 @@ damage_is_noticed(void **state)
 	assert_true(cache_entry_parse(buf_span(&b), &e));
 	assert_true(span_eq(e.bodystructure, SPAN_LIT("(bs)")));
 	assert_true(span_eq(e.references, SPAN_LIT("<r>")));
-	for (i = 0; i < CACHE_ENTRY_HEAD + 1 + 5 + 4 + 3; i++) {
+	assert_true(span_eq(e.fields, SPAN_LIT("12")));
+	for (i = 0; i < CACHE_ENTRY_HEAD + 1 + 5 + 4 + 3 + 2; i++) {
 		p[i] ^= 1;
 		assert_false(cache_entry_parse(buf_span(&b), &e));
 		p[i] ^= 1;
 	}
 	for (i = 0; i < CACHE_ENTRY_HEAD + 10; i++)
 		assert_false(cache_entry_parse(span_of(p, i), &e));
+	buf_fini(&b);
+}
+
+/* "None" and "not kept" stay two things. */
+static void
+cache_says_what_it_does_not_know(void **state)
+{
+	static char many[FIELD_NAMES_BYTES + 2];
+	const struct {
+		struct span in, want;
+	} rows[] = {
+		{ SPAN_NONE, SPAN_NONE },
+		{ SPAN_LIT(""), SPAN_LIT("") },
+		{ SPAN_LIT("abcd"), SPAN_LIT("abcd") },
+		{ span_of(many, FIELD_NAMES_BYTES),
+		    span_of(many, FIELD_NAMES_BYTES) },
+		{ span_of(many, sizeof(many)), SPAN_NONE },
+	};
+	struct cache_entry e;
+	struct buf b;
+	size_t i;
+
+	(void)state;
+	buf_init(&b, 4096);
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		buf_clear(&b);
+		e = (struct cache_entry){ .uid = 4, .name = SPAN_LIT("n"),
+		    .envelope = SPAN_LIT("(e)"), .fields = rows[i].in };
+		cache_entry_pack(&b, &e);
+		assert_true(cache_entry_parse(buf_span(&b), &e));
+		assert_true(span_eq(e.fields, rows[i].want));
+		assert_int_equal(e.fields.p == NULL,
+		    rows[i].want.p == NULL);
+		assert_null(e.references.p);
+		assert_true(span_eq(e.envelope, SPAN_LIT("(e)")));
+	}
 	buf_fini(&b);
 }
 
@@ -209,6 +247,7 @@ main(void)
 		cmocka_unit_test(folder_names),
 		cmocka_unit_test(homes),
 		cmocka_unit_test(damage_is_noticed),
+		cmocka_unit_test(cache_says_what_it_does_not_know),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

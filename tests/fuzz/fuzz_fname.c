@@ -75,7 +75,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (head_parse(HEAD_FOLDER, s, &h) && h.uidvalidity == 0)
 		__builtin_trap();
 	if (cache_entry_parse(s, &e) && (!within(e.name, s) ||
-	    !within(e.envelope, s) || !within(e.bodystructure, s)))
+	    !within(e.envelope, s) || !within(e.bodystructure, s) ||
+	    !within(e.references, s) || !within(e.fields, s)))
 		__builtin_trap();
 	return 0;
 }
