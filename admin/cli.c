@@ -1,5 +1,6 @@
 #include "admin/cli.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -239,4 +240,19 @@ cli_number(const char *text, uint64_t *number)
 		return true;
 	out_complain("postern: `%s' is not a number, nor `none'\n", text);
 	return false;
+}
+
+const char *
+cli_setting(const char *setting, const char *value,
+    char number[CLI_NUMBER_MAX])
+{
+	uint64_t n;
+
+	if (strncmp(setting, "quota_", 6) != 0 &&
+	    strncmp(setting, "max_", 4) != 0)
+		return value;
+	if (!cli_size(value, &n))
+		return NULL;
+	snprintf(number, CLI_NUMBER_MAX, "%" PRIu64, n);
+	return number;
 }

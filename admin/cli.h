@@ -14,6 +14,7 @@
 
 #define CLI_WORDS_MAX	1000
 #define CLI_OPTIONS_MAX	14
+#define CLI_NUMBER_MAX	32
 
 struct cli_command;
 
@@ -80,19 +81,35 @@ char *cli_domain(const char *text);
 bool cli_sure(struct cli *cli, const char *fmt, ...) PRINTF(2, 3);
 /* "2g" -> bytes; false was explained. "none" is 0. */
 bool cli_size(const char *text, uint64_t *bytes);
+/* The value of a `set' command as SQL takes it: limits (quota_*, max_*) may be
+ * written as "2g" or "none". NULL was explained. */
+const char *cli_setting(const char *setting, const char *value,
+    char number[CLI_NUMBER_MAX]);
 /* A number or "none" (0). */
 bool cli_number(const char *text, uint64_t *number);
 
 /* The commands, by file. */
 int cmd_domain_add(struct cli *cli), cmd_domain_del(struct cli *cli),
     cmd_domain_list(struct cli *cli), cmd_domain_show(struct cli *cli),
-    cmd_domain_set(struct cli *cli);
+    cmd_domain_set(struct cli *cli), cmd_domain_rename(struct cli *cli);
 int cmd_mailbox_add(struct cli *cli), cmd_mailbox_del(struct cli *cli),
     cmd_mailbox_list(struct cli *cli), cmd_mailbox_show(struct cli *cli),
-    cmd_mailbox_set(struct cli *cli), cmd_mailbox_passwd(struct cli *cli);
+    cmd_mailbox_set(struct cli *cli), cmd_mailbox_passwd(struct cli *cli),
+    cmd_mailbox_rename(struct cli *cli);
 int cmd_alias_add(struct cli *cli), cmd_alias_del(struct cli *cli),
     cmd_alias_list(struct cli *cli), cmd_alias_show(struct cli *cli),
     cmd_alias_set(struct cli *cli);
+int cmd_org_add(struct cli *cli), cmd_org_del(struct cli *cli),
+    cmd_org_list(struct cli *cli), cmd_org_show(struct cli *cli),
+    cmd_org_set(struct cli *cli);
+int cmd_transport_add(struct cli *cli), cmd_transport_del(struct cli *cli),
+    cmd_transport_list(struct cli *cli);
+int cmd_recipient_add(struct cli *cli), cmd_recipient_del(struct cli *cli),
+    cmd_recipient_list(struct cli *cli);
+int cmd_credential_add(struct cli *cli), cmd_credential_del(struct cli *cli),
+    cmd_credential_list(struct cli *cli),
+    cmd_credential_show(struct cli *cli);
+int cmd_completion(struct cli *cli), cmd_complete(struct cli *cli);
 int cmd_access_add(struct cli *cli), cmd_access_remove(struct cli *cli),
     cmd_access_list(struct cli *cli), cmd_access_import(struct cli *cli),
     cmd_access_export(struct cli *cli);

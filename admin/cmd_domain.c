@@ -1,6 +1,5 @@
 #include "admin/cli.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -91,24 +90,17 @@ cmd_domain_show(struct cli *cli)
 	return rc;
 }
 
-/* Sizes may be written as people write them. */
 int
 cmd_domain_set(struct cli *cli)
 {
-	char *name = cli_domain(cli->word[0]), number[32], done[600];
-	const char *setting = cli->word[1], *value = cli->word[2];
-	uint64_t n;
+	char *name = cli_domain(cli->word[0]), number[CLI_NUMBER_MAX], done[600];
+	const char *setting = cli->word[1];
+	const char *value = cli_setting(setting, cli->word[2], number);
 	int rc;
 
-	if (name == NULL)
+	if (name == NULL || value == NULL) {
+		free(name);
 		return EX_DATAERR;
-	if (strncmp(setting, "quota_", 6) == 0) {
-		if (!cli_size(value, &n)) {
-			free(name);
-			return EX_DATAERR;
-		}
-		snprintf(number, sizeof(number), "%" PRIu64, n);
-		value = number;
 	}
 	struct span p[] = { span_str(name), span_str(setting),
 	    span_str(value) };
@@ -116,5 +108,28 @@ cmd_domain_set(struct cli *cli)
 	snprintf(done, sizeof(done), "domain %s: %s set", name, setting);
 	rc = cli_do(cli, "SELECT postern.domain_set($1, $2, $3)", p, 3, done);
 	free(name);
+	return rc;
+}
+
+int
+cmd_domain_rename(struct cli *cli)
+{
+	char *name = cli_domain(cli->word[0]), *becomes = NULL, done[900];
+	int rc = EX_DATAERR;
+
+	if (name != NULL)
+		becomes = cli_domain(cli->word[1]);
+	if (becomes == NULL)
+		goto out;
+	struct span p[] = { span_str(name), span_str(becomes) };
+
+	snprintf(done, sizeof(done), "domain %s is now %s", name, becomes);
+	rc = EX_USAGE;
+	if (cli_sure(cli, "Take all addresses of %s away", name))
+		rc = cli_do(cli, "SELECT postern.domain_rename($1, $2)", p, 2,
+		    done);
+out:
+	free(name);
+	free(becomes);
 	return rc;
 }

@@ -146,20 +146,15 @@ cmd_mailbox_show(struct cli *cli)
 int
 cmd_mailbox_set(struct cli *cli)
 {
-	const char *setting = cli->word[1], *value = cli->word[2];
-	char *address = cli_address(cli->word[0]), number[32], done[800];
-	uint64_t n;
+	char *address = cli_address(cli->word[0]), number[CLI_NUMBER_MAX];
+	char done[800];
+	const char *setting = cli->word[1];
+	const char *value = cli_setting(setting, cli->word[2], number);
 	int rc;
 
-	if (address == NULL)
+	if (address == NULL || value == NULL) {
+		free(address);
 		return EX_DATAERR;
-	if (strncmp(setting, "quota_", 6) == 0) {
-		if (!cli_size(value, &n)) {
-			free(address);
-			return EX_DATAERR;
-		}
-		snprintf(number, sizeof(number), "%" PRIu64, n);
-		value = number;
 	}
 	struct span p[] = { span_str(address), span_str(setting),
 	    span_str(value) };
@@ -168,5 +163,31 @@ cmd_mailbox_set(struct cli *cli)
 	rc = cli_do(cli, "SELECT postern.mailbox_set($1, $2, $3)", p, 3,
 	    done);
 	free(address);
+	return rc;
+}
+
+int
+cmd_mailbox_rename(struct cli *cli)
+{
+	bool keep = cli_option(cli, "--keep-alias") != NULL;
+	char *address = cli_address(cli->word[0]), *becomes = NULL, done[1400];
+	int rc = EX_DATAERR;
+
+	if (address != NULL)
+		becomes = cli_address(cli->word[1]);
+	if (becomes == NULL)
+		goto out;
+	struct span p[] = { span_str(address), span_str(becomes),
+	    span_str(keep ? "true" : "false") };
+
+	snprintf(done, sizeof(done), "mailbox %s is now %s", address,
+	    becomes);
+	rc = EX_USAGE;
+	if (keep || cli_sure(cli, "Take the address %s away", address))
+		rc = cli_do(cli, "SELECT postern.mailbox_rename($1, $2, "
+		    "$3::boolean)", p, 3, done);
+out:
+	free(address);
+	free(becomes);
 	return rc;
 }

@@ -24,6 +24,31 @@ static const struct cli_command commands[] = {
 	    "relay_recipients, quota_bytes, quota_messages, transport.",
 	    "postern domain set example.org quota_bytes 2g" },
 
+	{ "domain rename", "NAME NEW", 2, 2, CLI_CONFIG | CLI_DESTROYS,
+	    { NULL }, cmd_domain_rename,
+	    "Gives a domain another name, and with it all its addresses. The "
+	    "old ones are nobody's then: `domain add OLD --alias-of NEW' "
+	    "keeps them.", "postern domain rename example.org example.com" },
+
+	/* --- organisations --- */
+	{ "org add", "NAME", 1, 1, CLI_CONFIG, { NULL }, cmd_org_add,
+	    "Adds an organisation: who domains belong to.",
+	    "postern org add acme" },
+	{ "org del", "NAME", 1, 1, CLI_CONFIG | CLI_DESTROYS, { NULL },
+	    cmd_org_del, "Deletes an organisation that has no domain.",
+	    "postern org del acme" },
+	{ "org list", "", 0, 0, CLI_CONFIG, { NULL }, cmd_org_list,
+	    "Lists organisations: what each has, and may have.",
+	    "postern org list" },
+	{ "org show", "NAME", 1, 1, CLI_CONFIG, { NULL }, cmd_org_show,
+	    "Shows one organisation.", "postern org show acme" },
+	{ "org set", "NAME SETTING VALUE", 3, 3, CLI_CONFIG, { NULL },
+	    cmd_org_set,
+	    "Changes a setting: active, max_domains, max_mailboxes, "
+	    "max_aliases, max_quota_bytes. The database holds everybody to "
+	    "these limits; one below what is there is refused.",
+	    "postern org set acme max_mailboxes 50" },
+
 	/* --- mailboxes --- */
 	{ "mailbox add", "ADDRESS", 1, 1, CLI_CONFIG,
 	    { "--password-stdin", "--no-password", "--quota=SIZE",
@@ -52,6 +77,35 @@ static const struct cli_command commands[] = {
 	    "Sets the password. App passwords stay.",
 	    "postern mailbox passwd kim@example.org" },
 
+	{ "mailbox rename", "ADDRESS NEW", 2, 2, CLI_CONFIG | CLI_DESTROYS,
+	    { "--keep-alias" }, cmd_mailbox_rename,
+	    "Gives a mailbox another address. Its mail, passwords and the "
+	    "aliases that lead to it follow, its sessions end. With "
+	    "--keep-alias mail to the old address still comes.",
+	    "postern mailbox rename kim@example.org k.lee@example.org "
+	    "--keep-alias" },
+
+	/* --- app passwords --- */
+	{ "credential add", "ADDRESS LABEL", 2, 2, CLI_CONFIG,
+	    { "--scope=SERVICES", "--for=TIME", "--password-stdin" },
+	    cmd_credential_add,
+	    "Makes an app password, for one device or program, and shows it "
+	    "this once. --scope: smtp (sending), imap (reading), or both as "
+	    "`smtp,imap'; all services if not given. --for says after which "
+	    "time it ends, such as `90 days'.",
+	    "postern credential add kim@example.org phone --scope smtp,imap" },
+	{ "credential del", "ADDRESS LABEL", 2, 2, CLI_CONFIG | CLI_DESTROYS,
+	    { NULL }, cmd_credential_del,
+	    "Ends a credential and the sessions of its mailbox.",
+	    "postern credential del kim@example.org phone" },
+	{ "credential list", "ADDRESS", 1, 1, CLI_CONFIG, { NULL },
+	    cmd_credential_list, "Lists what opens a mailbox: its password "
+	    "(kind password) and app passwords, and when each was last used.",
+	    "postern credential list kim@example.org" },
+	{ "credential show", "ADDRESS LABEL", 2, 2, CLI_CONFIG, { NULL },
+	    cmd_credential_show, "Shows one credential; never the password.",
+	    "postern credential show kim@example.org phone" },
+
 	/* --- aliases --- */
 	{ "alias add", "ADDRESS TARGET...", 2, 100, CLI_CONFIG, { NULL },
 	    cmd_alias_add,
@@ -70,6 +124,31 @@ static const struct cli_command commands[] = {
 	{ "alias set", "ADDRESS SETTING VALUE", 3, 3, CLI_CONFIG, { NULL },
 	    cmd_alias_set, "Changes a setting: active, note.",
 	    "postern alias set info@example.org active no" },
+
+	/* --- relaying --- */
+	{ "transport add", "NAME smtp|lmtp|error [NEXT_HOP]", 2, 3,
+	    CLI_CONFIG, { NULL }, cmd_transport_add,
+	    "Adds a way out for relay domains. NEXT_HOP is as in Postfix: a "
+	    "domain (its MX), [host], either with :port; the recipient's "
+	    "domain if not given.",
+	    "postern transport add inside smtp [mail.inside.example]:25" },
+	{ "transport del", "NAME", 1, 1, CLI_CONFIG | CLI_DESTROYS, { NULL },
+	    cmd_transport_del, "Deletes a transport that no domain uses.",
+	    "postern transport del inside" },
+	{ "transport list", "", 0, 0, CLI_CONFIG, { NULL },
+	    cmd_transport_list, "Lists transports.",
+	    "postern transport list" },
+	{ "relay-recipient add", "ADDRESS", 1, 1, CLI_CONFIG, { NULL },
+	    cmd_recipient_add,
+	    "Lists an address of a relay domain. Only those listed exist when "
+	    "the domain's relay_recipients is `listed'.",
+	    "postern relay-recipient add kim@passed.example" },
+	{ "relay-recipient del", "ADDRESS", 1, 1, CLI_CONFIG, { NULL },
+	    cmd_recipient_del, "Takes an address off that list.",
+	    "postern relay-recipient del kim@passed.example" },
+	{ "relay-recipient list", "[DOMAIN]", 0, 1, CLI_CONFIG, { NULL },
+	    cmd_recipient_list, "Lists them, of one domain or of all.",
+	    "postern relay-recipient list passed.example" },
 
 	{ "resolve", "ADDRESS", 1, 1, CLI_CONFIG, { NULL }, cmd_resolve,
 	    "Who gets mail for an address, and by which steps: the answer "
@@ -222,6 +301,14 @@ static const struct cli_command commands[] = {
 	    "certificate, directories, and its database, a private one or at "
 	    "URL. It listens on the loopback at N+25, N+587, N+465, N+143 "
 	    "and N+993; N is 10000 if not given.", "postern setup /srv/postern --private-db" },
+	{ "completion", "bash|zsh", 1, 1, 0, { NULL }, cmd_completion,
+	    "Prints what makes the shell complete commands, options, and the "
+	    "domains and mailboxes there are. `make install' puts it where "
+	    "the shells look; else: source <(postern completion bash)",
+	    "postern completion bash" },
+	{ "complete", "LINE", 1, 1, CLI_HIDDEN, { NULL }, cmd_complete,
+	    "Prints what the last word of a command line may become.",
+	    "postern complete 'postern mail'" },
 	{ "help man", "", 0, 0, CLI_HIDDEN, { NULL }, cmd_help_man,
 	    "Prints the commands in mdoc, for postern(8).",
 	    "postern help man" },

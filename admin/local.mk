@@ -19,10 +19,12 @@ bin_PROGRAMS += admin/postern
 admin_postern_SOURCES = admin/postern.c \
 	admin/check_lists.c admin/check_lists.h \
 	admin/cli.c admin/cli.h admin/cluster.c admin/cluster.h \
-	admin/cmd_access.c admin/cmd_alias.c admin/cmd_config.c \
+	admin/cmd_access.c admin/cmd_alias.c admin/cmd_completion.c \
+	admin/cmd_config.c admin/cmd_credential.c admin/cmd_org.c \
+	admin/cmd_transport.c \
 	admin/cmd_db.c admin/cmd_map.c admin/cmd_domain.c admin/cmd_explain.c admin/cmd_mailbox.c admin/cmd_server.c \
 	admin/cmd_setup.c admin/cmd_trace.c admin/cmd_verify.c admin/cmdline.c admin/cmdline.h \
-	admin/commands.c admin/configfile.c \
+	admin/commands.c admin/complete.c admin/complete.h admin/configfile.c \
 	admin/configfile.h admin/ctl.c admin/ctl.h admin/dbsetup.h \
 	admin/explain.c admin/explain.h \
 	admin/help.c admin/help.h \

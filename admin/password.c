@@ -6,8 +6,12 @@
 #include <unistd.h>
 
 #include "admin/out.h"
+#include "base/proc.h"
 #include "base/xmalloc.h"
 #include "scheme/scheme.h"
+
+#define GROUPS		4
+#define GROUP_LETTERS	5
 
 /* One line into p (n > 1), byte by byte so that nothing stays in a buffer
  * of stdio. False at the end of input or when it does not fit. */
@@ -97,4 +101,28 @@ password_make(const struct conf *conf, bool from_stdin, struct buf *stored)
 	secure_wipe(p, sizeof(p));
 	secure_wipe(again, sizeof(again));
 	return ok;
+}
+
+/* 100 bits, in letters that are not mistaken for one another. */
+bool
+password_generate(const struct conf *conf, struct buf *clear,
+    struct buf *stored)
+{
+	static const char letters[32] = "abcdefghijkmnopqrstuvwxyz2345679";
+	uint8_t random[GROUPS * GROUP_LETTERS];
+	struct err err = { 0 };
+	size_t i;
+
+	proc_random(random, sizeof(random));
+	for (i = 0; i < sizeof(random); i++) {
+		if (i > 0 && i % GROUP_LETTERS == 0)
+			buf_char(clear, '-');
+		buf_char(clear, letters[random[i] % sizeof(letters)]);
+	}
+	secure_wipe(random, sizeof(random));
+	if (scheme_make(NULL, buf_span(clear),
+	    (unsigned)conf->scram_iterations, stored, &err) == 0)
+		return true;
+	out_complain("postern: %s\n", err.why);
+	return false;
 }

@@ -12,4 +12,9 @@
 bool password_make(const struct conf *conf, bool from_stdin,
     struct buf *stored) MUST_CHECK;
 
+/* Makes up an app password, one that nobody has to remember: appends it, and
+ * what is stored of it. False was explained. */
+bool password_generate(const struct conf *conf, struct buf *clear,
+    struct buf *stored) MUST_CHECK;
+
 #endif

@@ -183,18 +183,26 @@ enum { OID_BOOL = 16, OID_INT8 = 20, OID_INT4 = 23 };
 static enum out_kind
 column_kind(const struct sql_result *r, int column)
 {
+	static const struct out_column numbers[] = {
+		{ "bytes", OUT_SIZE }, { "quota_given", OUT_SIZE },
+		{ "quota_bytes", OUT_LIMIT }, { "max_quota_bytes", OUT_LIMIT },
+		{ "quota_messages", OUT_LIMIT_COUNT },
+		{ "max_domains", OUT_LIMIT_COUNT },
+		{ "max_mailboxes", OUT_LIMIT_COUNT },
+		{ "max_aliases", OUT_LIMIT_COUNT },
+	};
 	const char *name = PQfname(r->pg, column);
 	Oid type = PQftype(r->pg, column);
+	size_t i;
 
 	if (type == OID_BOOL)
 		return OUT_BOOL;
 	if (type != OID_INT8 && type != OID_INT4)
 		return OUT_TEXT;
-	if (strcmp(name, "quota_bytes") == 0)
-		return OUT_LIMIT;
-	if (strcmp(name, "quota_messages") == 0)
-		return OUT_LIMIT_COUNT;
-	return strcmp(name, "bytes") == 0 ? OUT_SIZE : OUT_NUMBER;
+	for (i = 0; i < ARRAY_LEN(numbers); i++)
+		if (strcmp(name, numbers[i].name) == 0)
+			return numbers[i].kind;
+	return OUT_NUMBER;
 }
 
 void

@@ -16,6 +16,21 @@ doc/postern.8: doc/postern.8.in admin/postern$(EXEEXT)
 	    '$(srcdir)/doc/postern.8.in' >$@.tmp && \
 	rm -f $@.commands && mv $@.tmp $@
 
+# what the shells complete
+bashcompletiondir = $(datadir)/bash-completion/completions
+zshcompletiondir = $(datadir)/zsh/site-functions
+nodist_bashcompletion_DATA = doc/bash/postern
+nodist_zshcompletion_DATA = doc/zsh/_postern
+CLEANFILES += doc/bash/postern doc/zsh/_postern
+
+doc/bash/postern: admin/postern$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) doc/bash && \
+	admin/postern completion bash >$@.tmp && mv $@.tmp $@
+
+doc/zsh/_postern: admin/postern$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) doc/zsh && \
+	admin/postern completion zsh >$@.tmp && mv $@.tmp $@
+
 doc/postern.conf.5: doc/postern.conf.5.in admin/postern$(EXEEXT)
 	$(AM_V_GEN)$(MKDIR_P) doc && \
 	admin/postern config man >$@.parameters && \

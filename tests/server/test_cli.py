@@ -213,13 +213,13 @@ def test_a_slip_on_the_command_line_is_named(cli, words, said):
 
 def test_help_tells_of_every_command(cli):
     everything = cli("--help").stdout
-    names = re.findall(r"(?m)^  ([a-z]+(?: [a-z]+)?)(?= |$)", everything)
+    names = re.findall(r"(?m)^  ([a-z-]+(?: [a-z]+)?)(?= |$)", everything)
     assert {"domain add", "queue list", "status", "setup"} <= set(names)
     for name in names:
         done = cli(*name.split(), "--help")
         assert done.returncode == 0
         assert "Example: postern" in done.stdout
-    assert cli("mailbox", "--help").stdout.count("Example:") == 6
+    assert cli("mailbox", "--help").stdout.count("Example:") >= 7
     assert cli("--version").stdout.startswith("postern ")
 
 
@@ -350,7 +350,7 @@ def test_pages_name_every_parameter_and_command(cli):
     assert "reject_unauth_destination" in page
     page = (paths.BUILD / "doc" / "postern.8").read_text()
     for line in cli("--help").stdout.splitlines():
-        found = re.match(r"  ([a-z]+(?: [a-z]+)?)( |$)", line)
+        found = re.match(r"  ([a-z][a-z-]+(?: [a-z]+)?)( |$)", line)
         if found:
             assert f".It Nm Cm {found.group(1)}" in page
     assert "@" + "COMMANDS@" not in page
