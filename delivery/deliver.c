@@ -22,7 +22,7 @@ static const struct {
 	{ ROLE_QMGR, deliver_qmgr_handlers, &deliver_qmgr_n_handlers,
 	    deliver_qmgr_closed },
 	{ ROLE_SMTPD, deliver_smtpd_handlers, &deliver_smtpd_n_handlers,
-	    deliver_smtpd_closed },
+	    quota_conn_closed },
 	{ ROLE_IMAPD, deliver_imapd_handlers, &deliver_imapd_n_handlers,
 	    deliver_imapd_closed },
 };
@@ -116,8 +116,12 @@ deliver_init(const struct service_env *env, struct err *err)
 	TAILQ_INIT(&d->conns);
 	store_host_set(env->conf->myhostname);
 	mboxes_init(d);
+	pools_init(d);
+	quota_init(d);
 	if (sync_init(d, err) < 0) {
+		quota_fini(d);
 		mboxes_fini(d);
+		pools_fini(d);
 		sync_fini(d);
 		free(d);
 		return NULL;
@@ -137,11 +141,14 @@ deliver_maybe_stop(struct deliver *d)
 		return;
 	while (!TAILQ_EMPTY(&d->conns))
 		conn_close(TAILQ_FIRST(&d->conns));
+	quota_fini(d);
+	pools_stop(d);
 	reporter_free(&d->reporter);
 	work_pool_free(&d->writers);
 	work_pool_free(&d->openers);
 	work_pool_free(&d->syncer);
 	mboxes_fini(d);
+	pools_fini(d);
 	sync_fini(d);
 	deliver_stopped();
 }

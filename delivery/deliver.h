@@ -6,7 +6,8 @@
  *	deliver_mailbox.c	mailboxes kept open, usage, reservations
  *	deliver_job.c	jobs from qmgr: records into maildirs
  *	deliver_sync.c	checkpoints: file systems and their syncs
- *	deliver_smtpd.c	quota questions from smtpd
+ *	deliver_quota.c	quota questions from smtpd and imapd
+ *	deliver_pool.c	limits that mailboxes share, from PostgreSQL
  *	deliver_imapd.c	directories and notices for imapd
  *	deliver_usage.c	usage figures to PostgreSQL
  */
@@ -26,6 +27,28 @@
 
 struct deliver;
 struct conn;
+struct db;
+
+/* --- limits ----------------------------------------------------------------- */
+
+struct pool;
+#define PLACE_POOLS_MAX	2		/* its domain, its organisation */
+
+/* What the database says of one mailbox's limits, and the pools it is in. */
+struct place {
+	TAILQ_ENTRY(mbox) wanted;	/* to be asked for */
+	bool asked;
+	bool late;			/* asked, but nobody waits any more */
+	bool known;			/* limit is, or was once, what it says */
+	bool fresh;			/* and nothing else was told since */
+	struct usage limit;		/* 0: none */
+	bool counted_known;
+	struct usage counted;		/* of this mailbox, in the pools' figures */
+	int64_t shown_bytes;		/* what the pools have of us beyond it */
+	int64_t shown_messages;
+	size_t n_pools;
+	struct pool *pool[PLACE_POOLS_MAX];
+};
 
 /* --- mailboxes ------------------------------------------------------------ */
 
@@ -38,18 +61,22 @@ struct mbox {
 	struct deliver *d;
 	pthread_mutex_t lock;
 	struct delivery_target *target;	/* NULL: not open */
+	uint64_t writes;		/* deliveries by us, counted */
 	/* loop only */
 	TAILQ_ENTRY(mbox) lru;		/* while refs == 0 */
 	unsigned refs;
 	bool usage_known, usage_asked;
 	bool usage_stale;		/* changed while being asked for */
+	bool usage_seen;		/* known once, and kept up since */
 	bool report_wanted;		/* tell the database when known */
 	uint64_t usage_until_ms;
+	uint64_t usage_writes;		/* `writes` that usage has in it */
 	struct usage usage;
-	uint64_t reserved;		/* bytes, by RCPTs under way */
-	uint64_t reserved_messages;
-	uint64_t settled;		/* bytes, accepted, not here yet */
-	uint64_t settled_messages, settled_until_ms;
+	struct usage reserved;		/* by RCPTs and APPENDs under way */
+	struct usage settled;		/* accepted, not here yet */
+	uint64_t settled_until_ms;
+	TAILQ_ENTRY(mbox) settling;	/* while settled.messages > 0 */
+	struct place place;
 	TAILQ_HEAD(, quota_ask) waiting;
 };
 
@@ -64,8 +91,9 @@ void mbox_shut(struct mbox *b);
 void mbox_rest(struct mbox *b);
 void mboxes_init(struct deliver *d);
 void mboxes_fini(struct deliver *d);
-/* Loop: a message of `bytes` arrived; somebody else changed something. */
-void mbox_grew(struct mbox *b, uint64_t bytes);
+/* Loop: a message of `bytes` arrived, as the `write`th; somebody else changed
+ * something. */
+void mbox_grew(struct mbox *b, uint64_t bytes, uint64_t write);
 void mbox_usage_forget(struct deliver *d, uint64_t mailbox_id);
 /* Reads the usage in a thread; usage_known is set some time later. */
 void mbox_usage_ask(struct mbox *b);
@@ -112,6 +140,10 @@ struct deliver {
 	bool sync_file;			/* maildir_sync = file */
 	struct file_systems *fs;
 	struct reporter *reporter;	/* NULL: no database */
+	struct db *db;			/* the reporter's; NULL: none yet */
+	struct pools *pools;
+	TAILQ_HEAD(, mbox) settling;	/* by settled_until_ms */
+	struct timer settle_timer;
 	/* for status */
 	uint64_t delivered, repeated, deferred, checkpoints;
 };
@@ -124,9 +156,46 @@ void deliver_qmgr_closed(struct conn *c);
 
 extern const struct ipc_handler deliver_smtpd_handlers[];
 extern const size_t deliver_smtpd_n_handlers;
-void deliver_smtpd_closed(struct conn *c);
-/* The box's usage is known now, or cannot be: answer who waits. */
-void quota_waiting_answer(struct mbox *b, bool known);
+/* For smtpd and imapd alike; also what a closing connection holds. */
+int quota_ask_cb(struct ipc *c, struct ipc_msg *m, void *arg);
+int quota_settle_cb(struct ipc *c, struct ipc_msg *m, void *arg);
+int quota_roots_ask_cb(struct ipc *c, struct ipc_msg *m, void *arg);
+void quota_conn_closed(struct conn *c);
+/* Usage, limits or pools of b are known now, or will not be: answers who
+ * waits, if nothing is missing any more. */
+void quota_try(struct mbox *b);
+void quota_init(struct deliver *d);
+void quota_fini(struct deliver *d);
+
+/* The database's word on limits; nothing is known without one. */
+void pools_init(struct deliver *d);
+void pools_stop(struct deliver *d);	/* asks no more, holds no mailbox */
+void pools_fini(struct deliver *d);
+/* d->db is new: before its first turn. */
+void pools_connected(struct deliver *d);
+/* Makes sure that b's limits and pools are known. True: quota_try(b) follows,
+ * in PLACE_PATIENCE_MS at most. False: what is known is all there is. */
+bool place_ask(struct mbox *b);
+/* b's usage or what is settled for it changed. */
+void place_shift(struct mbox *b);
+/* The database has counted these figures of a mailbox. */
+void place_counted(struct deliver *d, uint64_t mailbox_id,
+    const struct usage *u);
+/* b ends. */
+void place_drop(struct mbox *b);
+/* One of a mailbox's pools. Figures are what the database counts, and what we
+ * know of that it does not. */
+struct pool_view {
+	unsigned kind;			/* enum quota_kind */
+	const char *name;		/* lent */
+	struct usage limit, used;	/* limit 0: none */
+};
+struct pool_view pool_view(const struct pool *p);
+struct pool *pool_ref(struct pool *p);
+void pool_unref(struct deliver *d, struct pool **p);
+/* Reservations: more, and less again. */
+void pool_reserve(struct pool *p, const struct usage *u);
+void pool_release(struct pool *p, const struct usage *u);
 
 extern const struct ipc_handler deliver_imapd_handlers[];
 extern const size_t deliver_imapd_n_handlers;
@@ -148,8 +217,12 @@ int sync_checkpoint_cb(struct ipc *c, struct ipc_msg *m, void *arg);
 struct reporter *reporter_new(struct deliver *d);
 void reporter_password(struct reporter *r, struct span password);
 void reporter_free(struct reporter **r);
-/* The mailbox's figures are to be told, soon. */
+/* The mailbox's figures are to be told, soon; sooner when it has pools. */
 void usage_changed(struct deliver *d, uint64_t mailbox_id);
+/* Figures that were asked for with b->report_wanted came, or could not be
+ * read (NULL). */
+void usage_read_done(struct deliver *d, uint64_t mailbox_id,
+    const struct usage *u, uint64_t version);
 
 /* main() is in deliver_main.c, so that tests can drive the rest. */
 extern const struct service deliver_service;

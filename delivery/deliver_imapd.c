@@ -177,6 +177,9 @@ const struct ipc_handler deliver_imapd_handlers[] = {
 	{ MSG_MBOX_WATCH, watch_cb, IPC_ANY_PHASE },
 	{ MSG_MBOX_UNWATCH, unwatch_cb, IPC_ANY_PHASE },
 	{ MSG_MBOX_CHANGED, changed_cb, IPC_ANY_PHASE },
+	{ MSG_QUOTA_ASK, quota_ask_cb, IPC_ANY_PHASE },
+	{ MSG_QUOTA_SETTLE, quota_settle_cb, IPC_ANY_PHASE },
+	{ MSG_QUOTA_ROOTS_ASK, quota_roots_ask_cb, IPC_ANY_PHASE },
 };
 const size_t deliver_imapd_n_handlers = ARRAY_LEN(deliver_imapd_handlers);
 
@@ -186,6 +189,7 @@ deliver_imapd_closed(struct conn *c)
 	size_t pos = 0;
 	void *w;
 
+	quota_conn_closed(c);
 	while (map_next(c->opened, &pos, NULL, &w))
 		free(w);
 }

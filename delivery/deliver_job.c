@@ -39,6 +39,7 @@ struct target {
 	char text[200];
 	enum delivered how;
 	uint64_t bytes;
+	uint64_t write;		/* which of the mailbox's */
 	uint64_t spent_us;
 };
 
@@ -263,6 +264,7 @@ target_deliver(struct job *j, struct target *t,
 	rc = target_try(j, t, &dl, &err);
 	if (rc == PS_ENOTFOUND)
 		rc = target_try(j, t, &dl, &err);
+	t->write = ++t->box->writes;
 	pthread_mutex_unlock(&t->box->lock);
 	if (rc < 0) {
 		target_defer(t, &err);
@@ -326,7 +328,7 @@ target_finish(struct job *j, struct target *t, struct buf *results)
 		d->deferred++;
 	else if (t->how == DELIVERED_NEW || t->how == DELIVERED_SECOND) {
 		d->delivered++;
-		mbox_grew(t->box, t->bytes);
+		mbox_grew(t->box, t->bytes, t->write);
 		mbox_notify(d, t->box->id, SPAN_LIT(""), NULL);
 	} else
 		d->repeated++;

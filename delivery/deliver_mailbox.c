@@ -31,6 +31,7 @@ static void
 mbox_free(struct mbox *b)
 {
 	(void)map_del_u64(b->d->boxes, b->id);
+	place_drop(b);
 	mbox_shut(b);
 	pthread_mutex_destroy(&b->lock);
 	free(b);
@@ -140,14 +141,17 @@ less(uint64_t a, uint64_t b)
 }
 
 void
-mbox_grew(struct mbox *b, uint64_t bytes)
+mbox_grew(struct mbox *b, uint64_t bytes, uint64_t write)
 {
-	b->settled = less(b->settled, bytes);
-	b->settled_messages = less(b->settled_messages, 1);
+	b->settled.bytes = less(b->settled.bytes, bytes);
+	b->settled.messages = less(b->settled.messages, 1);
 	if (b->usage_asked)
 		b->usage_stale = true;
-	b->usage.bytes += bytes;
-	b->usage.messages++;
+	if (write > b->usage_writes) {
+		b->usage.bytes += bytes;
+		b->usage.messages++;
+	}
+	place_shift(b);
 	usage_changed(b->d, b->id);
 }
 
@@ -162,4 +166,6 @@ mbox_usage_forget(struct deliver *d, uint64_t mailbox_id)
 	b->usage_known = false;
 	if (b->usage_asked)
 		b->usage_stale = true;
+	else if (b->place.n_pools > 0)
+		mbox_usage_ask(b);	/* others share its room */
 }

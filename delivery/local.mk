@@ -6,8 +6,8 @@ DELIVER_PARTS = delivery/deliver.c delivery/deliver.h \
 	delivery/deliver_mailbox.c delivery/deliver_job.c \
 	delivery/delivery_log.c delivery/delivery_log.h \
 	delivery/deliver_imapd.c \
-	delivery/deliver_smtpd.c delivery/deliver_sync.c \
-	delivery/deliver_usage.c
+	delivery/deliver_pool.c delivery/deliver_quota.c \
+	delivery/deliver_sync.c delivery/deliver_usage.c
 delivery_deliver_SOURCES = delivery/deliver_main.c $(DELIVER_PARTS)
 delivery_deliver_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 delivery_deliver_LDADD = $(SPOOL_LIBS) $(STORE_LIBS) $(DB_LIBS) $(NET_LIBS)

@@ -1,6 +1,7 @@
 #include "smtpd/quota.h"
 
 #include "base/map.h"
+#include "base/quota.h"
 #include "proto/proto.h"
 #include "smtpd/rcpt.h"
 #include "smtpd/session.h"
@@ -20,11 +21,12 @@ deliver_of(struct server *srv, uint64_t mailbox_id, unsigned *index)
 static bool
 ask_one(struct session *s, struct rcpt *r)
 {
+	uint64_t limit = quota_limit_bytes(session_conf(s), r->quota_bytes);
 	struct server *srv = s->srv;
 	struct ipc *c;
 
 	if (r->kind != ENVELOPE_MAILBOX ||
-	    (r->quota_bytes == 0 && r->quota_messages == 0))
+	    (limit == 0 && r->quota_messages == 0 && !r->pooled))
 		return false;
 	c = deliver_of(srv, r->mailbox_id, &r->deliver);
 	if (c == NULL)
@@ -33,8 +35,9 @@ ask_one(struct session *s, struct rcpt *r)
 	PROTO_SEND(c, r->quota_ask, QUOTA_ASK, quota_ask,
 	    .mailbox_id = r->mailbox_id,
 	    .bytes = MAX(s->txn->declared_size, (uint64_t)1),
-	    .limit_bytes = r->quota_bytes,
-	    .limit_messages = r->quota_messages);
+	    .messages = 1,
+	    .limit_bytes = limit,
+	    .limit_messages = r->quota_messages, .pooled = r->pooled);
 	(void)map_put_u64(srv->quota_waits, r->quota_ask, s);
 	return true;
 }

@@ -103,10 +103,9 @@ add_mailboxes(struct txn *t, const struct resolution *res)
 		r = add(t, ENVELOPE_MAILBOX, m->id, span_str(m->address));
 		if (r == NULL)
 			continue;
-		r->quota_bytes = m->quota_bytes > 0 ?
-		    (uint64_t)m->quota_bytes : 0;
-		r->quota_messages = m->quota_messages > 0 ?
-		    (uint64_t)m->quota_messages : 0;
+		r->quota_bytes = (uint64_t)MAX(m->quota_bytes, 0);
+		r->quota_messages = (uint64_t)MAX(m->quota_messages, 0);
+		r->pooled = m->pooled;
 	}
 }
 

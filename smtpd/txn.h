@@ -30,7 +30,8 @@ struct rcpt {
 	uint64_t mailbox_id;
 	struct piece orig, final, orcpt;
 	unsigned notify;
-	uint64_t quota_bytes, quota_messages;
+	uint64_t quota_bytes, quota_messages;	/* 0: no limit */
+	bool pooled;		/* shares a limit with others */
 	uint64_t quota_ask;	/* id of the reservation; 0 none */
 	unsigned deliver;	/* which deliver has it */
 };

@@ -2,6 +2,7 @@
 noinst_LIBRARIES += lib/libbase.a
 lib_libbase_a_SOURCES = \
 	lib/base/bits.h lib/base/buf.c lib/base/buf.h lib/base/clock.c lib/base/clock.h \
+	lib/base/quota.c lib/base/quota.h \
 	lib/base/conf.c lib/base/conf.h lib/base/conf_man.c \
 	lib/base/params.def \
 	lib/base/params.def lib/base/disk.c lib/base/disk.h \

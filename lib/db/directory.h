@@ -57,6 +57,7 @@ struct resolved_mailbox {
 	const char *address;	/* the mailbox's own, normal form */
 	int64_t quota_bytes;	/* 0: no limit */
 	int64_t quota_messages;	/* 0: no limit */
+	bool pooled;		/* its domain or organisation has one, too */
 	const char *extension;	/* of user+extension; "" none */
 };
 

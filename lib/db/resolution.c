@@ -195,6 +195,21 @@ mailbox_row(struct block *b, const struct db_result *r, size_t row,
 	return true;
 }
 
+/* Comes behind the mailbox's own row. */
+static bool
+pool_row(struct block *b, const struct db_result *r, size_t row,
+    uint64_t host_id)
+{
+	uint64_t id = (uint64_t)db_i64(r, row, COL_ID, 0);
+	size_t i;
+
+	(void)host_id;
+	for (i = 0; i < b->n_boxes; i++)
+		if (b->box[i].id == id)
+			b->box[i].pooled = true;
+	return true;
+}
+
 static bool
 forward_row(struct block *b, const struct db_result *r, size_t row,
     uint64_t host_id)
@@ -233,6 +248,7 @@ static const struct {
 } items[] = {
 	{ "class", class_row },
 	{ "mailbox", mailbox_row },
+	{ "pool", pool_row },
 	{ "forward", forward_row },
 	{ "depends", depends_row },
 	{ "transport", transport_row },

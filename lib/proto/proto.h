@@ -109,6 +109,12 @@ enum quota_verdict {
 	QUOTA_OK = 0,
 	QUOTA_FULL = 1
 };
+/* Whose limit it is. */
+enum quota_kind {
+	QUOTA_MAILBOX = 0,
+	QUOTA_DOMAIN = 1,
+	QUOTA_ORGANISATION = 2
+};
 
 /* What gatekeeper counts. */
 enum keeper_event {

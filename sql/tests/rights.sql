@@ -50,7 +50,7 @@ SELECT pg_temp.expect('functions of service roles', (SELECT string_agg(
 'postern_auth: credential_rehash credential_used event_add host_id_of login_changed_since login_lookup schema_revision
 postern_lookup: access_load access_lookup event_add host_id_of resolve_domain resolve_recipient schema_revision usage_of verify_lookup
 postern_queue: event_add host_id_of host_started schema_revision
-postern_usage: event_add schema_revision usage_of usage_report');
+postern_usage: event_add quota_of schema_revision usage_of usage_report');
 
 -- and as the roles themselves
 SET ROLE postern_lookup;

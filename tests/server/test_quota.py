@@ -1,0 +1,150 @@
+"""Quota of mailboxes, and of the pools that mailboxes share."""
+import pytest
+
+from tests.harness.wait import until
+
+FULL = "has overdrawn his diskspace quota"
+BIG = b"Subject: big\r\n\r\n" + b"x" * 70 * 1024
+
+
+@pytest.fixture
+def crowd(postern, domain):
+    """Ids of six mailboxes of one domain: each deliver process has some."""
+    return {f"u{i}@{domain}": postern.add_mailbox(f"u{i}@{domain}", "secret")
+            for i in range(6)}
+
+
+def pool(postern, domain, size=0, messages=0):
+    postern.sql(f"SELECT quota_set('domain', '{domain}', {size}, {messages})")
+
+
+def rcpt(postern, address, size=100):
+    """The reply to a RCPT for a message of that size."""
+    with postern.smtp() as wire:
+        assert wire.cmd(f"MAIL FROM:<a@sender.example> SIZE={size}").code \
+            == 250
+        return wire.cmd(f"RCPT TO:<{address}>")
+
+
+def refused(reply):
+    return reply.code == 452 and FULL in str(reply)
+
+
+def fill(postern, addresses, each=1):
+    for address in addresses:
+        for _ in range(each):
+            postern.send("a@sender.example", address, BIG)
+    for address in addresses:
+        postern.wait_for_messages(address, each)
+
+
+def test_a_full_domain_refuses_mail_to_each_of_its_mailboxes(
+        postern, domain, crowd):
+    pool(postern, domain, size=300 * 1024)
+    people = list(crowd)
+    fill(postern, people[:4])
+    # no mailbox has more than a quarter, whichever process has it
+    until(lambda: all(refused(rcpt(postern, who, 70 * 1024))
+                      for who in people), "refusals to all")
+    # what is small still fits
+    assert rcpt(postern, people[5], 1000).code == 250
+
+
+def test_a_pool_may_limit_the_number_of_messages(postern, domain, crowd):
+    pool(postern, domain, messages=4)
+    people = list(crowd)
+    fill(postern, people[:4])
+    until(lambda: all(refused(rcpt(postern, who)) for who in people),
+          "refusals to all")
+
+
+def test_an_organisation_limits_all_its_domains(postern, domain, crowd):
+    other = f"other-{domain}"
+    postern.add_domain(other)
+    lee = f"lee@{other}"
+    postern.add_mailbox(lee)
+    postern.sql(f"""
+INSERT INTO organisation (name, pool_messages) VALUES ('org of {domain}', 2);
+UPDATE domain SET org_id = (SELECT id FROM organisation
+    WHERE name = 'org of {domain}') WHERE name IN ('{domain}', '{other}');""")
+    fill(postern, list(crowd)[:2])
+    until(lambda: refused(rcpt(postern, lee)), "a refusal")
+    # another organisation's mailboxes do not care
+    postern.sql(f"UPDATE domain SET org_id = (SELECT id FROM organisation "
+                f"WHERE name = 'tests') WHERE name = '{other}'")
+    assert rcpt(postern, lee).code == 250
+
+
+def test_recipients_of_one_message_share_what_is_left(
+        postern, domain, crowd):
+    # those of one process, whose reservations are known at once
+    processes = len(postern.pids("deliver"))
+    some = [who for who, number in crowd.items()
+            if number % 256 % processes == 0] or [list(crowd)[0]]
+    pool(postern, domain, messages=len(some))
+    with postern.smtp() as wire:
+        wire.cmd("MAIL FROM:<a@sender.example>")
+        replies = [wire.cmd(f"RCPT TO:<{who}>") for who in some]
+        assert {r.code for r in replies} == {250}
+        # another sender finds no room beside these
+        assert refused(rcpt(postern, some[0]))
+        wire.cmd("RSET")
+        until(lambda: rcpt(postern, some[0]).code == 250, "room again")
+
+
+def test_a_lowered_limit_acts_in_the_very_next_command(postern, domain, kim):
+    fill(postern, [kim], 2)
+    with postern.smtp() as wire:
+        for command in ("quota_bytes = 1000", "quota_messages = 2"):
+            wire.cmd("MAIL FROM:<a@sender.example> SIZE=500")
+            assert wire.cmd(f"RCPT TO:<{kim}>").code == 250
+            wire.cmd("RSET")
+            postern.sql(f"UPDATE mailbox SET {command} WHERE id = "
+                        f"{postern.mailbox_id(kim)}")
+
+            def says_full():
+                wire.cmd("MAIL FROM:<a@sender.example> SIZE=500")
+                reply = wire.cmd(f"RCPT TO:<{kim}>")
+                wire.cmd("RSET")
+                return refused(reply)
+            until(says_full, "a refusal", 2)
+            postern.sql(f"UPDATE mailbox SET quota_bytes = 0, quota_messages "
+                        f"= 0 WHERE id = {postern.mailbox_id(kim)}")
+            until(lambda: not says_full(), "an end of it", 2)
+
+
+def test_a_lowered_pool_acts_at_once(postern, domain, crowd):
+    people = list(crowd)
+    pool(postern, domain, messages=100)
+    fill(postern, people[:3])
+    assert rcpt(postern, people[5]).code == 250
+    pool(postern, domain, messages=3)
+    until(lambda: all(refused(rcpt(postern, who)) for who in people),
+          "refusals to all", 3)
+    pool(postern, domain)
+    until(lambda: all(rcpt(postern, who).code == 250 for who in people),
+          "an end of them", 3)
+
+
+def test_a_site_limit_holds_where_the_database_has_none(fresh_postern):
+    made = fresh_postern({"virtual_mailbox_limit": "100k",
+                          "virtual_maildir_limit_message": "It is full.",
+                          "virtual_overquota_bounce": "yes"})
+    made.add_domain("limit.example")
+    made.add_mailbox("kim@limit.example")
+    made.add_mailbox("lee@limit.example", quota_bytes=10 ** 6)
+    made.add_mailbox("pat@limit.example", quota_bytes=10 ** 4)
+
+    def says(who, size):
+        return str(rcpt(made, f"{who}@limit.example", size))
+    assert says("kim", 90000).startswith("250")
+    assert says("kim", 110000).startswith("552 5.2.2") and \
+        says("kim", 110000).endswith("It is full.")
+    # a ceiling, unless overridden
+    assert says("lee", 110000).startswith("552")
+    assert says("pat", 20000).startswith("552")
+    made.set("virtual_mailbox_limit_override", "yes")
+    made.postern("reload")
+    until(lambda: says("lee", 110000).startswith("250"), "the new setting")
+    assert says("lee", 1100000).startswith("552")
+    assert says("pat", 20000).startswith("552")
