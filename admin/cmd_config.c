@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "base/xmalloc.h"
 #include "gate/gate.h"
+#include "gate/netlist.h"
 #include "net/ccert.h"
 #include "net/certs.h"
 
@@ -192,6 +193,20 @@ check_issuers(const struct conf *conf, struct buf *complaints)
 	}
 }
 
+static void
+check_exempt_networks(const struct conf *conf, struct buf *complaints)
+{
+	struct span bad;
+	struct netlist *n = netlist_parse(
+	    conf->login_defence_exempt_networks, &bad);
+
+	if (n == NULL)
+		buf_fmt(complaints, "%s: login_defence_exempt_networks: "
+		    "\"%.*s\" is no network\n", conf_where(conf,
+		    "login_defence_exempt_networks"), SPAN_ARG(bad));
+	netlist_free(&n);
+}
+
 int
 cmd_config_check(struct cli *cli)
 {
@@ -206,6 +221,7 @@ cmd_config_check(struct cli *cli)
 		check_listeners(cli->config.conf, &complaints);
 		check_certificates(cli->config.conf, &complaints);
 		check_issuers(cli->config.conf, &complaints);
+		check_exempt_networks(cli->config.conf, &complaints);
 		check_lists(cli->config.conf, &warnings);
 	}
 	if (buf_len(&complaints) > 0)

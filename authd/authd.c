@@ -5,6 +5,7 @@
 #include "authd/client.h"
 #include "authd/exchange.h"
 #include "authd/mech.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/xmalloc.h"
@@ -12,6 +13,8 @@
 
 #define AUTHD_MAGIC	0x61757468u
 #define CACHE_MAX	100000		/* verified logins remembered */
+#define SWEEP_MS	10000		/* expired guesses are dropped ... */
+#define SWEEP_MOST	20000		/* ... so many at a time */
 
 struct authd {
 	uint32_t magic;
@@ -20,6 +23,7 @@ struct authd {
 	struct credentials *credentials;
 	struct exchange_env exchanges;
 	struct map *clients;		/* role and index -> struct client */
+	struct timer sweep;
 	uint64_t revoked;		/* for status */
 };
 
@@ -83,6 +87,54 @@ authd_connect(struct authd *a, const char *password)
 	credentials_on_revoked(a->credentials, authd_revoked_cb, a);
 }
 
+/* --- login defence --- */
+
+static int64_t
+authd_now_ms(void *arg)
+{
+	(void)arg;
+	return clock_wall_us() / 1000;
+}
+
+static void
+authd_closed_cb(enum defence_kind kind, struct span subject, unsigned level,
+    int64_t until_ms, void *arg)
+{
+	static const char *const what[DEFENCE_KINDS] = {
+		"account", "network", "account and network"
+	};
+	struct authd *a = OBJ_CAST(arg, authd, AUTHD_MAGIC);
+	int64_t left_ms = until_ms - authd_now_ms(a);
+
+	log_warning("login defence: %s %.*s: %u different wrong passwords "
+	    "lately, refused for %lld min", what[kind], SPAN_ARG(subject),
+	    level, (long long)left_ms / 60000 + 1);
+}
+
+static void
+authd_sweep_cb(void *arg)
+{
+	struct authd *a = OBJ_CAST(arg, authd, AUTHD_MAGIC);
+
+	defence_sweep(a->exchanges.defence, authd_now_ms(a), SWEEP_MOST);
+	timer_set_ms(&a->sweep, SWEEP_MS);
+}
+
+static struct defence *
+authd_defence(struct authd *a)
+{
+	const struct defence_events events = {
+		.closed = authd_closed_cb, .arg = a
+	};
+	struct defence *d = defence_new(
+	    (size_t)a->conf->login_defence_entries, &events);
+
+	defence_configure(d, a->conf);
+	timer_init(&a->sweep, a->env->loop, authd_sweep_cb, a);
+	timer_set_ms(&a->sweep, SWEEP_MS);
+	return d;
+}
+
 /* --- life --- */
 
 static void *
@@ -104,6 +156,8 @@ authd_init(const struct service_env *env, struct err *err)
 		.turnstile = turnstile_new(env->loop, threads,
 		    (size_t)env->conf->auth_queue_limit),
 		.cache = login_cache_new(env->loop, CACHE_MAX),
+		.defence = authd_defence(a),
+		.now_ms = authd_now_ms, .now_arg = a,
 		.source = { source_fetch, source_cancel, source_rehash,
 		    source_used, a }
 	};
@@ -129,6 +183,8 @@ authd_free(struct authd *a)
 	work_pool_free(&a->exchanges.pool);
 	turnstile_free(&a->exchanges.turnstile);
 	login_cache_free(&a->exchanges.cache);
+	timer_clear(&a->sweep);
+	defence_free(&a->exchanges.defence);
 	credentials_free(&a->credentials);
 	conf_unref(&a->conf);
 	mech_fini();
@@ -151,6 +207,7 @@ authd_reload(void *arg)
 	conf_unref(&a->conf);
 	a->conf = conf_ref(a->env->conf);
 	a->exchanges.conf = a->conf;
+	defence_configure(a->exchanges.defence, a->conf);
 }
 
 static void
@@ -215,11 +272,18 @@ authd_status(void *arg, struct buf *json)
 	const struct { const char *name; uint64_t value; } rows[] = {
 		{ "logins", s->ok }, { "refused", s->bad },
 		{ "temporary", s->temp }, { "malformed", s->malformed },
+		{ "put_off", s->later }, { "slowed", s->slowed },
 		{ "from_cache", s->cached }, { "rehashed", s->rehashed },
 		{ "revoked", a->revoked },
 		{ "exchanges", a->exchanges.count },
 		{ "waiting", turnstile_waiting(a->exchanges.turnstile) },
 		{ "remembered", login_cache_count(a->exchanges.cache) },
+		{ "guessed_accounts", defence_count(a->exchanges.defence,
+		    DEFENCE_ACCOUNT) },
+		{ "networks", defence_count(a->exchanges.defence,
+		    DEFENCE_NETWORK) },
+		{ "known_networks", defence_count(a->exchanges.defence,
+		    DEFENCE_KNOWN) },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)

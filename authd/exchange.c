@@ -38,6 +38,7 @@ enum exchange_state {
 	EX_WANT_FINAL,		/* SCRAM's second */
 	/* from here on an answer of the client is out of place */
 	EX_FETCHING,
+	EX_DELAYED,		/* by the login defence */
 	EX_QUEUED,		/* at the turnstile */
 	EX_RUNNING,		/* in a thread: do not touch job's fields */
 	EX_ENDING		/* the result is on its way */
@@ -55,6 +56,7 @@ struct exchange {
 	struct buf binding_type, binding;
 	struct defer tell;		/* challenge or result */
 	void *ask;			/* at the source */
+	struct timer delay;
 	struct turn turn;
 	struct work work;
 	struct buf name;		/* as the client wrote it */
@@ -63,6 +65,8 @@ struct exchange {
 	struct buf challenge;
 	enum auth_verdict verdict;
 	bool cancelled, revoked, no_cache;
+	bool remembered;		/* the cache has it */
+	bool delayed;			/* once is enough */
 	bool plus_offered;		/* could the client have bound? */
 	/* the job: the thread's while EX_RUNNING */
 	struct account account;
@@ -77,6 +81,7 @@ struct exchange {
 static void exchange_tell_cb(void *arg);
 static void exchange_go_cb(void *arg);
 static void exchange_refused_cb(void *arg);
+static void exchange_delayed_cb(void *arg);
 static void exchange_run(void *arg);
 static void exchange_done_cb(void *arg);
 
@@ -116,6 +121,7 @@ exchange_new(struct exchange_env *env, const struct msg_auth_start *start,
 	ex->work = (struct work){ .run = exchange_run,
 	    .done = exchange_done_cb, .arg = ex };
 	defer_init(&ex->tell, env->loop, exchange_tell_cb, ex);
+	timer_init(&ex->delay, env->loop, exchange_delayed_cb, ex);
 	buf_init(&ex->binding_type, BINDING_MAX);
 	buf_init(&ex->binding, BINDING_MAX);
 	buf_span_add(&ex->binding_type, start->binding_type);
@@ -138,6 +144,7 @@ exchange_free(struct exchange *ex)
 	TAILQ_REMOVE(&ex->env->all, ex, link);
 	ex->env->count--;
 	defer_cancel(&ex->tell);
+	timer_clear(&ex->delay);
 	mech_free(&ex->sasl);
 	account_fini(&ex->account);
 	free(ex->service);
@@ -201,7 +208,7 @@ exchange_count(struct exchange *ex)
 	uint64_t *const counters[] = {
 		[AUTH_OK] = &s->ok, [AUTH_BAD] = &s->bad,
 		[AUTH_TEMP] = &s->temp, [AUTH_PROTOCOL] = &s->malformed,
-		[AUTH_NO_MECH] = &s->malformed
+		[AUTH_NO_MECH] = &s->malformed, [AUTH_LATER] = &s->later
 	};
 
 	++*counters[ex->verdict];
@@ -252,6 +259,71 @@ exchange_queue(struct exchange *ex)
 	turnstile_enter(ex->env->turnstile, &ex->turn, span_str(ex->ip));
 }
 
+/* --- the login defence --- */
+
+static int64_t
+exchange_now(const struct exchange *ex)
+{
+	return ex->env->now_ms(ex->env->now_arg);
+}
+
+/* An account counts under its own address, whatever alias domain was used. */
+static struct defence_who
+exchange_who(const struct exchange *ex)
+{
+	return (struct defence_who){
+		.account = ex->account.known ? span_str(ex->account.address) :
+		    buf_span(&ex->user),
+		.name = buf_span(&ex->name),
+		.ip = span_str(ex->ip)
+	};
+}
+
+static struct defence_verdict
+exchange_defence(struct exchange *ex)
+{
+	struct defence_who who = exchange_who(ex);
+	int64_t now = exchange_now(ex);
+	struct defence_verdict v = defence_ask(ex->env->defence, now, &who);
+
+	if (v.answer == DEFENCE_REFUSED) {
+		defence_refused(ex->env->defence, now, &who, &v);
+		exchange_end(ex, AUTH_LATER);
+	}
+	return v;
+}
+
+/* All that can be known before the check is: a right password that is
+ * remembered ends it, else it waits its turn. */
+static void
+exchange_proceed(struct exchange *ex)
+{
+	if (!ex->remembered)
+		exchange_queue(ex);
+	else {
+		struct defence_who who = exchange_who(ex);
+
+		defence_right(ex->env->defence, exchange_now(ex), &who);
+		exchange_end(ex, AUTH_OK);
+	}
+}
+
+/* Whether the password is right makes no difference here: it is not known
+ * yet, or not looked at. */
+static void
+exchange_guard(struct exchange *ex)
+{
+	struct defence_verdict v = exchange_defence(ex);
+
+	if (v.answer == DEFENCE_SLOW && !ex->delayed) {
+		ex->delayed = true;
+		ex->env->stats.slowed++;
+		ex->state = EX_DELAYED;
+		timer_set_ms(&ex->delay, v.delay_ms);
+	} else if (v.answer != DEFENCE_REFUSED)
+		exchange_proceed(ex);
+}
+
 /* Once a second: everybody's mail program comes back every few. */
 static void
 exchange_warn_temp(const struct exchange *ex, const char *why)
@@ -277,7 +349,7 @@ exchange_fetched_cb(const struct login *login, void *arg)
 		return;
 	}
 	account_init(&ex->account, login, span_str(ex->service));
-	exchange_queue(ex);
+	exchange_guard(ex);
 }
 
 static struct login_key
@@ -304,6 +376,7 @@ exchange_from_cache(struct exchange *ex)
 	ex->account.address = xstrdup(c->address);
 	ex->account.quota_bytes = c->quota_bytes;
 	ex->account.quota_messages = c->quota_messages;
+	ex->remembered = true;
 	ex->env->stats.cached++;
 	return true;
 }
@@ -314,6 +387,20 @@ exchange_fetch(struct exchange *ex)
 	ex->state = EX_FETCHING;
 	ex->ask = ex->env->source.fetch(ex->env->source.src,
 	    buf_span(&ex->user), exchange_fetched_cb, ex);
+}
+
+/* What was remembered may be forgotten by now. */
+static void
+exchange_delayed_cb(void *arg)
+{
+	struct exchange *ex = OBJ_CAST(arg, exchange, EXCHANGE_MAGIC);
+
+	if (ex->remembered && (ex->revoked || ex->no_cache)) {
+		account_fini(&ex->account);
+		ex->remembered = ex->revoked = false;
+		exchange_fetch(ex);
+	} else
+		exchange_guard(ex);
 }
 
 /* Same mailbox by both names? Empty authzid: no wish. */
@@ -342,9 +429,9 @@ exchange_known(struct exchange *ex, struct span name, struct span authzid)
 	if (!exchange_authzid_ok(ex, authzid))
 		exchange_end(ex, AUTH_BAD);
 	else if (buf_len(&ex->user) == 0)
-		exchange_queue(ex);	/* nobody, but at the usual price */
+		exchange_guard(ex);	/* nobody, but at the usual price */
 	else if (exchange_from_cache(ex))
-		exchange_end(ex, AUTH_OK);
+		exchange_guard(ex);
 	else
 		exchange_fetch(ex);
 }
@@ -463,7 +550,7 @@ exchange_final(struct exchange *ex, struct span in)
 		exchange_end(ex, AUTH_PROTOCOL);
 	else {
 		secret_set(&ex->message, in);
-		exchange_queue(ex);
+		exchange_guard(ex);
 	}
 }
 
@@ -594,6 +681,12 @@ exchange_go_cb(void *arg)
 {
 	struct exchange *ex = OBJ_CAST(arg, exchange, EXCHANGE_MAGIC);
 
+	/* What came before it in the queue counts by now, so that a thousand
+	 * guesses at once are no more than one after the other. */
+	if (exchange_defence(ex).answer == DEFENCE_REFUSED) {
+		turnstile_done(ex->env->turnstile);
+		return;
+	}
 	ex->state = EX_RUNNING;
 	ex->iterations = (unsigned)ex->env->conf->scram_iterations;
 	work_give(ex->env->pool, &ex->work);
@@ -618,8 +711,11 @@ exchange_note(struct exchange *ex)
 		.quota_messages = a->quota_messages
 	};
 
+	struct defence_who who = exchange_who(ex);
+
 	if (a->matched < 0)
 		return;
+	defence_right(ex->env->defence, exchange_now(ex), &who);
 	src->used(src->src, a->secrets[a->matched].id);
 	if (a->rehash != NULL) {
 		src->rehash(src->src, a->secrets[a->matched].id,
@@ -663,6 +759,19 @@ exchange_warn_unusable(const struct exchange *ex)
 			    (unsigned long long)a->secrets[i].id);
 }
 
+/* A check that ended with this is a wrong password, for whatever reason. */
+static void
+exchange_checked(struct exchange *ex, enum auth_verdict verdict)
+{
+	struct defence_who who = exchange_who(ex);
+
+	if (verdict == AUTH_BAD)
+		defence_wrong(ex->env->defence, exchange_now(ex), &who,
+		    ex->mech->kind == KIND_SCRAM ? SPAN_NONE :
+		    buf_span(&ex->password));
+	exchange_end(ex, verdict);
+}
+
 static void
 exchange_done_cb(void *arg)
 {
@@ -683,10 +792,10 @@ exchange_done_cb(void *arg)
 			exchange_end(ex, AUTH_PROTOCOL);
 		break;
 	case MECH_DONE:
-		exchange_end(ex, exchange_admit(ex));
+		exchange_checked(ex, exchange_admit(ex));
 		break;
 	case MECH_DENIED:
-		exchange_end(ex, AUTH_BAD);
+		exchange_checked(ex, AUTH_BAD);
 		break;
 	case MECH_MALFORMED:
 		exchange_end(ex, AUTH_PROTOCOL);

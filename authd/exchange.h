@@ -1,6 +1,7 @@
 /*
  * One SASL exchange, from AUTH_START to its result: reads who wants in, looks
- * the credentials up, waits its turn, has them checked in a thread. Knows
+ * the credentials up, asks the login defence, waits its turn, has them checked
+ * in a thread. Knows
  * nothing of IPC: challenges and the result leave through callbacks, and the
  * database is behind a table, so that tests play both.
  *
@@ -12,6 +13,7 @@
 #ifndef AUTHD_EXCHANGE_H
 #define AUTHD_EXCHANGE_H
 
+#include "authd/defence.h"
 #include "authd/login_cache.h"
 #include "authd/turnstile.h"
 #include "base/conf.h"
@@ -35,7 +37,7 @@ struct login_source {
 };
 
 struct exchange_stats {
-	uint64_t ok, bad, temp, malformed, cached, rehashed;
+	uint64_t ok, bad, temp, malformed, later, slowed, cached, rehashed;
 };
 
 /* What all exchanges of the process share; lives as long as any of them. */
@@ -44,6 +46,10 @@ struct exchange_env {
 	struct work_pool *pool;
 	struct turnstile *turnstile;
 	struct login_cache *cache;
+	struct defence *defence;
+	/* The time that defence.h wants. */
+	int64_t (*now_ms)(void *arg);
+	void *now_arg;
 	struct conf *conf;		/* the present snapshot; lent */
 	const uint8_t *key;		/* of tickets and made-up verifiers */
 	struct login_source source;

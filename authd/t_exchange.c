@@ -184,7 +184,7 @@ run_result(void *arg, const struct exchange_outcome *o)
 static const struct exchange_cbs run_cbs = { run_challenge, run_result };
 
 static void
-run_begin(struct run *r, struct msg_auth_start *start)
+run_start(struct run *r, struct msg_auth_start *start)
 {
 	*r = (struct run){ 0 };
 	buf_init(&r->challenge, BUF_NO_CAP);
@@ -195,6 +195,12 @@ run_begin(struct run *r, struct msg_auth_start *start)
 	if (start->client_ip.n == 0)
 		start->client_ip = SPAN_LIT("192.0.2.1");
 	r->ex = exchange_start(&env, start, &run_cbs, r);
+}
+
+static void
+run_begin(struct run *r, struct msg_auth_start *start)
+{
+	run_start(r, start);
 	loop_run(loop);
 }
 
@@ -253,6 +259,13 @@ settle(unsigned ms)
 	timer_clear(&t);
 }
 
+static int64_t
+fake_now(void *arg)
+{
+	(void)arg;
+	return 1000000000000;
+}
+
 static int
 setup(void **state)
 {
@@ -266,7 +279,8 @@ setup(void **state)
 		return -1;
 	}
 	buf_init(&text, 4096);
-	conf = conf_parse("test", SPAN_NONE, &text);
+	conf = conf_parse("test", SPAN_LIT("login_defence_delay = 20ms\n"),
+	    &text);
 	assert_non_null(conf);
 	scram_verifier_make(SPAN_LIT("pencil"), (const uint8_t *)"salt", 4,
 	    4096, &v);
@@ -282,6 +296,7 @@ setup(void **state)
 		.pool = work_pool_new(loop, 2),
 		.turnstile = turnstile_new(loop, 2, 100),
 		.cache = login_cache_new(loop, 100),
+		.now_ms = fake_now,
 		.source = { fake_fetch, fake_cancel, fake_rehash, fake_used,
 		    NULL }
 	};
@@ -298,6 +313,7 @@ teardown(void **state)
 	work_pool_free(&env.pool);
 	turnstile_free(&env.turnstile);
 	login_cache_free(&env.cache);
+	defence_free(&env.defence);
 	loop_free(&loop);
 	conf_unref(&conf);
 	mech_fini();
@@ -307,8 +323,13 @@ teardown(void **state)
 static int
 fresh(void **state)
 {
+	static const struct defence_events nobody;
+
 	(void)state;
 	login_cache_clear(env.cache);
+	defence_free(&env.defence);
+	env.defence = defence_new(1000, &nobody);
+	defence_configure(env.defence, conf);
 	fetches = uses = 0;
 	rehashed_id = 0;
 	return 0;
@@ -685,6 +706,84 @@ test_malformed_finals(void **state)
 	}
 }
 
+/* --- the login defence --- */
+
+static void
+test_a_refused_network_is_not_told_what_is_right(void **state)
+{
+	char text[64];
+	unsigned i;
+	int n;
+
+	(void)state;
+	/* remembered, and so known there */
+	assert_int_equal(plain_as("imap", PLAIN("\0kim@a.example\0pencil"),
+	    NULL), AUTH_OK);
+	defence_free(&env.defence);
+	env.defence = defence_new(1000, &(struct defence_events){ 0 });
+	defence_configure(env.defence, conf);
+	for (i = 0; i < 20; i++) {
+		n = snprintf(text, sizeof(text), "%ckim@a.example%cno %u", 0,
+		    0, i);
+		assert_int_equal(plain_as("imap", span_of(text, (size_t)n),
+		    NULL), AUTH_BAD);
+	}
+	fetches = 0;
+	uses = 0;
+	assert_int_equal(plain_as("imap", PLAIN("\0kim@a.example\0no 99"),
+	    NULL), AUTH_LATER);
+	/* neither when it is remembered, nor when it would be checked, nor by
+	 * another name or service */
+	assert_int_equal(plain_as("imap", PLAIN("\0kim@a.example\0pencil"),
+	    NULL), AUTH_LATER);
+	assert_int_equal(plain_as("smtp", PLAIN("\0kim@a.example\0pencil"),
+	    NULL), AUTH_LATER);
+	assert_int_equal(plain_as("imap",
+	    PLAIN("\0kim@alias.example\0pencil"), NULL), AUTH_LATER);
+	assert_int_equal(uses, 0);
+	assert_int_equal(plain_as("imap", PLAIN("\0old@a.example\0secret"),
+	    NULL), AUTH_OK);
+	assert_true(defence_forgive(env.defence, fake_now(NULL),
+	    SPAN_LIT("kim@a.example")));
+	assert_int_equal(plain_as("imap", PLAIN("\0kim@a.example\0pencil"),
+	    NULL), AUTH_OK);
+	/* known now: others' guesses are no matter of its */
+	assert_int_equal(plain_as("imap", PLAIN("\0kim@a.example\0pencil"),
+	    NULL), AUTH_OK);
+}
+
+/* As many at once as the queue holds are no more than one by one. */
+static void
+test_guesses_at_once_are_counted_one_by_one(void **state)
+{
+	struct run runs[60];
+	struct msg_auth_start start;
+	char text[60][64];
+	unsigned i, bad = 0, later = 0;
+	int n;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(runs); i++) {
+		n = snprintf(text[i], sizeof(text[i]),
+		    "%ckim@a.example%cno %u", 0, 0, i);
+		start = (struct msg_auth_start){ .service = SPAN_LIT("imap"),
+		    .mechanism = SPAN_LIT("PLAIN"), .has_initial = true,
+		    .initial = span_of(text[i], (size_t)n),
+		    .client_ip = SPAN_LIT("192.0.2.77") };
+		run_start(&runs[i], &start);
+	}
+	for (i = 0; i < 500 && env.count > 0; i++)
+		settle(10);
+	for (i = 0; i < ARRAY_LEN(runs); i++) {
+		bad += runs[i].verdict == AUTH_BAD;
+		later += runs[i].verdict == AUTH_LATER;
+		run_end(&runs[i]);
+	}
+	/* two threads: one more may have been on its way */
+	assert_in_range(bad, 20, 21);
+	assert_int_equal(bad + later, ARRAY_LEN(runs));
+}
+
 /* --- mechanisms, bounds, aborts --- */
 
 static void
@@ -946,6 +1045,8 @@ main(void)
 		T(test_aborts_at_every_moment),
 		T(test_answers_out_of_place_change_nothing),
 		T(test_full_queue),
+		T(test_a_refused_network_is_not_told_what_is_right),
+		T(test_guesses_at_once_are_counted_one_by_one),
 		T(test_no_secret_is_logged_at_any_level),
 	};
 

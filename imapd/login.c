@@ -69,12 +69,15 @@ log_login(struct session *s)
 	    s->mech, s->ip, tls.protocol);
 }
 
+/* `user`: whom the client named, if that is known. */
 static void
-log_failed(struct session *s, const char *why)
+log_failed(struct session *s, const char *why, struct span user)
 {
+	const char *mark = user.n > 0 ? ", sasl_username=" : "";
+
 	/* fail2ban filters read this line */
-	log_warning("%s: unknown[%s]: SASL %s authentication failed: %s",
-	    s->id, s->ip, s->mech, why);
+	log_warning("%s: unknown[%s]: SASL %s authentication failed: %s%s%.*s",
+	    s->id, s->ip, s->mech, why, mark, SPAN_ARG(user));
 }
 
 /* Back to nobody. */
@@ -236,14 +239,28 @@ login_accepted(struct session *s, const struct msg_auth_result *m)
 }
 
 static void
-login_refused(struct session *s)
+login_refused(struct session *s, struct span user)
 {
-	log_failed(s, "authentication failure");
+	log_failed(s, "authentication failure", user);
 	s->server->stats.failed_logins++;
 	session_reply(s, "NO", "[AUTHENTICATIONFAILED] Authentication "
 	    "failed");
 	if (++s->failed_logins >= FAILED_LOGINS_MAX)
 		session_bye(s, "Too many failed logins");
+}
+
+/* Login defence: no password was checked, so nobody's mail program should ask
+ * for another one. Other words than log_failed() has, for who counts failures
+ * in the log must not count this. */
+static void
+login_later(struct session *s, struct span user)
+{
+	log_info("%s: unknown[%s]: SASL %s authentication put off: too many "
+	    "wrong passwords lately, sasl_username=%.*s", s->id, s->ip,
+	    s->mech, SPAN_ARG(user));
+	s->server->stats.failed_logins++;
+	session_reply(s, "NO", "[UNAVAILABLE] Too many wrong passwords "
+	    "lately; try again later");
 }
 
 void
@@ -257,10 +274,13 @@ login_result(struct session *s, const struct msg_auth_result *m)
 		login_accepted(s, m);
 		break;
 	case AUTH_BAD:
-		login_refused(s);
+		login_refused(s, m->user);
+		break;
+	case AUTH_LATER:
+		login_later(s, m->user);
 		break;
 	case AUTH_PROTOCOL:
-		log_failed(s, "malformed exchange");
+		log_failed(s, "malformed exchange", m->user);
 		session_bad(s, "Malformed authentication exchange");
 		break;
 	case AUTH_NO_MECH:
@@ -309,7 +329,7 @@ response_line(struct session *s, struct span line)
 	buf_init(&data, RESPONSE_MAX);
 	if (!base64_decode(&data, line) || buf_failed(&data)) {
 		login_abandon(s);
-		log_failed(s, "bad base64");
+		log_failed(s, "bad base64", SPAN_LIT(""));
 		session_bad(s, "Bad base64");
 	} else if (s->server->authd != NULL) {
 		PROTO_SEND(s->server->authd, s->asked, AUTH_STEP, auth_step,

@@ -127,6 +127,19 @@ refuse(struct session *s, const char *reply, const char *why, struct span user)
 	return over(s, reply);
 }
 
+/* Login defence: no password was checked. Other words than refuse() has, for
+ * who counts failures in the log must not count this. */
+static enum step
+later(struct session *s, struct span user)
+{
+	s->srv->stat.auth_bad++;
+	log_info("%s: SASL %s authentication put off: too many wrong passwords "
+	    "lately, sasl_username=%.*s", session_peer(s),
+	    s->sasl->mechanism, SPAN_ARG(user));
+	return over(s, "454 4.7.0 Too many wrong passwords lately; try again "
+	    "later");
+}
+
 static void
 challenge_send(struct session *s, struct span challenge)
 {
@@ -336,6 +349,8 @@ verdict(struct session *s, const struct msg_auth_result *in)
 		return refuse(s,
 		    "454 4.7.0 Temporary authentication failure",
 		    "temporary failure", in->user);
+	case AUTH_LATER:
+		return later(s, in->user);
 	case AUTH_PROTOCOL:
 		return refuse(s, "501 5.5.2 Error: malformed exchange",
 		    "malformed exchange", in->user);

@@ -147,7 +147,7 @@ map_next(const struct map *m, size_t *pos, struct span *key, void **value)
 	for (; b < m->n_buckets; b++, done = 0) {
 		for (len = 0, e = m->bucket[b]; e != NULL; e = e->next)
 			len++;
-		if (done == 0)
+		if (done == 0 || done > len + 1)	/* it was changed */
 			done = len + 1;
 		if (done == 1)
 			continue;

@@ -19,7 +19,8 @@ void *map_put(struct map *m, struct span key, void *value);
 /* Removes key; returns its value or NULL. */
 void *map_del(struct map *m, struct span key);
 /* Walks all entries in no particular order: start with *pos = 0, until false.
- * The entry just returned may be deleted in between; nothing else may. */
+ * The entry just returned may be deleted in between. After other changes the
+ * walk can go on, but may miss entries or return some again. */
 bool map_next(const struct map *m, size_t *pos, struct span *key,
     void **value);
 

@@ -131,7 +131,9 @@ enum auth_verdict {
 	AUTH_BAD = 1,		/* 535 5.7.8 */
 	AUTH_TEMP = 2,		/* 454 4.7.0, NO [UNAVAILABLE] */
 	AUTH_PROTOCOL = 3,	/* malformed exchange: 501 5.5.2, BAD */
-	AUTH_NO_MECH = 4	/* 504 5.5.4 */
+	AUTH_NO_MECH = 4,	/* 504 5.5.4 */
+	AUTH_LATER = 5		/* too many wrong passwords, of whomever: as
+				 * AUTH_TEMP, in other words */
 };
 
 #endif

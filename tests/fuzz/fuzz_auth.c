@@ -77,9 +77,19 @@ used(void *src, uint64_t id)
 {
 }
 
+/* Each look a day later, so that the login defence never stays closed. */
+static int64_t
+now_ms(void *arg)
+{
+	static int64_t now;
+
+	return now += 86400000;
+}
+
 static void
 env_start(void)
 {
+	static const struct defence_events nobody;
 	struct buf why;
 	struct conf *conf;
 
@@ -93,9 +103,11 @@ env_start(void)
 		.pool = work_pool_new(loop, 1),
 		.turnstile = turnstile_new(loop, 1, 10),
 		.cache = login_cache_new(loop, 0),
+		.defence = defence_new(1000, &nobody), .now_ms = now_ms,
 		.source = { fetch, cancel, rehash, used, NULL }
 	};
 	exchange_env_init(&env);
+	defence_configure(env.defence, conf);
 }
 
 struct run {
