@@ -248,6 +248,16 @@ static const struct cli_command commands[] = {
 	    "compressed logs are read too; without a file (see maillog_file), "
 	    "the journal.",
 	    "postern trace kim@example.org" },
+	{ "doctor", "[DOMAIN...]", 0, CLI_WORDS_MAX, CLI_CONFIG,
+	    { "--only=PARTS", "--problems" }, cmd_doctor,
+	    "Looks for what is wrong around the server, and names the cure: "
+	    "processes and listeners, database, directories and disk space, "
+	    "keys and certificates, clock, and in the DNS our own name and "
+	    "its reverse and of each domain (or those named) MX, SPF and "
+	    "DMARC. --only names parts: server, database, files, "
+	    "certificates, clock, dns. Ends with 0 when all is well, 1 with "
+	    "warnings, 2 with faults. Changes nothing.",
+	    "postern doctor --problems" },
 	{ "status", "", 0, 0, CLI_CONFIG | CLI_SERVER, { "--prometheus" },
 	    cmd_status,
 	    "Shows the processes and their figures; --prometheus: in "

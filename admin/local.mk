@@ -16,25 +16,53 @@ admin_posternd_LDADD = $(SPOOL_LIBS) lib/libgate.a lib/libpolicy.a \
 	$(MAIL_LIBS) $(TABLEASK_LIBS)
 
 bin_PROGRAMS += admin/postern
-admin_postern_SOURCES = admin/postern.c \
+admin_postern_SOURCES = \
 	admin/check_lists.c admin/check_lists.h \
-	admin/cli.c admin/cli.h admin/cluster.c admin/cluster.h \
-	admin/cmd_access.c admin/cmd_alias.c admin/cmd_completion.c \
-	admin/cmd_config.c admin/cmd_credential.c admin/cmd_org.c \
+	admin/cli.c admin/cli.h \
+	admin/cluster.c admin/cluster.h \
+	admin/cmd_access.c \
+	admin/cmd_alias.c \
+	admin/cmd_completion.c \
+	admin/cmd_config.c \
+	admin/cmd_credential.c \
+	admin/cmd_db.c \
+	admin/cmd_doctor.c \
+	admin/cmd_domain.c \
+	admin/cmd_explain.c \
+	admin/cmd_mailbox.c \
+	admin/cmd_map.c \
+	admin/cmd_org.c \
+	admin/cmd_server.c \
+	admin/cmd_setup.c \
+	admin/cmd_trace.c \
 	admin/cmd_transport.c \
-	admin/cmd_db.c admin/cmd_map.c admin/cmd_domain.c admin/cmd_explain.c admin/cmd_mailbox.c admin/cmd_server.c \
-	admin/cmd_setup.c admin/cmd_trace.c admin/cmd_verify.c admin/cmdline.c admin/cmdline.h \
-	admin/commands.c admin/complete.c admin/complete.h admin/configfile.c \
-	admin/configfile.h admin/ctl.c admin/ctl.h admin/dbsetup.h \
+	admin/cmd_verify.c \
+	admin/cmdline.c admin/cmdline.h \
+	admin/commands.c \
+	admin/complete.c admin/complete.h \
+	admin/configfile.c admin/configfile.h \
+	admin/ctl.c admin/ctl.h \
+	admin/dbsetup.h \
+	admin/dnsset.c admin/dnsset.h \
+	admin/doctor.h \
+	admin/doctor_dns.c \
+	admin/doctor_files.c \
+	admin/doctor_host.c \
 	admin/explain.c admin/explain.h \
 	admin/help.c admin/help.h \
 	admin/listen.c admin/listen.h \
-	admin/logline.c admin/logline.h admin/logsource.c admin/logsource.h \
-	admin/out.c admin/out.h admin/password.c admin/password.h \
-	admin/place.c admin/place.h admin/prometheus.c \
-	admin/prometheus.h admin/roles.c admin/roles.h \
-	admin/run.c admin/run.h admin/secrets.c admin/secrets.h \
-	admin/selfsigned.c admin/selfsigned.h admin/sql.c admin/sql.h \
+	admin/logline.c admin/logline.h \
+	admin/logsource.c admin/logsource.h \
+	admin/out.c admin/out.h \
+	admin/password.c admin/password.h \
+	admin/place.c admin/place.h \
+	admin/postern.c \
+	admin/prometheus.c admin/prometheus.h \
+	admin/roles.c admin/roles.h \
+	admin/run.c admin/run.h \
+	admin/secrets.c admin/secrets.h \
+	admin/selfsigned.c admin/selfsigned.h \
+	admin/sql.c admin/sql.h \
 	admin/trail.c admin/trail.h
 admin_postern_CPPFLAGS = $(admin_posternd_CPPFLAGS)
 admin_postern_CFLAGS = $(AM_CFLAGS) $(NET_CFLAGS) $(PQ_CFLAGS)

@@ -1,0 +1,108 @@
+"""A real authoritative name server (nsd) on a port of the loopback, with zones
+that a test writes and changes. Whatever is in no zone does not exist.
+
+    names = NameServer({"bl.example": "2.0.0.127 A 127.0.0.2"})
+    Instance(cluster, settings=names.settings())
+    names.set("bl.example", "")
+"""
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+
+from .wait import until
+
+BROKEN = None       # a zone without a file: SERVFAIL
+
+
+def find():
+    return shutil.which("nsd", path=os.environ.get("PATH", "") + ":/usr/sbin")
+
+
+class NameServer:
+    def __init__(self, zones):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="postern-nsd-"))
+        self.serial = 1
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
+        text = f"""\
+server:
+    ip-address: 127.0.0.1
+    port: {self.port}
+    username: ""
+    chroot: ""
+    database: ""
+    zonesdir: "{self.dir}"
+    pidfile: "{self.dir}/nsd.pid"
+    xfrdfile: "{self.dir}/xfrd.state"
+    zonelistfile: "{self.dir}/zone.list"
+    xfrdir: "{self.dir}"
+    server-count: 1
+    minimal-responses: yes
+    rrl-ratelimit: 0
+    tcp-count: 100
+remote-control:
+    control-enable: no
+"""
+        for name in {".": "", **zones}:
+            text += f'zone:\n    name: "{name}"\n' \
+                    f'    zonefile: "{self.file(name)}"\n'
+        self.write(".", "")
+        for name, body in zones.items():
+            if body is not BROKEN:
+                self.write(name, body)
+        (self.dir / "nsd.conf").write_text(text)
+        self.log = open(self.dir / "log", "wb")
+        self.process = subprocess.Popen(
+            [find(), "-d", "-c", self.dir / "nsd.conf"],
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        until(lambda: self.soa(".") == 1, lambda: "nsd: " +
+              (self.dir / "log").read_text()[-2000:])
+
+    def settings(self):
+        """Parameters for an instance that asks it."""
+        return {"dns_resolver": f"127.0.0.1@{self.port}",
+                "dns_trust_anchor_file": "", "dns_timeout": "3s"}
+
+    def file(self, name):
+        return self.dir / ((name.rstrip(".") or "root") + ".zone")
+
+    def write(self, name, body):
+        self.file(name).write_text(
+            f"$ORIGIN {name.rstrip('.')}.\n$TTL 1\n"
+            f"@ SOA ns.test.example. root.test.example. {self.serial} "
+            "300 300 300 1\n@ NS ns.test.example.\n" + body.strip() + "\n")
+
+    def set(self, name, body):
+        """Changes a zone; it is served when this returns."""
+        self.serial += 1
+        self.write(name, body)
+        self.process.send_signal(signal.SIGHUP)
+        until(lambda: self.soa(name) == self.serial, f"{name} as it is now")
+
+    def soa(self, name):
+        """The serial of a zone, or None."""
+        labels = b"".join(bytes([len(p)]) + p.encode()
+                          for p in name.split(".") if p) + b"\0"
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(0.5)
+            s.connect(("127.0.0.1", self.port))
+            try:
+                s.send(b"\0\1\1\0\0\1\0\0\0\0\0\0" + labels + b"\0\6\0\1")
+                packet = s.recv(4096)
+            except OSError:
+                return None
+        if packet[3] & 15 or packet[7] == 0:
+            return None
+        # the last five numbers of the only record
+        return int.from_bytes(packet[-20:-16], "big")
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+        self.log.close()
+        shutil.rmtree(self.dir, ignore_errors=True)
