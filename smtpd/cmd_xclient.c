@@ -208,6 +208,7 @@ cmd_xclient(struct session *s, struct span args)
 	take_helo(s, &x);
 	s->refused = false;
 	session_trust(s);
+	first_anew(s);
 	limits_connect(s);
 	return login_find(s);
 }

@@ -90,6 +90,9 @@ talks_ahead(struct session *s, const struct command *c)
 	/* Without EHLO nobody has offered PIPELINING. */
 	if (more.n > 0 && !s->esmtp && c->fn != cmd_bdat)
 		s->talked_ahead = true;
+	if (more.n > 0 && c->fn != cmd_bdat &&
+	    first_failed(s, PASS_PIPELINING, c->verb, more))
+		return true;
 	if (!(c->flags & COMMAND_LAST) || more.n == 0)
 		return false;
 	log_info("improper command pipelining after %s from %s: %.*s",
@@ -127,6 +130,7 @@ static enum step
 line_run(struct session *s, struct span line)
 {
 	const struct command *c;
+	const char *before = s->where;
 	struct span verb, args = span_trim(line);
 
 	if (!span_word(&args, &verb)) {
@@ -140,8 +144,9 @@ line_run(struct session *s, struct span line)
 	if (c == command_unknown && is_foreign(s, verb)) {
 		log_warning("non-SMTP command from %s: %.*s", session_peer(s),
 		    (int)MIN(line.n, (size_t)100), line.p);
-		session_reply(s, "221 2.7.0 Error: I can break rules, too. "
-		    "Goodbye.");
+		if (!first_failed(s, PASS_NON_SMTP, before, line))
+			session_reply(s, "221 2.7.0 Error: I can break "
+			    "rules, too. Goodbye.");
 		return STEP_CLOSE;
 	}
 	if (talks_ahead(s, c))

@@ -92,6 +92,8 @@ ehlo_choose(struct session *s)
 	buf_fini(&words);
 	if (s->ehlo_discard != 0 && !(s->ehlo_discard & EHLO_SILENT))
 		log_discarded(s);
+	if (first_withholds_pipelining(s))
+		s->ehlo_discard |= EHLO_BIT(EHLO_PIPELINING);
 }
 
 bool

@@ -40,8 +40,8 @@ endpoint_set(struct endpoint *e, const struct sockaddr_storage *ss)
 	(void)snprintf(e->port, sizeof(e->port), "%u", port);
 }
 
-static void
-own_end(int fd, struct endpoint *e)
+void
+endpoint_own(struct endpoint *e, int fd)
 {
 	struct sockaddr_storage ss;
 	socklen_t n = sizeof(ss);
@@ -64,7 +64,8 @@ limit_output(struct stream *stream, int bytes)
 
 void
 session_accept(struct server *srv, struct profile *prof, int fd,
-    const struct sockaddr_storage *from, const struct sockaddr_storage *to)
+    const struct sockaddr_storage *from, const struct sockaddr_storage *to,
+    struct first_verdict *first)
 {
 	struct stream *stream;
 	struct endpoint peer;
@@ -78,7 +79,9 @@ session_accept(struct server *srv, struct profile *prof, int fd,
 	if (to != NULL)
 		endpoint_set(&s->own, to);
 	else
-		own_end(fd, &s->own);
+		endpoint_own(&s->own, fd);
+	if (first != NULL)
+		first_take(s, first);
 	stream_arg_set(stream, &session_stream_cbs, s);
 	session_start(s);
 }
@@ -99,14 +102,15 @@ named_cb(const struct client_name *n, void *arg)
 	session_named(s);
 }
 
-/* Who speaks before the greeting is no mail server (S38). */
+/* Who speaks before the greeting is no mail server (S38). What is done about
+ * an unknown client that does has been decided (first.h). */
 static bool
 spoke_first(struct session *s)
 {
 	char mem[100];
 	ssize_t n;
 
-	n = stream_fd(s->stream) == -1 ? 0 : recv(stream_fd(s->stream), mem,
+	n = s->first.watched || stream_fd(s->stream) == -1 ? 0 : recv(stream_fd(s->stream), mem,
 	    sizeof(mem), MSG_PEEK | MSG_DONTWAIT);
 	if (n <= 0)
 		return false;

@@ -6,6 +6,8 @@ smtpd_libsmtpd_a_SOURCES = \
 	smtpd/cmd_ask.c smtpd/cmd_xclient.c smtpd/command.c smtpd/command.h \
 	smtpd/commit.c smtpd/commit.h \
 	smtpd/data.c smtpd/data.h smtpd/ehlo.c smtpd/ehlo.h \
+	smtpd/first.c smtpd/first.h smtpd/first_int.h smtpd/first_talk.c \
+	smtpd/first_wait.c \
 	smtpd/footer.c smtpd/footer.h smtpd/greet.c smtpd/headscan.c \
 	smtpd/headscan.h smtpd/judge.c smtpd/judge.h smtpd/limits.c \
 	smtpd/limits.h smtpd/peers.c \
@@ -58,7 +60,8 @@ dist_man_MANS += doc/gatekeeper.8 doc/smtpd.8
 # one process that counts for all workers
 noinst_LIBRARIES += smtpd/libkeeper.a
 smtpd_libkeeper_a_SOURCES = smtpd/keeper.c smtpd/keeper.h \
-	smtpd/keeper_serve.c smtpd/keeper_serve.h
+	smtpd/keeper_serve.c smtpd/keeper_serve.h \
+	smtpd/pass.c smtpd/pass.h
 smtpd_libkeeper_a_CFLAGS = $(SMTPD_CFLAGS)
 pkglibexec_PROGRAMS += smtpd/gatekeeper
 smtpd_gatekeeper_SOURCES = smtpd/gatekeeper.c
@@ -71,3 +74,12 @@ smtpd_t_keeper_LDADD = smtpd/libkeeper.a lib/libgate.a $(BASE_LIBS) \
 smtpd_t_limits_SOURCES = smtpd/t_limits.c
 smtpd_t_limits_CFLAGS = $(smtpd_t_session_CFLAGS)
 smtpd_t_limits_LDADD = $(smtpd_t_session_LDADD)
+if HAVE_CMOCKA
+check_PROGRAMS += smtpd/t_first smtpd/t_pass
+endif
+smtpd_t_first_SOURCES = smtpd/t_first.c
+smtpd_t_first_CFLAGS = $(smtpd_t_session_CFLAGS)
+smtpd_t_first_LDADD = $(smtpd_t_session_LDADD)
+smtpd_t_pass_SOURCES = smtpd/t_pass.c
+smtpd_t_pass_CFLAGS = $(smtpd_t_session_CFLAGS)
+smtpd_t_pass_LDADD = $(smtpd_t_keeper_LDADD)

@@ -363,6 +363,8 @@ program_status(void *arg, struct buf *json)
 		verdicts_status(srv->world.verdicts, json);
 	}
 	buf_str(json, ", ");
+	first_status(srv, json);
+	buf_str(json, ", ");
 	policy_status(srv->world.policy, json);
 	if (srv->world.dns != NULL) {
 		buf_str(json, ", ");

@@ -231,6 +231,11 @@ enum step
 rcpt_begin(struct session *s, struct span text, struct span normal)
 {
 	s->txn->rcpt_orig = txn_keep(s->txn, text);
+	if (first_refusal(s) != NULL) {
+		refuse(s, first_refusal(s));
+		return STEP_NEXT;
+	}
+	first_at_rcpt(s);
 	return judge_begin(s, GATE_AT_RCPT, given(s), normal, judged);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/xmalloc.h"
+#include "smtpd/first.h"
 #include "smtpd/judge.h"
 #include "smtpd/keeper.h"
 #include "smtpd/session.h"
@@ -21,6 +22,7 @@ server_init(struct server *srv, struct loop *l)
 	TAILQ_INIT(&srv->sessions);
 	TAILQ_INIT(&srv->upstreams);
 	TAILQ_INIT(&srv->idlers);
+	srv->first = first_new(srv);
 	srv->own_counts = keeper_new(OWN_CLIENTS, OWN_UNIT_MS);
 	srv->keeper_waits = map_new();
 	srv->quota_waits = map_new();
@@ -45,6 +47,7 @@ server_fini(struct server *srv)
 	srv->idle = NULL;
 	upstream_end_all(srv);
 	kick_all(srv);
+	first_free(&srv->first);
 	txn_spares_free(srv);
 	while ((j = srv->spare_judges) != NULL) {
 		srv->spare_judges = j->next_spare;
@@ -77,6 +80,7 @@ server_stop(struct server *srv, void (*idle)(struct server *, void *),
 
 	srv->stopping = true;
 	upstream_end_all(srv);
+	first_stop(srv);
 	TAILQ_FOREACH_SAFE(s, &srv->sessions, link, next)
 		session_shut(s);
 	srv->idle = idle;

@@ -17,6 +17,7 @@
 #include "smtpd/profile.h"
 #include "spool/queueid.h"
 
+struct first;
 struct judge;
 struct keeper;
 struct session;
@@ -40,6 +41,7 @@ struct server {
 	bool stopping;
 	TAILQ_HEAD(session_list, session) sessions;
 	TAILQ_HEAD(upstream_list, upstream) upstreams;	/* upstream.h */
+	struct first *first;		/* first.h */
 	size_t n_sessions, n_upstreams, n_committing;
 	size_t n_txns;			/* begun by MAIL, not over yet */
 	uint32_t n_mails;		/* MAIL commands accepted so far */

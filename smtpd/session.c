@@ -268,6 +268,7 @@ command_input(struct session *s)
 		session_reply(s, "500 5.5.2 Error: line too long");
 		return STEP_NEXT;
 	case LINE_BARE_LF:
+		first_bare_newline(s);
 		session_replyf(s, "521 5.5.2 %s Error: bare <LF> received",
 		    session_conf(s)->myhostname);
 		return STEP_CLOSE;
@@ -472,6 +473,7 @@ session_close(struct session *s)
 	free(s->sasl_user);
 	free(s->sasl_method);
 	ccert_free(&s->ccert);
+	first_forget(s);
 	free(s->forward);
 	s->magic = 0;
 	free(s);

@@ -19,6 +19,7 @@
 #include "net/client_name.h"
 #include "net/line.h"
 #include "net/stream.h"
+#include "smtpd/first.h"
 #include "smtpd/judge.h"
 #include "smtpd/keeper.h"
 #include "smtpd/server.h"
@@ -115,6 +116,7 @@ struct session {
 	bool may_xclient, may_xforward;		/* it is a listed peer */
 	struct forward *forward;
 	char *asked;		/* of VRFY or ETRN, while it is judged */
+	struct first_verdict first;	/* of its first contact */
 	unsigned ehlo_discard;	/* what this client is not told; ehlo.h */
 	/* BDAT: bytes of the chunk to come, how many it had in all. */
 	uint64_t chunk_left, chunk_size;
@@ -126,11 +128,14 @@ struct session {
 struct sockaddr_storage;
 /* "unknown" and "0" for what has no IP address. */
 void endpoint_set(struct endpoint *e, const struct sockaddr_storage *ss);
+/* Our end of a socket. */
+void endpoint_own(struct endpoint *e, int fd);
 
 /* A new connection: takes fd. `to` is where the client reached us; NULL: the
- * socket's own address. */
+ * socket's own address. Takes what its first contact has shown, if not NULL. */
 void session_accept(struct server *srv, struct profile *prof, int fd,
-    const struct sockaddr_storage *from, const struct sockaddr_storage *to);
+    const struct sockaddr_storage *from, const struct sockaddr_storage *to,
+    struct first_verdict *first);
 /* As above with the peer's address known; for tests. */
 struct session *session_new(struct server *srv, struct profile *prof,
     struct stream *stream, const char *ip);

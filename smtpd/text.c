@@ -93,6 +93,7 @@ text_end(struct session *s)
 	struct span id;
 
 	s->where = "END-OF-MESSAGE";
+	first_at_text_end(s);
 	headscan_end(&t->head);
 	if (t->refusal == TXN_FINE &&
 	    t->head.hops > session_conf(s)->hopcount_limit)
@@ -119,6 +120,8 @@ text_bare(struct session *s, const char *what)
 {
 	char reply[320];
 
+	if (strcmp(what, "LF") == 0)
+		first_bare_newline(s);
 	(void)snprintf(reply, sizeof(reply), "521 5.5.2 %s Error: bare <%s> "
 	    "received", session_conf(s)->myhostname, what);
 	session_log_reject(s, "DATA", reply, SPAN_NONE);

@@ -70,15 +70,15 @@ begin_session(struct upstream *u, const struct proxy_header *h)
 	upstream_free(u, true);
 	switch (h->kind) {
 	case PROXY_LOCAL:
-		session_accept(srv, prof, fd, &peer, NULL);
+		session_accept(srv, prof, fd, &peer, NULL, NULL);
 		break;
 	case PROXY_UNKNOWN:
 		/* Not the proxy's own address: it may be one that is let
 		 * relay, and this client is somebody else (S34). */
-		session_accept(srv, prof, fd, &nobody, NULL);
+		session_accept(srv, prof, fd, &nobody, NULL, NULL);
 		break;
 	case PROXY_INET:
-		session_accept(srv, prof, fd, &h->from, &h->to);
+		first_accept(srv, prof, fd, &h->from, &h->to);
 		break;
 	}
 	profile_unref(&prof);
@@ -145,7 +145,7 @@ upstream_accept(struct server *srv, struct profile *prof, int fd,
 	struct upstream *u;
 
 	if (!prof->manners->proxied) {
-		session_accept(srv, prof, fd, from, NULL);
+		first_accept(srv, prof, fd, from, NULL);
 		return;
 	}
 	u = upstream_new(srv, prof, fd, from);

@@ -15,6 +15,7 @@ lib_libgate_a_SOURCES = lib/gate/access.c lib/gate/access.h \
 	lib/gate/eval.c lib/gate/gate.c lib/gate/gate.h \
 	lib/gate/gate_int.h lib/gate/manners.c lib/gate/manners.h \
 	lib/gate/parse.c lib/gate/testgate.h lib/gate/trust.c \
+	lib/gate/iplist.c lib/gate/iplist.h \
 	lib/gate/netlist.c lib/gate/netlist.h
 lib_libgate_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 # of lib/db only directory.h's types are used
@@ -49,3 +50,9 @@ lib_gate_t_clientlist_LDADD = $(lib_gate_t_gate_LDADD)
 lib_gate_t_manners_SOURCES = lib/gate/t_manners.c
 lib_gate_t_manners_CFLAGS = $(lib_gate_t_gate_CFLAGS)
 lib_gate_t_manners_LDADD = $(lib_gate_t_gate_LDADD)
+if HAVE_CMOCKA
+check_PROGRAMS += lib/gate/t_iplist
+endif
+lib_gate_t_iplist_SOURCES = lib/gate/t_iplist.c
+lib_gate_t_iplist_CFLAGS = $(lib_gate_t_gate_CFLAGS)
+lib_gate_t_iplist_LDADD = $(lib_gate_t_gate_LDADD)

@@ -72,6 +72,19 @@ take_peers(struct manners *m, const struct conf *conf, struct buf *complaints)
 		    "connect");
 }
 
+/* Who logs in is no stranger, and where TLS comes first nothing can be said
+ * in the clear meanwhile. */
+static void
+take_first_contact(struct manners *m, const struct conf *conf,
+    struct buf *complaints)
+{
+	m->first_contact = conf->smtpd_first_contact &&
+	    strcmp(conf->protocol, "smtp") == 0 &&
+	    !conf->smtpd_tls_wrappermode;
+	m->first_access = iplist_new(conf, "postscreen_access_list",
+	    conf->postscreen_access_list, complaints);
+}
+
 static void
 take_lists(struct manners *m, const struct conf *conf, struct buf *complaints)
 {
@@ -125,6 +138,7 @@ manners_new(const struct conf *conf, struct buf *complaints)
 	struct span bad = SPAN_NONE;
 
 	take_peers(m, conf, complaints);
+	take_first_contact(m, conf, complaints);
 	take_lists(m, conf, complaints);
 	if (!ehlo_mask(span_str(conf->smtpd_discard_ehlo_keywords),
 	    &m->ehlo_discard, &bad))
@@ -153,6 +167,7 @@ manners_free(struct manners **mp)
 	netlist_free(&m->proxies);
 	netlist_free(&m->xclients);
 	netlist_free(&m->xforwards);
+	iplist_free(&m->first_access);
 	matchlist_free(&m->forbidden);
 	matchlist_free(&m->noops);
 	matchlist_free(&m->filter);

@@ -8,6 +8,7 @@
 #define GATE_MANNERS_H
 
 #include "base/conf.h"
+#include "gate/iplist.h"
 #include "gate/netlist.h"
 #include "table/matchlist.h"
 
@@ -34,6 +35,8 @@ struct manners {
 	struct matchlist *filter;		/* smtpd_command_filter */
 	unsigned ehlo_discard;
 	struct matchlist *ehlo_maps;
+	bool first_contact;		/* unknown clients are tested */
+	struct iplist *first_access;	/* postscreen_access_list */
 	bool has_footer;
 	struct matchlist *footer_maps;
 };

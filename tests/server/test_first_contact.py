@@ -1,0 +1,222 @@
+"""Clients that this site has not met before are tested in the session."""
+import json
+import re
+import time
+
+import pytest
+
+from tests.harness.wait import until
+from tests.harness.wire import Closed
+
+# The clients of these tests; mynetworks is elsewhere.
+CLIENT, OTHER = "127.0.0.2", "127.0.0.3"
+WAIT = 2
+
+
+@pytest.fixture
+def testing(fresh_postern):
+    """An instance that tests strangers, with the settings asked for."""
+    def make(start=True, **settings):
+        made = fresh_postern(start=start, settings={
+            "smtpd_workers": "1", "smtpd_error_sleep_time": "0",
+            "smtpd_peername_lookup": "no", "smtpd_first_contact": "yes",
+            "postscreen_greet_wait": f"{WAIT}s",
+            "postscreen_client_connection_count_limit": "0", **settings})
+        made.add_domain("first.example")
+        made.add_mailbox("kim@first.example", "secret")
+        return made
+    return make
+
+
+def greeting(server, source=CLIENT, talk=None, **keywords):
+    """Connects (and talks too early): the connection, its greeting, how long
+    that took."""
+    began = time.monotonic()
+    wire = server.smtp(helo=None, source=source, **keywords)
+    if talk is not None:
+        wire.send(talk)
+    return wire, wire.reply(), time.monotonic() - began
+
+
+def passes(server, source=CLIENT):
+    """A whole message by a patient client."""
+    wire, reply, took = greeting(server, source)
+    with wire:
+        assert reply.code == 220
+        wire.expect("EHLO client.example", 250)
+        wire.envelope("a@b.example", "kim@first.example")
+        assert wire.data(b"x: y\r\n\r\nz").code == 250
+        wire.cmd("QUIT")
+    return reply, took
+
+
+def counters(server):
+    """Of all smtpd processes together."""
+    rows = json.loads(server.postern("--json", "status").stdout)
+    total = {}
+    for row in rows:
+        for name, value in row.get("first_contact", {}).items():
+            total[name] = total.get(name, 0) + value
+    return total
+
+
+def test_who_waits_passes_and_does_not_wait_again(testing):
+    server = testing()
+    mark = server.log_mark()
+    reply, took = passes(server)
+    assert reply.lines == ["220-mx.test.example ESMTP Postern",
+                           "220 mx.test.example ESMTP Postern"]
+    assert took >= WAIT - 0.1
+    line = server.wait_for_log("PASS NEW", mark)
+    assert re.search(rf"PASS NEW \[{CLIENT}\]:\d+$", line)
+    assert server.log_lines(rf"CONNECT from \[{CLIENT}\]:\d+ to "
+                            rf"\[127\.0\.0\.1\]:{server.port('mx')}$", mark)
+    mark = server.log_mark()
+    reply, took = passes(server)
+    assert reply.lines == ["220 mx.test.example ESMTP Postern"]
+    assert took < WAIT / 2
+    server.wait_for_log(rf"PASS OLD \[{CLIENT}\]", mark)
+    # somebody else is somebody else
+    _, took = passes(server, OTHER)
+    assert took >= WAIT - 0.1
+    found = counters(server)
+    assert (found["pass_new"], found["pass_old"]) == (2, 1)
+    server.wait_for_messages("kim@first.example", 3)
+
+
+def test_who_talks_early_is_refused_at_rcpt(testing):
+    server = testing()
+    mark = server.log_mark()
+    wire, reply, took = greeting(server, talk="HELO bot.example\r\n")
+    with wire:
+        assert reply.code == 220 and took < WAIT
+        assert wire.reply().code == 250         # to its HELO
+        wire.expect("MAIL FROM:<spam@b.example>", 250)
+        assert str(wire.cmd("RCPT TO:<kim@first.example>")) == \
+            "550 5.5.1 Protocol error"
+    line = server.wait_for_log("PREGREET", mark)
+    assert re.search(rf"PREGREET 18 after \d+\.\d+ from \[{CLIENT}\]:\d+: "
+                     r"HELO bot\.example", line)
+    line = server.wait_for_log("NOQUEUE: reject: RCPT", mark)
+    assert "from=<spam@b.example> to=<kim@first.example> proto=SMTP " \
+        "helo=<bot.example>" in line
+    assert not server.log_lines("PASS", mark)
+    # it has to wait the next time
+    _, took = passes(server)
+    assert took >= WAIT - 0.1
+
+
+def test_who_talks_early_can_be_dropped(testing):
+    server = testing(postscreen_greet_action="drop")
+    wire = server.smtp(helo=None, source=CLIENT)
+    with wire:
+        wire.send("EHLO bot.example\r\nMAIL FROM:<a@b.example>\r\n")
+        assert str(wire.reply()) == "220-mx.test.example ESMTP Postern / " \
+            "521 5.5.1 Protocol error"
+        assert wire.at_end()
+    assert counters(server)["pregreet"] == 1
+
+
+def test_who_hangs_up_is_noted(testing):
+    server = testing()
+    mark = server.log_mark()
+    wire = server.smtp(helo=None, source=CLIENT)
+    assert wire.line().startswith("220-")
+    wire.close()
+    server.wait_for_log(rf"HANGUP after \S+ from \[{CLIENT}\]:\d+ in tests "
+                        "before SMTP handshake", mark)
+    until(lambda: counters(server)["waiting"] == 0, "nobody who waits")
+
+
+def test_a_web_browser_is_turned_away(testing):
+    server = testing()
+    mark = server.log_mark()
+    wire, reply, _ = greeting(server)
+    with wire:
+        assert reply.code == 220
+        assert str(wire.cmd("GET / HTTP/1.1")) == "521 5.5.1 Protocol error"
+        assert wire.at_end()
+    server.wait_for_log(rf"NON-SMTP COMMAND from \[{CLIENT}\]:\d+ after "
+                        r"CONNECT: GET / HTTP/1\.1", mark)
+    # early talk of that kind is early talk
+    wire, _, _ = greeting(server, OTHER, talk="GET / HTTP/1.1\r\n")
+    with wire:
+        assert wire.reply().code == 521
+    server.wait_for_log(r"PREGREET 16 .*: GET / HTTP/1\.1", mark)
+
+
+def test_an_unknown_client_may_not_pipeline(testing):
+    server = testing()
+    mark = server.log_mark()
+    wire, _, _ = greeting(server)
+    with wire:
+        assert "PIPELINING" not in wire.expect("EHLO bot.example", 250).texts
+        wire.send("MAIL FROM:<a@b.example>\r\n"
+                  "RCPT TO:<kim@first.example>\r\n")
+        assert wire.reply().code == 250
+        assert str(wire.reply()) == "550 5.5.1 Protocol error"
+    server.wait_for_log(rf"COMMAND PIPELINING from \[{CLIENT}\]:\d+ after "
+                        "MAIL: RCPT", mark)
+    # one that waits for replies is offered it the next time
+    passes(server)
+    with server.smtp(source=CLIENT, helo=None) as wire:
+        wire.reply()
+        assert "PIPELINING" in wire.expect("EHLO mx.example", 250).texts
+
+
+def test_a_bare_newline_ends_the_session_as_ever(testing):
+    server = testing()
+    mark = server.log_mark()
+    wire, _, _ = greeting(server)
+    with wire:
+        wire.send("EHLO bot.example\n")
+        assert wire.reply().code == 521
+        assert wire.at_end()
+    server.wait_for_log(rf"BARE NEWLINE from \[{CLIENT}\]:\d+ after CONNECT",
+                        mark)
+
+
+def test_lists_say_who_is_tested_and_who_is_refused(testing, tmp_path):
+    server = testing(start=False)
+    table = server.dir / "access.cidr"
+    table.write_text(f"{CLIENT}/32 permit\n{OTHER}/32 reject\n")
+    server.set("postscreen_access_list", f"permit_mynetworks, cidr:{table}")
+    server.start()
+    mark = server.log_mark()
+    _, took = passes(server)
+    assert took < WAIT / 2
+    server.wait_for_log(rf"ALLOWLISTED \[{CLIENT}\]", mark)
+    wire, reply, took = greeting(server, OTHER)
+    with wire:
+        assert reply.code == 220 and took < WAIT / 2
+        wire.expect("EHLO bad.example", 250)
+        wire.expect("MAIL FROM:<a@b.example>", 250)
+        assert str(wire.cmd("RCPT TO:<kim@first.example>")) == \
+            "550 5.3.2 Service currently unavailable"
+    server.wait_for_log(rf"DENYLISTED \[{OTHER}\]", mark)
+    # the table is watched, and a mistake in the list is told
+    server.set("postscreen_access_list", "permit_mynetwork")
+    done = server.postern("config", "check", check=False)
+    assert done.returncode != 0
+    assert "postscreen_access_list: \"permit_mynetwork\" is none of" in \
+        done.stdout + done.stderr
+
+
+def test_submission_and_own_networks_do_not_wait(testing):
+    server = testing(mynetworks=f"{OTHER}/32")
+    _, took = passes(server, OTHER)
+    assert took < WAIT / 2
+    began = time.monotonic()
+    with server.smtp(service="submission", source=CLIENT) as wire:
+        assert time.monotonic() - began < WAIT / 2
+        wire.cmd("QUIT")
+
+
+def test_a_stopping_server_tells_those_who_wait(testing):
+    server = testing(postscreen_greet_wait="60s")
+    with server.smtp(helo=None, source=CLIENT) as wire:
+        assert wire.line().startswith("220-")
+        assert server.stop() == 0
+        assert wire.line() == "421 4.3.2 Service shutting down"
+        with pytest.raises(Closed):
+            wire.line()
