@@ -243,9 +243,17 @@ argument_name(enum gate_arg arg)
 		[GATE_ARG_TABLE] = "TABLE", [GATE_ARG_CCERT_TABLE] = "TABLE",
 		[GATE_ARG_DNSLIST] = "ZONE[=FILTER]",
 		[GATE_ARG_SECONDS] = "SECONDS", [GATE_ARG_POLICY] = "SERVICE",
+		[GATE_ARG_SCORE] = "[=SCORE]",
 	};
 
 	return names[arg];
+}
+
+/* What stands between a restriction and its argument. */
+static bool
+argument_apart(enum gate_arg arg)
+{
+	return arg != GATE_ARG_NONE && arg != GATE_ARG_SCORE;
 }
 
 /* "client, helo, ..."; all of them are "any". */
@@ -316,7 +324,7 @@ restrictions_markdown(void)
 		buf_init(&lists, 1024);
 		lists_put(&lists, &r[i]);
 		printf("| `%s%s%s` | %s | %s |\n", r[i].name,
-		    r[i].arg == GATE_ARG_NONE ? "" : " ",
+		    argument_apart(r[i].arg) ? " " : "",
 		    argument_name(r[i].arg), buf_cstr(&lists), r[i].help);
 		buf_fini(&lists);
 	}
@@ -336,7 +344,7 @@ restrictions_man(void)
 		buf_init(&lists, 1024);
 		lists_put(&lists, &r[i]);
 		printf(".It Ic %s%s%s\n", r[i].name,
-		    r[i].arg == GATE_ARG_NONE ? "" : " Ar ",
+		    argument_apart(r[i].arg) ? " Ar " : "",
 		    argument_name(r[i].arg));
 		out_man(r[i].help);
 		printf("\n.br\nIn lists: %s.\n", buf_cstr(&lists));

@@ -187,6 +187,8 @@ figure_put(struct buf *out, const char *in, struct span key,
 	struct span rest = value, k, v;
 	char name[128];
 
+	if (span_starts(value, "[{"))
+		return;		/* a table; has a command of its own */
 	if (value.n > 0 && value.p[0] == '{') {
 		snprintf(name, sizeof(name), "%s%.*s.", in, SPAN_ARG(key));
 		while (json_next(&rest, &k, &v))

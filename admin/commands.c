@@ -263,6 +263,13 @@ static const struct cli_command commands[] = {
 	    "Shows the processes and their figures; --prometheus: in "
 	    "Prometheus' text format, for its textfile collector.",
 	    "postern status" },
+	{ "dnsbl status", "", 0, 0, CLI_CONFIG | CLI_SERVER, { NULL },
+	    cmd_dnsbl_status,
+	    "Shows the DNS lists that the restrictions name, as the smtpd "
+	    "processes find them: tested at start and each "
+	    "dnsbl_self_test_interval by the entries of RFC 5782. One that "
+	    "is suspended is asked by no restriction until it is well again.",
+	    "postern dnsbl status" },
 	{ "reload", "", 0, 0, CLI_CONFIG | CLI_SERVER, { NULL }, cmd_reload,
 	    "Makes the running server read its configuration and "
 	    "certificates anew. A faulty file is refused, the old one stays.",

@@ -134,6 +134,19 @@ dns(const char *name, enum dns_type type, void *arg)
 	return a;
 }
 
+static enum list_use
+list(const char *zone, enum list_kind kind, void *arg)
+{
+	struct explain *x = arg;
+	enum list_use use = gate_ask_ops.list(zone, kind, &x->ask);
+
+	if (use == LIST_USE_NO)
+		asked(x, "%s: suspended, not asked about %s: %s", zone,
+		    list_kind_name(kind), dnshealth_why(x->world.lists, zone,
+		    kind));
+	return use;
+}
+
 static enum table_result
 table(struct table *t, struct span key, struct buf *out, struct err *err,
     void *arg)
@@ -318,7 +331,7 @@ trace(const struct gate_eval *e, const struct gate_rule *rule,
 }
 
 static const struct gate_ops explain_ops = { .need = need, .note = note,
-	.dns = dns, .table = table, .effect = effect, .verify = verify,
+	.dns = dns, .list = list, .table = table, .effect = effect, .verify = verify,
 	.policy = policy, .trace = trace };
 
 /* --- one moment --- */
@@ -609,8 +622,10 @@ explain_new(struct conf *conf, struct err *err)
 	    conf->database_role_lookup, password);
 	secret_free(&password);
 	x->dns = dns_new(x->loop, conf, err);
-	if (x->dns != NULL)
+	if (x->dns != NULL) {
 		x->world.dns = dnscache_new(x->loop, x->dns, conf);
+		x->world.lists = dnshealth_new(x->loop, x->dns, conf);
+	}
 	return x;
 }
 
@@ -649,6 +664,7 @@ explain_free(struct explain **xp)
 	policy_free(&x->world.policy);
 	if (x->names != NULL)
 		work_pool_free(&x->names);
+	dnshealth_free(&x->world.lists);
 	dnscache_free(&x->world.dns);
 	dns_free(&x->dns);
 	directory_free(&x->world.dir);

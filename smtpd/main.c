@@ -9,8 +9,10 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
+#include "db/report.h"
 #include "proto/service.h"
 #include "smtpd/limits.h"
 #include "smtpd/peers.h"
@@ -139,6 +141,8 @@ program_listener(void *arg, const char *section, int fd)
 	if (g->srv.world.dir != NULL)
 		io_want(&l->io, IO_READ);
 	TAILQ_INSERT_TAIL(&g->listeners, l, link);
+	if (g->srv.world.lists != NULL)
+		dnshealth_watch(g->srv.world.lists, prof->gate);
 }
 
 static void
@@ -157,12 +161,16 @@ program_reload(void *arg)
 	certs_conf(g->srv.certs, g->env->conf);
 	body_cap_set((size_t)g->env->conf->smtpd_body_memory_limit);
 	limits_configure(&g->srv, g->env->conf);
+	if (g->srv.world.lists != NULL)
+		dnshealth_reload(g->srv.world.lists, g->env->conf);
 	TAILQ_FOREACH(l, &g->listeners, link) {
 		p = profile_of(g->env->conf, l->section);
 		if (p == NULL)
 			continue;	/* the old one serves on */
 		profile_unref(&l->prof);
 		l->prof = p;
+		if (g->srv.world.lists != NULL)
+			dnshealth_watch(g->srv.world.lists, p->gate);
 	}
 	table_watch_now(g->watch);
 }
@@ -200,6 +208,8 @@ open_cb(void *arg)
 	    g->password);
 	g->srv.world.tables = table_env_new(g->srv.loop, g->env->conf,
 	    g->env->conf->database_role_lookup, g->password);
+	g->srv.report = report_new(g->srv.loop, g->env->conf,
+	    g->env->conf->database_role_lookup, g->password);
 	secret_free(&g->password);
 	TAILQ_FOREACH(l, &g->listeners, link)
 		io_want(&l->io, IO_READ);
@@ -227,6 +237,26 @@ all_gone(struct server *srv, void *arg)
 	struct program *g = OBJ_CAST(arg, program, PROGRAM_MAGIC);
 
 	timer_set_ms(&g->end, 0);
+}
+
+/* Each smtpd tests the lists for itself; the first tells the world. */
+static void
+list_changed(const char *zone, enum list_kind kind, bool good,
+    const char *why, void *arg)
+{
+	struct program *g = OBJ_CAST(arg, program, PROGRAM_MAGIC);
+	struct buf detail;
+
+	if (g->env->index != 0 || g->srv.report == NULL)
+		return;
+	buf_init(&detail, 4096);
+	buf_fmt(&detail, "{\"for\": \"%s\", \"why\": ",
+	    list_kind_name(kind));
+	json_put_string(&detail, span_str(why));
+	buf_char(&detail, '}');
+	report_event(g->srv.report, good ? "dnsbl.resumed" :
+	    "dnsbl.suspended", span_str(zone), buf_span(&detail));
+	buf_fini(&detail);
 }
 
 /* A list with a mistake, or an open relay: nothing of us starts. */
@@ -289,8 +319,12 @@ program_init(const struct service_env *env, struct err *err)
 	if (srv->dns == NULL) {
 		log_warning("no DNS: %s", err->why);
 		err_clear(err);
-	} else
+	} else {
 		srv->world.dns = dnscache_new(env->loop, srv->dns, env->conf);
+		srv->world.lists = dnshealth_new(env->loop, srv->dns,
+		    env->conf);
+		dnshealth_on_change(srv->world.lists, list_changed, g);
+	}
 	defer_init(&g->open, env->loop, open_cb, g);
 	defer_call(&g->open);
 	timer_init(&g->end, env->loop, end_cb, g);
@@ -369,6 +403,10 @@ program_status(void *arg, struct buf *json)
 	if (srv->world.dns != NULL) {
 		buf_str(json, ", ");
 		dnscache_status(srv->world.dns, json);
+	}
+	if (srv->world.lists != NULL) {
+		buf_str(json, ", ");
+		dnshealth_status(srv->world.lists, json);
 	}
 }
 

@@ -20,6 +20,7 @@
 struct first;
 struct judge;
 struct keeper;
+struct report;
 struct session;
 struct txn;
 struct upstream;
@@ -28,6 +29,7 @@ struct server {
 	struct loop *loop;
 	struct dns *dns;		/* NULL: clients stay "unknown" */
 	struct gate_world world;	/* what the chain asks through */
+	struct report *report;		/* NULL: the database is told nothing */
 	struct certs *certs;
 	struct work_pool *pool;
 	struct work_pool *names;	/* host names of services: may wait */

@@ -271,13 +271,18 @@ conf_number(const struct conf_param *p, struct span v, int64_t *out,
     char why[128])
 {
 	const struct range *r = &ranges[p - params];
-	int64_t n = number_of(p->type, v);
+	/* below zero only where the row's range is, and without a unit */
+	bool negative = r->lo < 0 && v.n > 1 && v.p[0] == '-';
+	int64_t n = number_of(p->type, span_sub(v, negative, v.n));
+	bool good = n >= 0;
 
-	if (n >= 0 && n >= r->lo && n <= r->hi) {
+	if (negative)
+		n = -n;
+	if (good && n >= r->lo && n <= r->hi) {
 		*out = n;
 		return true;
 	}
-	if (n < 0)
+	if (!good)
 		(void)snprintf(why, 128, "%s", wanted[p->type]);
 	else
 		(void)snprintf(why, 128, "outside the range %s", p->range);

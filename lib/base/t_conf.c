@@ -80,6 +80,7 @@ every_type_reads_its_forms(void **state)
 	    "minimal_backoff_time = 2m\n"
 	    "smtpd_helo_required = YES\n"
 	    "log_level = debug\n"
+	    "postscreen_dnsbl_whitelist_threshold = -2\n"
 	    "\n"
 	    "smtpd_recipient_restrictions =\n"
 	    "    permit_mynetworks,\n"
@@ -99,6 +100,7 @@ every_type_reads_its_forms(void **state)
 	assert_int_equal(c->minimal_backoff_time, 120000);
 	assert_true(c->smtpd_helo_required);
 	assert_string_equal(c->log_level, "debug");
+	assert_int_equal(c->postscreen_dnsbl_allowlist_threshold, -2);
 	assert_string_equal(c->mynetworks, "127.0.0.0/8");
 	assert_string_equal(conf_where(c, "smtpd_workers"), "p.conf:5");
 	conf_unref(&c);
@@ -256,6 +258,9 @@ static const struct {
 	{ "smtpd_workers = many\n", "p.conf:1:17: smtpd_workers = many" },
 	{ "smtpd_workers = 257\n", "0..256" },
 	{ "smtpd_workers = -1\n", "p.conf:1:17:" },
+	{ "postscreen_dnsbl_whitelist_threshold = 1\n", "outside the range" },
+	{ "postscreen_dnsbl_whitelist_threshold = -\n", "a number is" },
+	{ "postscreen_dnsbl_whitelist_threshold = --1\n", "a number is" },
 	{ "smtpd_workers = 1 2\n", "p.conf:1:17:" },
 	{ "smtpd_workers = 99999999999999999999\n", "p.conf:1:17:" },
 	{ "message_size_limit = 9999999999999g\n", "p.conf:1:22:" },

@@ -7,6 +7,7 @@ lib_libdb_a_SOURCES = \
 	lib/db/directory.c lib/db/directory.h lib/db/directory_link.c \
 	lib/db/directory_private.h lib/db/endpoint.c \
 	lib/db/endpoint.h lib/db/migrate.c lib/db/migrate.h \
+	lib/db/report.c lib/db/report.h \
 	lib/db/resolution.c lib/db/resolution.h lib/db/result.c \
 	lib/db/result.h lib/db/revision.c lib/db/usage.c lib/db/usage.h \
 	lib/db/verdicts.c lib/db/verdicts.h

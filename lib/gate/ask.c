@@ -195,6 +195,38 @@ dns(const char *name, enum dns_type type, void *arg)
 	return d->kept == NULL ? NULL : &d->kept->answer;
 }
 
+/* --- DNS lists --- */
+
+static void
+list_tested(void *arg)
+{
+	struct gate_ask *a = arg;
+
+	defer_call(&a->again);
+}
+
+static enum list_use
+list(const char *zone, enum list_kind kind, void *arg)
+{
+	struct gate_ask *a = arg;
+	enum list_use use = LIST_USE_YES;
+
+	if (a->world->lists != NULL)
+		use = dnshealth_use(a->world->lists, zone, kind);
+	if (use == LIST_USE_WAIT)
+		dnshealth_wait(a->world->lists, &a->lists, list_tested, a);
+	return use;
+}
+
+static void
+list_odd(const char *zone, enum list_kind kind, void *arg)
+{
+	struct gate_ask *a = arg;
+
+	if (a->world->lists != NULL)
+		dnshealth_doubt(a->world->lists, zone, kind);
+}
+
 /* --- verdicts --- */
 
 static void
@@ -321,7 +353,7 @@ effect(enum gate_do what, struct span text, const char *line, void *arg)
 
 const struct gate_ops gate_ask_ops = { .need = need, .note = note,
 	.effect = effect, .dns = dns, .table = gate_ask_table, .verify = verify,
-	.sleep = nap, .policy = policy };
+	.sleep = nap, .policy = policy, .list = list, .list_odd = list_odd };
 
 static void
 again_cb(void *arg)
@@ -343,6 +375,7 @@ gate_ask_begin(struct gate_ask *a, struct span normal)
 	SLIST_INIT(&a->dns);
 	SLIST_INIT(&a->tables);
 	a->n_dns = a->n_tables = 0;
+	memset(&a->lists, 0, sizeof(a->lists));
 	SLIST_INIT(&a->policies);
 	memset(a->verdict, 0, sizeof(a->verdict));
 	defer_init(&a->again, a->world->loop, again_cb, a);
@@ -372,6 +405,7 @@ gate_ask_end(struct gate_ask *a)
 		free(d);
 	}
 	gate_ask_tables_end(a);
+	dnshealth_wait_end(&a->lists);
 	for (i = 0; i < ARRAY_LEN(a->verdict); i++) {
 		verdicts_cancel(&a->verdict[i].query);
 		verdict_unref(&a->verdict[i].verdict);

@@ -9,6 +9,7 @@
 #define GATE_ASK_H
 
 #include "base/loop.h"
+#include "gate/dnshealth.h"
 #include "gate/gate.h"
 #include "mail/address.h"
 #include "net/dnscache.h"
@@ -20,6 +21,7 @@ struct gate_world {
 	struct loop *loop;
 	struct directory *dir;
 	struct dnscache *dns;		/* NULL: DNS facts fail for now */
+	struct dnshealth *lists;	/* NULL: all DNS lists are used */
 	struct table_env *tables;	/* NULL: so do tables that ask others */
 	/* NULL: policy services are not asked, as if all said DUNNO (for
 	 * `postern explain`, as asking has effects). */
@@ -57,6 +59,7 @@ struct gate_ask {
 	SLIST_HEAD(, gate_ask_dns) dns;
 	SLIST_HEAD(, gate_ask_table) tables;
 	unsigned n_dns, n_tables;
+	struct dnshealth_wait lists;
 	struct gate_ask_verdict verdict[2];
 	struct timer nap;
 	enum { NAP_NONE, NAP_ON, NAP_OVER } napping;

@@ -337,18 +337,18 @@ static const struct gate_restriction table[] = {
 	  "Old name of reject_rbl_client." },
 	{ "reject_maps_rbl", ANY, GATE_ARG_NONE, GATE_OLD, reject_maps_rbl,
 	  "Old: reject_rbl_client for each of maps_rbl_domains." },
-	{ "reject_rhsbl_client", ANY, GATE_ARG_DNSLIST, 0,
+	{ "reject_rhsbl_client", ANY, GATE_ARG_DNSLIST, GATE_OF_NAMES,
 	  reject_rhsbl_client,
 	  "Refuses clients whose name a DNS list of domains has." },
-	{ "reject_rhsbl_reverse_client", ANY, GATE_ARG_DNSLIST, 0,
+	{ "reject_rhsbl_reverse_client", ANY, GATE_ARG_DNSLIST, GATE_OF_NAMES,
 	  reject_rhsbl_reverse_client,
 	  "As reject_rhsbl_client, for the unconfirmed name." },
-	{ "reject_rhsbl_helo", ANY, GATE_ARG_DNSLIST, 0, reject_rhsbl_helo,
+	{ "reject_rhsbl_helo", ANY, GATE_ARG_DNSLIST, GATE_OF_NAMES, reject_rhsbl_helo,
 	  "Refuses a HELO name that a DNS list of domains has." },
-	{ "reject_rhsbl_sender", ANY, GATE_ARG_DNSLIST, 0,
+	{ "reject_rhsbl_sender", ANY, GATE_ARG_DNSLIST, GATE_OF_NAMES,
 	  reject_rhsbl_sender,
 	  "Refuses a sender whose domain a DNS list of domains has." },
-	{ "reject_rhsbl_recipient", AT_RCPT, GATE_ARG_DNSLIST, 0,
+	{ "reject_rhsbl_recipient", AT_RCPT, GATE_ARG_DNSLIST, GATE_OF_NAMES,
 	  reject_rhsbl_recipient,
 	  "Refuses a recipient whose domain a DNS list of domains has." },
 	{ "permit_dnswl_client", ANY, GATE_ARG_DNSLIST, 0,
@@ -356,9 +356,19 @@ static const struct gate_restriction table[] = {
 	  "Permits clients whose address a DNS allow list has, but never to "
 	  "relay; when the list does not answer, what the rest of the list "
 	  "refuses is refused for now only." },
-	{ "permit_rhswl_client", ANY, GATE_ARG_DNSLIST, 0,
+	{ "permit_rhswl_client", ANY, GATE_ARG_DNSLIST, GATE_OF_NAMES,
 	  permit_rhswl_client,
 	  "As permit_dnswl_client, for the client's name." },
+	{ "reject_dnsbl_score", ANY, GATE_ARG_SCORE, 0, reject_dnsbl_score,
+	  "Refuses clients whose score over all lists of "
+	  "postscreen_dnsbl_sites is at postscreen_dnsbl_threshold, or at N: "
+	  "reject_dnsbl_score=N (maps_rbl_reject_code; 450 when an allow list "
+	  "that could save it does not answer). The reply names the lists and "
+	  "their answers (postscreen_dnsbl_reply_map)." },
+	{ "permit_dnsbl_score", ANY, GATE_ARG_NONE, 0, permit_dnsbl_score,
+	  "Permits clients whose score is at "
+	  "postscreen_dnsbl_allowlist_threshold or below it, but never to "
+	  "relay." },
 #define SERVER_ROWS(who, stages, whose)					\
 	{ "check_" #who "_a_access", stages, GATE_ARG_TABLE, 0,		\
 	  check_##who##_a_access,					\

@@ -42,7 +42,8 @@ gate_check_fn reject_unknown_helo_hostname, reject_unknown_sender_domain,
     permit_mx_backup;
 gate_check_fn reject_rbl_client, reject_maps_rbl, reject_rhsbl_client,
     reject_rhsbl_reverse_client, reject_rhsbl_helo, reject_rhsbl_sender,
-    reject_rhsbl_recipient, permit_dnswl_client, permit_rhswl_client;
+    reject_rhsbl_recipient, permit_dnswl_client, permit_rhswl_client,
+    reject_dnsbl_score, permit_dnsbl_score;
 gate_check_fn check_client_a_access, check_client_mx_access,
     check_client_ns_access, check_reverse_client_hostname_a_access,
     check_reverse_client_hostname_mx_access,

@@ -1,14 +1,16 @@
 /*
  * DNS block lists and allow lists, by address (RFC 5782 2.1, 2.4) and by
- * domain (2.3). A list that does not answer never blocks; an allow list that
- * does not answer turns a refusal into "try again". The reply is a template,
- * rbl_reply_maps or default_rbl_reply.
+ * domain (2.3). A list that does not answer, or is suspended (dnshealth.h),
+ * never blocks; such an allow list turns a refusal into "try again". The reply
+ * is a template, rbl_reply_maps or default_rbl_reply. And the score over many
+ * lists (dnsscore.h), whose reply names them and what they answered.
  */
 #include <stdio.h>
 
 #include "gate/access.h"
 #include "gate/checks.h"
 #include "gate/dnslist.h"
+#include "gate/dnsscore.h"
 #include "gate/template.h"
 #include "mail/address.h"
 
@@ -17,11 +19,16 @@
 enum listed { LISTED_PARKED, LISTED_YES, LISTED_NO, LISTED_TEMP };
 
 static enum listed
-ask_list(struct gate_eval *e, const struct dnslist *l, const char *query)
+ask_list(struct gate_eval *e, const struct dnslist *l, enum list_kind kind,
+    const char *query)
 {
-	const struct dns_answer *a = gate_dns(e, query, DNS_A);
-	size_t i;
+	enum list_use use = e->ops->list == NULL ? LIST_USE_YES :
+	    e->ops->list(dnslist_zone(l), kind, e->arg);
+	const struct dns_answer *a;
 
+	if (use != LIST_USE_YES)
+		return use == LIST_USE_WAIT ? LISTED_PARKED : LISTED_TEMP;
+	a = gate_dns(e, query, DNS_A);
 	if (a == NULL)
 		return LISTED_PARKED;
 	if (a->result == DNS_TEMPFAIL) {
@@ -29,10 +36,18 @@ ask_list(struct gate_eval *e, const struct dnslist *l, const char *query)
 		    a->why == NULL ? "no answer" : a->why);
 		return LISTED_TEMP;
 	}
-	for (i = 0; i < a->n_records; i++)
-		if (dnslist_match(l, a->record[i].addr))
-			return LISTED_YES;
+	if (dnslist_find(l, a) != NULL)
+		return LISTED_YES;
+	if (dnslist_is_odd(a) && e->ops->list_odd != NULL)
+		e->ops->list_odd(dnslist_zone(l), kind, e->arg);
 	return LISTED_NO;
+}
+
+static enum list_kind
+client_kind(const struct gate_eval *e)
+{
+	return strchr(e->facts->client_ip, ':') == NULL ? LIST_IPV4 :
+	    LIST_IPV6;
 }
 
 /* Names that end in a number are no domains: lists of domains don't want to
@@ -220,7 +235,7 @@ reject_client(struct gate_eval *e, const struct dnslist *l)
 
 	if (!dns_reverse_name(e->facts->client_ip, dnslist_zone(l), query))
 		return GATE_DUNNO;
-	switch (ask_list(e, l, query)) {
+	switch (ask_list(e, l, client_kind(e), query)) {
 	case LISTED_PARKED:
 		return GATE_PARKED;
 	case LISTED_YES:
@@ -262,7 +277,7 @@ reject_domain(struct gate_eval *e, const struct dnslist *l,
 		return GATE_DUNNO;
 	(void)snprintf(query, sizeof(query), "%.*s.%s", SPAN_ARG(domain),
 	    dnslist_zone(l));
-	switch (ask_list(e, l, query)) {
+	switch (ask_list(e, l, LIST_NAMES, query)) {
 	case LISTED_PARKED:
 		return GATE_PARKED;
 	case LISTED_YES:
@@ -343,10 +358,10 @@ may_permit(struct gate_eval *e)
 }
 
 static enum gate_result
-permit_listed(struct gate_eval *e, const struct dnslist *l, const char *query,
-    const char *who)
+permit_listed(struct gate_eval *e, const struct dnslist *l,
+    enum list_kind kind, const char *query, const char *who)
 {
-	switch (ask_list(e, l, query)) {
+	switch (ask_list(e, l, kind, query)) {
 	case LISTED_PARKED:
 		return GATE_PARKED;
 	case LISTED_YES:
@@ -371,7 +386,8 @@ permit_dnswl_client(struct gate_eval *e, const struct gate_rule *rule)
 	if (!dns_reverse_name(e->facts->client_ip,
 	    dnslist_zone(rule->dnslist), query))
 		return GATE_DUNNO;
-	return permit_listed(e, rule->dnslist, query, e->facts->client_ip);
+	return permit_listed(e, rule->dnslist, client_kind(e), query,
+	    e->facts->client_ip);
 }
 
 enum gate_result
@@ -388,5 +404,68 @@ permit_rhswl_client(struct gate_eval *e, const struct gate_rule *rule)
 		return GATE_DUNNO;
 	(void)snprintf(query, sizeof(query), "%s.%s", name,
 	    dnslist_zone(rule->dnslist));
-	return permit_listed(e, rule->dnslist, query, name);
+	return permit_listed(e, rule->dnslist, LIST_NAMES, query, name);
+}
+
+/* --- the score --- */
+
+static enum gate_result
+refuse_score(struct gate_eval *e, const struct dnsscore *s)
+{
+	int64_t code = s->verdict == DNSSCORE_UNSURE ? 450 :
+	    gate_conf(e->gate)->maps_rbl_reject_code;
+	enum gate_result v = GATE_PARKED;
+	struct buf names, why;
+
+	buf_init(&names, DNSSCORE_TEXT_MAX);
+	buf_init(&why, GATE_REPLY_MAX);
+	if (dnsscore_names(e->gate, s, e->ops, e->arg, &names)) {
+		buf_fmt(&why, "Service unavailable; Client host [%s] blocked"
+		    "%s%s", e->facts->client_ip, buf_len(&names) > 0 ?
+		    " using " : "", buf_cstr(&names));
+		v = gate_refuse_plain(e, code, "5.7.1", buf_cstr(&why));
+	}
+	buf_fini(&why);
+	buf_fini(&names);
+	return v;
+}
+
+enum gate_result
+reject_dnsbl_score(struct gate_eval *e, const struct gate_rule *rule)
+{
+	/* who is allowed is not looked for: only whether it is blocked */
+	struct dnsscore_limits limits = { .block = rule->arg != NULL ?
+	    rule->score : gate_conf(e->gate)->postscreen_dnsbl_threshold };
+	struct dnsscore s;
+
+	dnsscore_count(gate_score_sites(e->gate), e->facts->client_ip,
+	    &limits, false, e->ops, e->arg, &s);
+	switch (s.verdict) {
+	case DNSSCORE_OPEN:
+		return GATE_PARKED;
+	case DNSSCORE_BLOCK:
+	case DNSSCORE_UNSURE:
+		return refuse_score(e, &s);
+	case DNSSCORE_NEUTRAL:
+	case DNSSCORE_ALLOW:
+		break;
+	}
+	return GATE_DUNNO;
+}
+
+enum gate_result
+permit_dnsbl_score(struct gate_eval *e, const struct gate_rule *rule)
+{
+	struct dnsscore_limits limits = dnsscore_limits_of(
+	    gate_conf(e->gate));
+	enum gate_result may = may_permit(e);
+	struct dnsscore s;
+
+	(void)rule;
+	if (may != GATE_PERMIT)
+		return may;
+	dnsscore_count(gate_score_sites(e->gate), e->facts->client_ip,
+	    &limits, false, e->ops, e->arg, &s);
+	return s.verdict == DNSSCORE_OPEN ? GATE_PARKED :
+	    s.verdict == DNSSCORE_ALLOW ? GATE_PERMIT : GATE_DUNNO;
 }

@@ -139,15 +139,46 @@ dnslist_spec(const struct dnslist *l)
 	return l->spec;
 }
 
+enum dnslist_answer
+dnslist_answer_kind(const uint8_t addr[4])
+{
+	if (addr[0] != 127)
+		return DNSLIST_OUTSIDE;
+	return addr[1] == 255 && addr[2] == 255 ? DNSLIST_REFUSES :
+	    DNSLIST_COUNTS;
+}
+
 bool
 dnslist_match(const struct dnslist *l, const uint8_t addr[4])
 {
 	int i;
 
-	if (addr[0] != 127 || (addr[1] == 255 && addr[2] == 255))
+	if (dnslist_answer_kind(addr) != DNSLIST_COUNTS)
 		return false;
 	for (i = 0; l->filtered && i < 4; i++)
 		if (!set_has(l->set[i], addr[i]))
 			return false;
 	return true;
+}
+
+const uint8_t *
+dnslist_find(const struct dnslist *l, const struct dns_answer *a)
+{
+	size_t i;
+
+	for (i = 0; i < a->n_records; i++)
+		if (dnslist_match(l, a->record[i].addr))
+			return a->record[i].addr;
+	return NULL;
+}
+
+bool
+dnslist_is_odd(const struct dns_answer *a)
+{
+	size_t i;
+
+	for (i = 0; i < a->n_records; i++)
+		if (dnslist_answer_kind(a->record[i].addr) != DNSLIST_COUNTS)
+			return true;
+	return false;
 }

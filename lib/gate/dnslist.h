@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/span.h"
+#include "net/dns.h"
 
 struct dnslist;
 
@@ -19,6 +20,18 @@ struct dnslist *dnslist_parse(struct span spec, struct buf *why) MUST_CHECK;
 void dnslist_free(struct dnslist **l);
 const char *dnslist_zone(const struct dnslist *l);
 const char *dnslist_spec(const struct dnslist *l);	/* as given */
+/* What an answer of any list is worth, filters apart. */
+enum dnslist_answer {
+	DNSLIST_COUNTS,
+	DNSLIST_REFUSES,	/* 127.255.255.0/24 */
+	DNSLIST_OUTSIDE		/* of 127.0.0.0/8 */
+};
+enum dnslist_answer dnslist_answer_kind(const uint8_t addr[4]);
+/* Is there an answer that no list gives which is well and speaks to us? */
+bool dnslist_is_odd(const struct dns_answer *a);
+/* The first of the answers that says "listed"; NULL: none does. */
+const uint8_t *dnslist_find(const struct dnslist *l,
+    const struct dns_answer *a);
 /* Does this answer (an IPv4 address) say "listed"? */
 bool dnslist_match(const struct dnslist *l, const uint8_t addr[4]);
 

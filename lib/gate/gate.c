@@ -9,6 +9,7 @@
 #include "base/xmalloc.h"
 #include "gate/checks.h"
 #include "gate/dnslist.h"
+#include "gate/dnsscore.h"
 #include "gate/manners.h"
 #include "policy/spec.h"
 
@@ -112,6 +113,31 @@ open_old_rbls(struct gate *g, struct buf *complaints)
 	buf_fini(&why);
 }
 
+/* The lists and weights of the score. */
+static void
+open_score(struct gate *g, struct buf *complaints)
+{
+	const struct conf *conf = g->conf;
+	struct buf why;
+
+	buf_init(&why, 1024);
+	g->score_sites = dnssites_parse(conf->postscreen_dnsbl_sites, &why);
+	if (g->score_sites == NULL)
+		gate_complain(complaints, conf_where(conf,
+		    "postscreen_dnsbl_sites"), "postscreen_dnsbl_sites: %s",
+		    buf_cstr(&why));
+	buf_fini(&why);
+	open_maps(g, "postscreen_dnsbl_reply_map",
+	    conf->postscreen_dnsbl_reply_map, &g->score_replies,
+	    &g->n_score_replies, complaints);
+	if (conf->postscreen_dnsbl_allowlist_threshold >=
+	    conf->postscreen_dnsbl_threshold)
+		gate_complain(complaints, conf_where(conf,
+		    "postscreen_dnsbl_allowlist_threshold"),
+		    "postscreen_dnsbl_allowlist_threshold must be below "
+		    "postscreen_dnsbl_threshold");
+}
+
 static bool
 list_has(const char *list, const char *want)
 {
@@ -160,6 +186,7 @@ gate_new(struct conf *conf, struct buf *complaints)
 	open_maps(g, "rbl_reply_maps", conf->rbl_reply_maps,
 	    &g->rbl_replies, &g->n_rbl_replies, complaints);
 	open_old_rbls(g, complaints);
+	open_score(g, complaints);
 	open_maps(g, "smtpd_sender_login_maps", conf->smtpd_sender_login_maps,
 	    &g->login_maps, &g->n_login_maps, complaints);
 	g->dotted_parents = !list_has(conf->parent_domain_matches_subdomains,
@@ -210,6 +237,8 @@ gate_unref(struct gate **gp)
 	for (i = 0; i < g->n_old_rbls; i++)
 		dnslist_free(&g->old_rbls[i]);
 	free(g->old_rbls);
+	dnssites_free(&g->score_sites);
+	free(g->score_replies);
 	free(g->login_maps);
 	netlist_free(&g->mynetworks);
 	netlist_free(&g->own);
@@ -282,6 +311,52 @@ const struct dnslist *
 gate_old_rbl(const struct gate *g, size_t i)
 {
 	return i < g->n_old_rbls ? g->old_rbls[i] : NULL;
+}
+
+const struct dnssites *
+gate_score_sites(const struct gate *g)
+{
+	return g->score_sites;
+}
+
+struct table *
+gate_score_reply_map(const struct gate *g, size_t i)
+{
+	return i < g->n_score_replies ? g->score_replies[i] : NULL;
+}
+
+/* The i-th of a list's DNS lists; else *i is less by their number. */
+static const struct dnslist *
+dnslist_in(const struct gate_list *l, size_t *i, bool *names)
+{
+	size_t k;
+
+	for (k = 0; k < l->n; k++) {
+		if (l->rules[k].dnslist == NULL)
+			continue;
+		*names = l->rules[k].is->flags & GATE_OF_NAMES;
+		if ((*i)-- == 0)
+			return l->rules[k].dnslist;
+	}
+	return NULL;
+}
+
+const struct dnslist *
+gate_dnslist_at(const struct gate *g, size_t i, bool *names)
+{
+	const struct dnslist *l = NULL;
+	size_t k;
+
+	for (k = 0; l == NULL && k < GATE_STAGES; k++)
+		l = dnslist_in(&g->list[k], &i, names);
+	for (k = 0; l == NULL && k < g->n_classes; k++)
+		l = dnslist_in(g->classes[k], &i, names);
+	if (l != NULL)
+		return l;
+	*names = false;
+	if (i < g->n_old_rbls)
+		return g->old_rbls[i];
+	return dnssites_at(g->score_sites, i - g->n_old_rbls);
 }
 
 struct table *

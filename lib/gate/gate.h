@@ -18,6 +18,7 @@
 #include "db/directory.h"
 #include "db/verdicts.h"
 #include "gate/clientlist.h"
+#include "gate/listhealth.h"
 #include "gate/netlist.h"
 #include "net/client_name.h"
 #include "net/dns.h"
@@ -51,7 +52,8 @@ enum gate_arg {
 	GATE_ARG_CCERT_TABLE,	/* that, or as ccert_arg.h has it */
 	GATE_ARG_DNSLIST,	/* domain[=filter] */
 	GATE_ARG_SECONDS,	/* 0 to GATE_SLEEP_MAX */
-	GATE_ARG_POLICY		/* policy/spec.h */
+	GATE_ARG_POLICY,	/* policy/spec.h */
+	GATE_ARG_SCORE		/* none, or =NUMBER behind the name */
 };
 
 struct gate_eval;
@@ -65,7 +67,8 @@ enum gate_flags {
 	GATE_IN_ORDER = 4,	/* asks what is only asked when it is its turn
 				 * (policy services, sleep) */
 	GATE_OLD = 8,		/* an old name: `help` names the new one */
-	GATE_OPENS = 16		/* permits whoever says the right words */
+	GATE_OPENS = 16,	/* permits whoever says the right words */
+	GATE_OF_NAMES = 32	/* its DNS list is one of names */
 };
 
 /* One row of the table. */
@@ -82,6 +85,7 @@ const struct gate_restriction *gate_restrictions(size_t *n);
 #define GATE_SLEEP_MAX	300	/* as long as clients wait: RFC 5321 4.5.3.2 */
 
 struct dnslist;
+struct dnssites;
 struct gate_list;
 struct policy_spec;
 
@@ -91,6 +95,7 @@ struct gate_rule {
 	struct table *table;	/* GATE_ARG_TABLE; the gate's */
 	struct dnslist *dnslist;	/* GATE_ARG_DNSLIST; the rule's */
 	uint32_t seconds;	/* GATE_ARG_SECONDS */
+	int64_t score;		/* GATE_ARG_SCORE, when arg is not NULL */
 	struct policy_spec *policy;	/* GATE_ARG_POLICY; the gate's */
 	const struct gate_list *class;	/* a restriction class; the gate's */
 	bool warn;		/* behind warn_if_reject */
@@ -140,6 +145,14 @@ struct table *gate_table_at(const struct gate *g, size_t i);
 struct table *gate_rbl_reply_map(const struct gate *g, size_t i);
 /* The i-th list of maps_rbl_domains, or NULL. */
 const struct dnslist *gate_old_rbl(const struct gate *g, size_t i);
+/* postscreen_dnsbl_sites (dnsscore.h). */
+const struct dnssites *gate_score_sites(const struct gate *g);
+/* The i-th table of postscreen_dnsbl_reply_map, or NULL. */
+struct table *gate_score_reply_map(const struct gate *g, size_t i);
+/* The i-th DNS list that anything here names, or NULL; some come twice.
+ * *names: it is asked about names, not addresses. */
+const struct dnslist *gate_dnslist_at(const struct gate *g, size_t i,
+    bool *names);
 /* The i-th table of smtpd_sender_login_maps, or NULL. */
 struct table *gate_login_map(const struct gate *g, size_t i);
 /* smtpd_client_event_limit_exceptions; lent. */
@@ -229,6 +242,12 @@ struct gate_ops {
 	/* The answer, lent until gate_end; NULL: asked for. */
 	const struct dns_answer *(*dns)(const char *name, enum dns_type type,
 	    void *arg);
+	/* May this DNS list be asked about such things (dnshealth.h)?
+	 * LIST_USE_WAIT: asked for. NULL: all may. */
+	enum list_use (*list)(const char *zone, enum list_kind kind,
+	    void *arg);
+	/* It gave an answer that can't be true. May be NULL. */
+	void (*list_odd)(const char *zone, enum list_kind kind, void *arg);
 	/* As table_look_up, for any type; TABLE_PARKED: asked for. NULL:
 	 * table_look_up itself. */
 	enum table_result (*table)(struct table *t, struct span key,

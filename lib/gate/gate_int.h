@@ -23,6 +23,9 @@ struct gate {
 	size_t n_rbl_replies;
 	struct dnslist **old_rbls;	/* maps_rbl_domains */
 	size_t n_old_rbls;
+	struct dnssites *score_sites;	/* postscreen_dnsbl_sites */
+	struct table **score_replies;	/* ..._reply_map; among tables */
+	size_t n_score_replies;
 	struct table **login_maps;	/* smtpd_sender_login_maps, likewise */
 	size_t n_login_maps;
 	bool dotted_parents;

@@ -11,6 +11,10 @@ lib_libgate_a_SOURCES = lib/gate/access.c lib/gate/access.h \
 	lib/gate/policy_facts.h \
 	lib/gate/checks_verify.c lib/gate/checks_server.c \
 	lib/gate/dnslist.c lib/gate/dnslist.h \
+	lib/gate/dnshealth.c lib/gate/dnshealth.h \
+	lib/gate/dnsscore.c lib/gate/dnsscore.h \
+	lib/gate/dnsscore_ask.c lib/gate/dnsscore_ask.h \
+	lib/gate/listhealth.c lib/gate/listhealth.h \
 	lib/gate/template.c lib/gate/template.h \
 	lib/gate/eval.c lib/gate/gate.c lib/gate/gate.h \
 	lib/gate/gate_int.h lib/gate/manners.c lib/gate/manners.h \
@@ -24,6 +28,7 @@ EXTRA_DIST += lib/gate/README.md
 
 if HAVE_CMOCKA
 check_PROGRAMS += lib/gate/t_access lib/gate/t_dnschecks lib/gate/t_gate \
+	lib/gate/t_dnsscore \
 	lib/gate/t_policy lib/gate/t_manners lib/gate/t_tls
 endif
 lib_gate_t_gate_SOURCES = lib/gate/t_gate.c
@@ -35,6 +40,9 @@ lib_gate_t_access_LDADD = $(lib_gate_t_gate_LDADD)
 lib_gate_t_dnschecks_SOURCES = lib/gate/t_dnschecks.c
 lib_gate_t_dnschecks_CFLAGS = $(lib_gate_t_gate_CFLAGS)
 lib_gate_t_dnschecks_LDADD = $(lib_gate_t_gate_LDADD)
+lib_gate_t_dnsscore_SOURCES = lib/gate/t_dnsscore.c
+lib_gate_t_dnsscore_CFLAGS = $(lib_gate_t_gate_CFLAGS)
+lib_gate_t_dnsscore_LDADD = $(lib_gate_t_gate_LDADD)
 lib_gate_t_policy_SOURCES = lib/gate/t_policy.c
 lib_gate_t_policy_CFLAGS = $(lib_gate_t_gate_CFLAGS)
 lib_gate_t_policy_LDADD = $(lib_gate_t_gate_LDADD)

@@ -11,6 +11,7 @@
 #include "gate/ccert_arg.h"
 #include "gate/checks.h"
 #include "gate/dnslist.h"
+#include "gate/dnsscore.h"
 #include "gate/gate_int.h"
 #include "policy/spec.h"
 
@@ -47,6 +48,14 @@ gate_complain(struct buf *out, const char *where, const char *fmt, ...)
 	buf_char(out, '\n');
 }
 
+static struct span
+before_equals(struct span word)
+{
+	ptrdiff_t eq = span_chr(word, '=');
+
+	return eq < 0 ? word : span_sub(word, 0, (size_t)eq);
+}
+
 static const struct gate_restriction *
 find(struct span word, const struct gate_restriction **nearest)
 {
@@ -55,7 +64,8 @@ find(struct span word, const struct gate_restriction **nearest)
 	const struct gate_restriction *t = gate_restrictions(&n);
 
 	for (i = 0; i < n; i++)
-		if (span_is(word, t[i].name))
+		if (span_is(t[i].arg == GATE_ARG_SCORE ? before_equals(word) :
+		    word, t[i].name))
 			return &t[i];
 	*nearest = NULL;
 	for (i = 0; i < n; i++) {
@@ -237,11 +247,31 @@ arg_take(const struct gate *g, struct gate *open, struct span arg,
 		buf_fmt(why, "\"%s\" wants a number of seconds, at most %d",
 		    rule->is->name, GATE_SLEEP_MAX);
 		return false;
+	case GATE_ARG_SCORE:
+		if (span_i64(arg, 1, DNSSCORE_WEIGHT_MAX, &rule->score))
+			return true;
+		buf_fmt(why, "\"%s=\" wants a score, at least 1",
+		    rule->is->name);
+		return false;
 	case GATE_ARG_POLICY:
 		rule->policy = policy_of(g, open, arg, why);
 		return rule->policy != NULL;
 	}
 	return true;
+}
+
+/* The argument is part of the word, and may be missing. */
+static int
+score_take(const struct gate *g, struct gate *open, struct span word,
+    struct gate_rule *rule, struct buf *why)
+{
+	size_t n = before_equals(word).n;
+
+	if (n == word.n || arg_take(g, open, span_sub(word, n + 1, word.n),
+	    rule, why))
+		return 1;
+	gate_rule_fini(rule);
+	return -1;
 }
 
 /* 1, 0 at the end, -1 with *why: the words of the mistake are used up. */
@@ -267,6 +297,8 @@ rule_next(const struct gate *g, struct gate *open, enum gate_stage s,
 		return -1;
 	if (rule->is->arg == GATE_ARG_NONE)
 		return 1;
+	if (rule->is->arg == GATE_ARG_SCORE)
+		return score_take(g, open, word, rule, why);
 	bare = !span_is(word, rule->is->name);
 	arg = word;
 	if (!bare && !gate_word_next(rest, &arg)) {

@@ -288,6 +288,38 @@ static const struct {
 	  LIST("permit_dnswl_client dead.example, reject"), "h.example", "",
 	  "kim@a.example", GATE_DEFER, "450 4.7.1 <192.0.2.7>: Client host "
 	  "rejected: Service unavailable" },
+	/* --- scores --- */
+#define SITES	"postscreen_dnsbl_sites = bl.example*2 odd.example*9 " \
+		"park.example*9 nx.example*9\n"
+	{ "score", SITES LIST("reject_dnsbl_score=2"), "h.example", "",
+	  "kim@a.example", GATE_REJECT, "554 5.7.1 Service unavailable; "
+	  "Client host [192.0.2.7] blocked using bl.example (127.0.0.4)" },
+	{ "score below", SITES LIST("reject_dnsbl_score=3"), "h.example", "",
+	  "kim@a.example", GATE_PERMIT, "" },
+	{ "score by the parameter", SITES "postscreen_dnsbl_threshold = 2\n"
+	  LIST("reject_dnsbl_score"), "h.example", "", "kim@a.example",
+	  GATE_REJECT, NULL },
+	{ "a secret zone has another name in public", SITES
+	  "postscreen_dnsbl_reply_map = inline:{bl.example=public.example}\n"
+	  LIST("reject_dnsbl_score"), "h.example", "", "kim@a.example",
+	  GATE_REJECT, "554 5.7.1 Service unavailable; Client host "
+	  "[192.0.2.7] blocked using public.example (127.0.0.4)" },
+	{ "an allow list saves", "postscreen_dnsbl_sites = bl.example*2 "
+	  "wl.example*-5\n" LIST("reject_dnsbl_score"), "h.example", "",
+	  "kim@a.example", GATE_PERMIT, "" },
+	{ "an allow list might", "postscreen_dnsbl_sites = bl.example*2 "
+	  "dead.example*-5\n" LIST("reject_dnsbl_score"), "h.example", "",
+	  "kim@a.example", GATE_DEFER, "450 4.7.1 Service unavailable; Client "
+	  "host [192.0.2.7] blocked using bl.example (127.0.0.4)" },
+	{ "permit by score", "postscreen_dnsbl_sites = wl.example*-5\n"
+	  "postscreen_dnsbl_whitelist_threshold = -3\n"
+	  LIST("permit_dnsbl_score, reject"), "h.example", "",
+	  "kim@a.example", GATE_PERMIT, "" },
+	{ "no score lets strangers relay",
+	  "postscreen_dnsbl_sites = wl.example*-5\n"
+	  "postscreen_dnsbl_allowlist_threshold = -3\n"
+	  LIST("permit_dnsbl_score, reject"), "h.example", "",
+	  "x@b.example", GATE_REJECT, NULL },
 	/* --- servers --- */
 	{ "MX by name", LIST("check_sender_mx_access inline:{mx.s.example="
 	  "REJECT}"), "h.example", "x@s.example", "kim@a.example",
