@@ -26,6 +26,7 @@ admin_postern_SOURCES = \
 	admin/cmd_config.c \
 	admin/cmd_credential.c \
 	admin/cmd_db.c \
+	admin/cmd_dnsbl.c \
 	admin/cmd_doctor.c \
 	admin/cmd_domain.c \
 	admin/cmd_explain.c \
