@@ -12,6 +12,7 @@
 
 #define FILES_MAX	400
 #define STDIN_MAX	((size_t)1 << 30)
+#define JOURNAL_SOCKET	"/run/systemd/journal/socket"
 #define SYSLOG_FILE	"/var/log/mail.log"
 
 struct log_file {
@@ -22,7 +23,7 @@ struct log_file {
 struct logsource {
 	struct log_file file[FILES_MAX];	/* oldest first */
 	size_t n;
-	bool in_journal;
+	const char *const *journal;	/* the command that prints it */
 	FILE *copy;		/* of standard input: a pipe is read once */
 	char *name;
 };
@@ -120,11 +121,12 @@ stdin_copy(struct logsource *s, struct err *err)
 	return 0;
 }
 
-static bool
-journal_is_there(void)
-{
-	return access("/run/systemd/journal/socket", F_OK) == 0;
-}
+/* What came by syslog(3) has lost its head, what came by standard error still
+ * has ours. */
+static const char *const by_syslog[] = { "journalctl", "--no-pager", "-q",
+    "-o", "short", "SYSLOG_FACILITY=2", NULL };
+static const char *const by_stderr[] = { "journalctl", "--no-pager", "-q",
+    "-o", "cat", "-u", "postern", NULL };
 
 static int
 source_find(struct logsource *s, const struct conf *conf, const char *file,
@@ -136,17 +138,17 @@ source_find(struct logsource *s, const struct conf *conf, const char *file,
 		return stdin_copy(s, err);
 	if (path[0] != '\0' && strcmp(path, "-") != 0)
 		return files_find(s, path, err);
-	if (access(SYSLOG_FILE, R_OK) == 0)
+	if (path[0] == '\0' && access(SYSLOG_FILE, R_OK) == 0)
 		return files_find(s, SYSLOG_FILE, err);
-	if (journal_is_there()) {
-		s->in_journal = true;
+	if (access(JOURNAL_SOCKET, F_OK) == 0) {
+		s->journal = path[0] == '\0' ? by_syslog : by_stderr;
 		s->name = xstrdup("the journal");
 		return 0;
 	}
 	return err_set(err, ERR_PERM, PS_ENOTFOUND, "the log does not go to "
 	    "a file (maillog_file is `%s'), there is no " SYSLOG_FILE
 	    " and no journal: say where it is with --log=FILE, or --log=- "
-	    "for standard input", conf->maillog_file);
+	    "for standard input", path);
 }
 
 struct logsource *
@@ -242,14 +244,11 @@ int
 logsource_each(struct logsource *s, void (*line)(struct span, void *),
     void *arg, struct err *err)
 {
-	static const char *const journal[] = { "journalctl", "--no-pager",
-	    "-q", "-o", "short", "SYSLOG_FACILITY=2", "+",
-	    "_SYSTEMD_UNIT=postern.service", NULL };
 	size_t i;
 	int rc;
 
-	if (s->in_journal)
-		return program_lines(journal, line, arg, err);
+	if (s->journal != NULL)
+		return program_lines(s->journal, line, arg, err);
 	if (s->copy != NULL) {
 		rewind(s->copy);
 		lines_read(s->copy, line, arg);

@@ -1,10 +1,37 @@
 """`postern trace` tells from the log and the queue what became of a message."""
 import gzip
 import json
+import os
 import re
 import subprocess
 
+import pytest
+
 from tests.harness import paths
+
+JOURNALD = "/lib/systemd/systemd-journald"
+# A journald of the test's own, in a mount namespace where /run is empty.
+IN_JOURNAL = """
+mount -t tmpfs none /run && mkdir -p /run/systemd/journal /run/log/journal
+echo 0123456789abcdef0123456789abcdef >/run/id
+mount -t tmpfs none /var/log
+mount --bind /run/id /etc/machine-id
+{journald} 2>/dev/null & trap "kill $!" EXIT
+{python} -c '
+import socket, sys, time
+for _ in range(100):
+    try:
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        s.connect("/run/systemd/journal/dev-log")
+        break
+    except OSError:
+        time.sleep(0.1)
+for text in sys.stdin:
+    s.send(b"<22>Nov 28 17:00:00 " + text.encode())
+'
+journalctl --sync 2>/dev/null || sleep 1
+{postern} -c {conf} trace kim@a.example
+"""
 
 
 def with_log(postern, *names):
@@ -114,6 +141,26 @@ def test_standard_input_is_a_log(postern, kim):
                              "trace", kim, "--log=-"]),
         input=postern.log_text(), text=True, capture_output=True, check=True)
     assert done.stdout.startswith(queue_id)
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or
+    not all(map(os.path.exists, (JOURNALD, "/etc/machine-id"))),
+    reason="needs root, systemd-journald and /etc/machine-id")
+def test_the_journal_is_read_where_there_is_no_file(tmp_path):
+    conf = tmp_path / "postern.conf"
+    conf.write_text("myhostname = mx.a.example\nmaillog_file =\n")
+    script = IN_JOURNAL.format(journald=JOURNALD, python="/usr/bin/python3",
+                               postern=paths.program("postern"), conf=conf)
+    done = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c",
+         script], text=True, capture_output=True, timeout=60, input="""\
+postern/smtpd[8]: 0A00001c3k00: client=x[192.0.2.7]
+postern/deliver[9]: 0A00001c3k00: to=<kim@a.example>, status=sent (ok)
+""")
+    assert done.stdout.startswith("0A00001c3k00\n"), done
+    assert "smtpd: client=x[192.0.2.7]" in done.stdout
+    assert "deliver: to=<kim@a.example>, status=sent (ok)" in done.stdout
 
 
 def test_what_cannot_be_found_is_said(postern):
