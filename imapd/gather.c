@@ -36,8 +36,8 @@ gather_take(struct gather *g, struct session *s, struct arg_iter *it)
 		return false;
 	}
 	if (!charset_known(charset)) {
-		session_reply(s, "NO", "[BADCHARSET (US-ASCII UTF-8)] "
-		    "Unknown charset");
+		session_reply(s, "NO", "[BADCHARSET (" SEARCH_CHARSETS
+		    ")] Unknown charset");
 		return false;
 	}
 	why = search_plan_take_in(&g->plan, it, &scope, charset);

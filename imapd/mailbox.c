@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "imapd/command.h"
+#include "mail/utf7.h"
 #include "store/special.h"
 
 #define LEVELS_MAX	64
@@ -122,6 +123,20 @@ take_uses(struct session *s, struct arg_iter *it, unsigned *uses)
 	return true;
 }
 
+/* New names are modified UTF-7 in its one form (RFC 3501 5.1.3): two names that
+ * look alike are the same. Others may be there from elsewhere. */
+static bool
+name_is_utf7(struct span name)
+{
+	struct buf utf8;
+	bool ok;
+
+	buf_init(&utf8, BUF_NO_CAP);
+	ok = utf7_to_utf8(&utf8, name);
+	buf_fini(&utf8);
+	return ok;
+}
+
 /* "name/" announces that children will come: the name without the slash. */
 static bool
 take_name_to_make(struct session *s, struct arg_iter *it,
@@ -136,6 +151,11 @@ take_name_to_make(struct session *s, struct arg_iter *it,
 	}
 	if (name.n > 1 && name.p[name.n - 1] == sep)
 		name.n--;
+	if (!name_is_utf7(name)) {
+		session_reply(s, "NO", "[CANNOT] The name is not in modified "
+		    "UTF-7");
+		return false;
+	}
 	if (!folder_name_to_disk(name, sep, out)) {
 		session_reply(s, "NO", "[CANNOT] No mailbox can have that "
 		    "name");

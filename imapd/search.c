@@ -287,8 +287,8 @@ cmd_search(struct session *s, struct arg_iter *it)
 		/* a NO leaves nothing saved (RFC 5182 2.1) */
 		if (r->returns & RETURN_SAVE)
 			seqset_fini(&s->saved);
-		session_reply(s, "NO", "[BADCHARSET (US-ASCII UTF-8)] %s",
-		    why);
+		session_reply(s, "NO", "[BADCHARSET (" SEARCH_CHARSETS
+		    ")] %s", why);
 	} else if (why != NULL) {
 		session_bad(s, why);
 	} else {

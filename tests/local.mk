@@ -7,7 +7,8 @@ AM_TESTS_ENVIRONMENT = \
 	top_builddir='$(abs_top_builddir)'; export top_builddir;
 
 EXTRA_DIST += tests/__init__.py tests/harness tests/server tests/run \
-	tests/valgrind.supp tests/clients tests/crash tests/diff tests/mime \
+	tests/valgrind.supp tests/clients tests/crash tests/diff tests/imap \
+	tests/mime \
 	tests/packaging \
 	tests/bench/README.md tests/bench/imap tests/bench/run \
 	tests/bench/slowclients \

@@ -37,11 +37,20 @@ folder_name_valid(struct span disk)
 #define DOT_WRITTEN	"&AC4-"
 #define SLASH_WRITTEN	"&AC8-"
 
+/* "inbox/x" is below INBOX, however that is written (RFC 3501 5.1). */
+static bool
+below_inbox(struct span wire, char sep)
+{
+	return wire.n > 6 && wire.p[5] == sep &&
+	    span_is(span_sub(wire, 0, 5), "INBOX");
+}
+
 bool
 folder_name_to_disk(struct span wire, char sep, char out[FOLDER_NAME_MAX + 1])
 {
 	const char *piece;
 	char one[2] = { 0, 0 };
+	bool inbox = below_inbox(wire, sep);
 	size_t i, n = 0, len;
 
 	out[0] = '\0';
@@ -51,7 +60,7 @@ folder_name_to_disk(struct span wire, char sep, char out[FOLDER_NAME_MAX + 1])
 		return false;
 	out[n++] = '.';
 	for (i = 0; i < wire.n; i++) {
-		one[0] = wire.p[i];
+		one[0] = inbox && i < 5 ? "INBOX"[i] : wire.p[i];
 		piece = one;
 		if (wire.p[i] == sep)
 			piece = ".";
