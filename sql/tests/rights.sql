@@ -34,7 +34,7 @@ SELECT pg_temp.expect('owner''s functions with an open search_path', (SELECT
     AND NOT 'search_path=postern, pg_temp' = ANY (p.proconfig)), NULL);
 SELECT pg_temp.expect('tables of service roles', (SELECT array_agg(DISTINCT
     c.relname) FROM pg_class c, unnest(ARRAY['postern_lookup',
-    'postern_usage', 'postern_auth', 'postern_queue']) r
+    'postern_usage', 'postern_auth', 'postern_queue', 'postern_gate']) r
     WHERE c.relnamespace = 'postern'::regnamespace AND c.relkind = 'r'
     AND (has_table_privilege(r, c.oid, 'SELECT')
     OR has_any_column_privilege(r, c.oid, 'SELECT, INSERT, UPDATE')
@@ -46,8 +46,9 @@ SELECT pg_temp.expect('functions of service roles', (SELECT string_agg(
     FROM pg_proc p WHERE p.pronamespace = 'postern'::regnamespace
     AND has_function_privilege(r, p.oid, 'EXECUTE')), E'\n' ORDER BY r)
     FROM unnest(ARRAY['postern_lookup', 'postern_usage', 'postern_auth',
-    'postern_queue']) r),
-'postern_auth: credential_rehash credential_used event_add host_id_of login_changed_since login_lookup schema_revision
+    'postern_queue', 'postern_gate']) r),
+'postern_auth: credential_rehash credential_used event_add host_id_of login_changed_since login_lookup schema_revision share_expire share_state
+postern_gate: event_add host_id_of schema_revision share_expire share_state
 postern_lookup: access_load access_lookup event_add host_id_of resolve_domain resolve_recipient schema_revision usage_of verify_lookup
 postern_queue: event_add host_id_of host_started schema_revision
 postern_usage: event_add quota_of schema_revision usage_of usage_report');
