@@ -128,7 +128,8 @@ ident_text(struct buf *b, const struct conf *conf, const char *server)
 {
 	const char *const roles[] = { CLUSTER_OWNER, "postern_admin",
 		conf->database_role_queue, conf->database_role_lookup,
-		conf->database_role_usage, conf->database_role_auth };
+		conf->database_role_gate, conf->database_role_usage,
+		conf->database_role_auth };
 	const struct passwd *me = getpwuid(geteuid());
 	size_t i;
 
@@ -140,6 +141,7 @@ ident_text(struct buf *b, const struct conf *conf, const char *server)
 	if (geteuid() != 0)
 		return;
 	ident_line(b, conf->mail_owner_smtpd, conf->database_role_lookup);
+	ident_line(b, conf->mail_owner_smtpd, conf->database_role_gate);
 	ident_line(b, conf->mail_owner_store, conf->database_role_usage);
 	ident_line(b, conf->mail_owner_auth, conf->database_role_auth);
 	ident_line(b, conf->mail_owner_queue, conf->database_role_queue);

@@ -18,7 +18,7 @@ static const struct role roles[] = {
 	    .spool = true },
 	{ .role = ROLE_GATEKEEPER, .program = "gatekeeper",
 	    .build_dir = "smtpd", .user_offset = AT(mail_owner_smtpd),
-	    .stop_stage = 1 },
+	    .db_role_offset = AT(database_role_gate), .stop_stage = 1 },
 	{ .role = ROLE_SMTPD, .program = "smtpd", .build_dir = "smtpd",
 	    .user_offset = AT(mail_owner_smtpd),
 	    .workers_offset = AT(smtpd_workers),

@@ -1,13 +1,17 @@
 /*
- * The program gatekeeper: one for all smtpd workers, in memory only. It knows
- * no client, opens no file and asks nobody; when it dies the workers tell its
- * successor which connections there are.
+ * The program gatekeeper: one for all smtpd workers. It counts what clients
+ * do, in memory only; when it dies the workers tell its successor which
+ * connections there are. And it keeps what all hosts share about clients and
+ * senders (db/share.h): in memory, too, with PostgreSQL behind it. It talks
+ * to no client and opens no file.
  */
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/xmalloc.h"
+#include "db/share.h"
 #include "proto/service.h"
 #include "smtpd/keeper_serve.h"
 
@@ -18,6 +22,9 @@ struct program {
 	const struct service_env *env;
 	struct keeper *keeper;
 	struct keeper_server *server;
+	struct share *share;		/* NULL: not open yet */
+	char *password;			/* until then */
+	struct defer open;		/* after the files of the start came */
 	struct timer report;
 };
 
@@ -37,6 +44,19 @@ report_cb(void *arg)
 	    (uint64_t)g->env->conf->anvil_status_update_time);
 }
 
+/* The password of our database role came with the files, right behind
+ * init. */
+static void
+open_cb(void *arg)
+{
+	struct program *g = OBJ_CAST(arg, program, PROGRAM_MAGIC);
+	struct conf *conf = g->env->conf;
+
+	g->share = share_new(g->env->loop, conf, conf->database_role_gate,
+	    g->password);
+	secret_free(&g->password);
+}
+
 static void *
 program_init(const struct service_env *env, struct err *err)
 {
@@ -49,6 +69,8 @@ program_init(const struct service_env *env, struct err *err)
 	g->keeper = keeper_new((size_t)conf->gatekeeper_cache_entries,
 	    (uint64_t)conf->anvil_rate_time_unit);
 	g->server = keeper_server_new(env->loop, g->keeper);
+	defer_init(&g->open, env->loop, open_cb, g);
+	defer_call(&g->open);
 	timer_init(&g->report, env->loop, report_cb, g);
 	timer_set_ms(&g->report, (uint64_t)conf->anvil_status_update_time);
 	return g;
@@ -77,15 +99,40 @@ program_reload(void *arg)
 }
 
 static void
+program_file(void *arg, const char *name, struct span contents)
+{
+	struct program *g = OBJ_CAST(arg, program, PROGRAM_MAGIC);
+
+	if (strcmp(name, "database_password") != 0 || g->share != NULL)
+		return;
+	secret_free(&g->password);
+	g->password = xmemdup0(contents.p, contents.n);
+}
+
+static void
+flushed_cb(void *arg)
+{
+	struct program *g = OBJ_CAST(arg, program, PROGRAM_MAGIC);
+
+	share_free(&g->share);
+	service_stopped();
+}
+
+static void
 program_stop(void *arg)
 {
 	struct program *g = OBJ_CAST(arg, program, PROGRAM_MAGIC);
 
 	keeper_report(g->keeper, report_line);
 	timer_clear(&g->report);
+	defer_cancel(&g->open);
+	secret_free(&g->password);
 	keeper_server_free(&g->server);
 	keeper_free(&g->keeper);
-	service_stopped();
+	if (g->share != NULL)
+		share_flush(g->share, flushed_cb, g);
+	else
+		service_stopped();
 }
 
 static void
@@ -100,12 +147,16 @@ program_status(void *arg, struct buf *json)
 	    keeper_server_peers(g->server), keeper_clients(g->keeper),
 	    (unsigned long long)keeper_connections(g->keeper),
 	    (unsigned long long)keeper_server_events(g->server));
+	if (g->share != NULL) {
+		buf_str(json, ", ");
+		share_status(g->share, json);
+	}
 }
 
 static const struct service gatekeeper_service = {
 	.name = "gatekeeper", .init = program_init, .peer = program_peer,
 	.reload = program_reload, .stop = program_stop,
-	.status = program_status,
+	.file = program_file, .status = program_status,
 };
 
 int

@@ -12,6 +12,7 @@
 /* A worker that leaves so much unread gets no more answers: it goes on with
  * its own counts. */
 #define BACKLOG_MAX	(1024 * 1024)
+#define ANSWER_MAX	65536
 
 /* A worker. */
 struct peer {
@@ -21,12 +22,19 @@ struct peer {
 	struct map *held;	/* key -> connections */
 };
 
+struct subject {
+	keeper_subject_fn *fn;		/* NULL: nobody */
+	void *arg;
+};
+
 struct keeper_server {
 	struct loop *loop;
 	struct keeper *k;
 	TAILQ_HEAD(, peer) peers;
 	size_t n_peers;
 	uint64_t events;
+	struct subject subjects[KEEPER_SUBJECTS];
+	struct buf answer;		/* the present one */
 };
 
 /* --- what a worker holds --- */
@@ -130,10 +138,36 @@ held_cb(struct ipc *c, struct ipc_msg *m, void *arg)
 	return 0;
 }
 
+static int
+ask_cb(struct ipc *c, struct ipc_msg *m, void *arg)
+{
+	struct peer *p = arg;
+	struct keeper_server *s = p->server;
+	struct msg_keeper_ask in;
+	const struct subject *is;
+	int rc;
+
+	if (!msg_keeper_ask_unpack(m->body, &in) ||
+	    in.subject >= KEEPER_SUBJECTS)
+		return PS_ESYNTAX;
+	s->events++;
+	is = &s->subjects[in.subject];
+	if (is->fn == NULL)
+		return PS_ESYNTAX;
+	buf_clear(&s->answer);
+	if ((rc = is->fn(in.body, &s->answer, is->arg)) != 0)
+		return rc;
+	if (in.ask && ipc_backlog(c) < BACKLOG_MAX)
+		PROTO_SEND(c, m->id, KEEPER_ANSWER, keeper_answer,
+		    .body = buf_span(&s->answer));
+	return 0;
+}
+
 static const struct ipc_handler handlers[] = {
 	{ MSG_KEEPER_COUNT, count_cb, IPC_ANY_PHASE },
 	{ MSG_KEEPER_GONE, gone_cb, IPC_ANY_PHASE },
 	{ MSG_KEEPER_HELD, held_cb, IPC_ANY_PHASE },
+	{ MSG_KEEPER_ASK, ask_cb, IPC_ANY_PHASE },
 };
 
 static void
@@ -152,6 +186,7 @@ keeper_server_new(struct loop *l, struct keeper *k)
 	s->loop = l;
 	s->k = k;
 	TAILQ_INIT(&s->peers);
+	buf_init(&s->answer, ANSWER_MAX);
 	return s;
 }
 
@@ -166,7 +201,15 @@ keeper_server_free(struct keeper_server **sp)
 		return;
 	while ((p = TAILQ_FIRST(&s->peers)) != NULL)
 		peer_free(p);
+	buf_fini(&s->answer);
 	free(s);
+}
+
+void
+keeper_server_subject(struct keeper_server *s, enum keeper_subject subject,
+    keeper_subject_fn *fn, void *arg)
+{
+	s->subjects[subject] = (struct subject){ fn, arg };
 }
 
 void

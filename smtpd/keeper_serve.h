@@ -17,6 +17,15 @@ struct keeper_server;
 /* k is the caller's and must outlive it. */
 struct keeper_server *keeper_server_new(struct loop *l, struct keeper *k);
 void keeper_server_free(struct keeper_server **s);
+/*
+ * Who answers questions about a subject (KEEPER_ASK): at once, from memory.
+ * PS_ESYNTAX ends the wire: no worker of ours asks so. What is put into
+ * `answer` goes back, unless nobody asked.
+ */
+typedef int keeper_subject_fn(struct span body, struct buf *answer,
+    void *arg);
+void keeper_server_subject(struct keeper_server *s,
+    enum keeper_subject subject, keeper_subject_fn *fn, void *arg);
 /* A worker's wire; takes fd. The worker's number only names it in the log. */
 void keeper_server_peer(struct keeper_server *s, unsigned index, int fd);
 size_t keeper_server_peers(const struct keeper_server *s);

@@ -6,12 +6,6 @@
 #include "base/xmalloc.h"
 #include "proto/proto.h"
 
-/* A gatekeeper that leaves so much unread has stopped working; waiting for
- * it would only fill our memory. */
-#define BACKLOG_MAX	(4 * 1024 * 1024)
-/* One that did not answer in time is not waited for so long. */
-#define KEEPER_MUTE_MS	5000
-
 /* --- the limits as data --- */
 
 enum limit {
@@ -146,15 +140,11 @@ resume(struct session *s)
 	return st;
 }
 
-/* For a while nobody waits for it again; a successor is another matter. */
+/* For a while nobody waits for it again. */
 static enum step
 no_answer(struct session *s)
 {
-	struct server *srv = s->srv;
-
-	if (s->limit_ask->keeper == srv->n_keepers)
-		srv->keeper_mute_ms = loop_now_ms(srv->loop) +
-		    KEEPER_MUTE_MS;
+	keeper_mute(s->srv, s->limit_ask->keeper);
 	return resume(s);
 }
 
@@ -190,19 +180,6 @@ is_exempt(const struct session *s, const char *name)
 	    gate_exceptions(s->prof->gate), name, s->ip, &s->addr);
 }
 
-/* gatekeeper, unless it sleeps on what we sent. Who waits for it goes on
- * without it soon. */
-static struct ipc *
-keeper_ready(struct server *srv)
-{
-	if (srv->keeper != NULL && ipc_backlog(srv->keeper) > BACKLOG_MAX) {
-		log_warning("gatekeeper does not read: limits are counted "
-		    "by this process alone");
-		ipc_free(&srv->keeper);
-	}
-	return srv->keeper;
-}
-
 /* Counts here and there. `ask` makes s->limit_ask, with our own count until
  * a better one comes. */
 static void
@@ -210,7 +187,7 @@ count(struct session *s, enum limit l, bool ask)
 {
 	struct server *srv = s->srv;
 	struct span key = keeper_key_span(&s->client);
-	struct ipc *keeper = keeper_ready(srv);
+	struct ipc *keeper = keeper_wire(srv);
 	struct keeper_counts own;
 	uint64_t now = loop_now_ms(srv->loop);
 	uint64_t id = ask && keeper != NULL && now >= srv->keeper_mute_ms ?
@@ -286,7 +263,7 @@ limits_gone(struct session *s)
 		return;
 	s->counted = false;
 	keeper_gone(srv->own_counts, key, 1, loop_now_ms(srv->loop));
-	if (keeper_ready(srv) != NULL)
+	if (keeper_wire(srv) != NULL)
 		PROTO_SEND(srv->keeper, 0, KEEPER_GONE, keeper_gone,
 		    .key = key);
 }

@@ -12,9 +12,8 @@
 #define SMTPD_LIMITS_H
 
 #include "base/ipc.h"
+#include "smtpd/keeper_ask.h"
 #include "smtpd/session.h"
-
-#define KEEPER_PATIENCE_MS	250
 
 /* What goes on when nothing is over a limit; `args` as given to the check. */
 typedef enum step limits_fn(struct session *s, struct span args);

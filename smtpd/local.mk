@@ -9,7 +9,8 @@ smtpd_libsmtpd_a_SOURCES = \
 	smtpd/first.c smtpd/first.h smtpd/first_int.h smtpd/first_talk.c \
 	smtpd/first_wait.c \
 	smtpd/footer.c smtpd/footer.h smtpd/greet.c smtpd/headscan.c \
-	smtpd/headscan.h smtpd/judge.c smtpd/judge.h smtpd/limits.c \
+	smtpd/headscan.h smtpd/judge.c smtpd/judge.h \
+	smtpd/keeper_ask.c smtpd/keeper_ask.h smtpd/limits.c \
 	smtpd/limits.h smtpd/peers.c \
 	smtpd/peers.h smtpd/quota.c \
 	smtpd/quota.h smtpd/rcpt.c smtpd/rcpt.h smtpd/received.c \
@@ -31,7 +32,7 @@ SMTPD_FAKE_LIBS = smtpd/libsmtpd.a smtpd/libfake.a smtpd/libsmtpd.a \
 	$(MAIL_LIBS) $(TABLEASK_LIBS)
 
 if HAVE_CMOCKA
-check_PROGRAMS += smtpd/t_keeper smtpd/t_limits smtpd/t_session \
+check_PROGRAMS += smtpd/t_keeper smtpd/t_keeper_ask smtpd/t_limits smtpd/t_session \
 	smtpd/t_peers smtpd/t_xattr smtpd/t_actions smtpd/t_upstream
 endif
 smtpd_t_session_SOURCES = smtpd/t_session.c
@@ -65,12 +66,15 @@ smtpd_libkeeper_a_SOURCES = smtpd/keeper.c smtpd/keeper.h \
 smtpd_libkeeper_a_CFLAGS = $(SMTPD_CFLAGS)
 pkglibexec_PROGRAMS += smtpd/gatekeeper
 smtpd_gatekeeper_SOURCES = smtpd/gatekeeper.c
-smtpd_gatekeeper_CFLAGS = $(SMTPD_CFLAGS)
-smtpd_gatekeeper_LDADD = smtpd/libkeeper.a $(BASE_LIBS)
+smtpd_gatekeeper_CFLAGS = $(SMTPD_CFLAGS) $(PQ_CFLAGS)
+smtpd_gatekeeper_LDADD = smtpd/libkeeper.a $(DB_LIBS) $(BASE_LIBS)
 smtpd_t_keeper_SOURCES = smtpd/t_keeper.c
 smtpd_t_keeper_CFLAGS = $(smtpd_t_session_CFLAGS)
 smtpd_t_keeper_LDADD = smtpd/libkeeper.a lib/libgate.a $(BASE_LIBS) \
 	$(CMOCKA_LIBS)
+smtpd_t_keeper_ask_SOURCES = smtpd/t_keeper_ask.c
+smtpd_t_keeper_ask_CFLAGS = $(smtpd_t_session_CFLAGS)
+smtpd_t_keeper_ask_LDADD = $(smtpd_t_session_LDADD)
 smtpd_t_limits_SOURCES = smtpd/t_limits.c
 smtpd_t_limits_CFLAGS = $(smtpd_t_session_CFLAGS)
 smtpd_t_limits_LDADD = $(smtpd_t_session_LDADD)

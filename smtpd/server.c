@@ -7,6 +7,7 @@
 #include "smtpd/first.h"
 #include "smtpd/judge.h"
 #include "smtpd/keeper.h"
+#include "smtpd/keeper_ask.h"
 #include "smtpd/session.h"
 #include "smtpd/upstream.h"
 
@@ -25,6 +26,7 @@ server_init(struct server *srv, struct loop *l)
 	srv->first = first_new(srv);
 	srv->own_counts = keeper_new(OWN_CLIENTS, OWN_UNIT_MS);
 	srv->keeper_waits = map_new();
+	keeper_asks_init(srv);
 	srv->quota_waits = map_new();
 	srv->auth_waits = map_new();
 	srv->cold_waits = map_new();
@@ -55,6 +57,7 @@ server_fini(struct server *srv)
 	}
 	keeper_free(&srv->own_counts);
 	map_free(&srv->keeper_waits);
+	keeper_asks_fini(srv);
 	map_free(&srv->quota_waits);
 	map_free(&srv->auth_waits);
 	map_free(&srv->cold_waits);

@@ -21,6 +21,7 @@ struct first;
 struct judge;
 struct keeper;
 struct report;
+struct keeper_ask;
 struct session;
 struct txn;
 struct upstream;
@@ -55,6 +56,10 @@ struct server {
 	struct map *keeper_waits;	/* id -> session */
 	uint64_t keeper_mute_ms;	/* nobody waits for it until then */
 	unsigned n_keepers;		/* so many gatekeepers there were */
+	/* keeper_ask.h */
+	TAILQ_HEAD(, keeper_ask) keeper_asks;
+	struct map *keeper_asked;	/* id -> keeper_ask */
+	struct timer keeper_patience;
 	struct map *quota_waits;	/* id -> session */
 	struct map *auth_waits;		/* id -> session */
 	struct map *cold_waits;		/* id -> txn */

@@ -126,6 +126,12 @@ enum keeper_event {
 	KEEPER_EVENTS
 };
 
+/* What gatekeeper is asked about. */
+enum keeper_subject {
+	KEEPER_GREYLIST = 0,	/* may this sender pass? */
+	KEEPER_SUBJECTS
+};
+
 enum auth_verdict {
 	AUTH_OK = 0,
 	AUTH_BAD = 1,		/* 535 5.7.8 */
