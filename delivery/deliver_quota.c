@@ -29,6 +29,7 @@ struct quota_ask {
 	struct usage more;		/* what is to come */
 	struct usage limit;		/* as the peer knows it */
 	bool roots;			/* wants the figures, no room */
+	bool usage_tried;		/* read since, or not readable */
 	bool answered;
 	bool reserved;
 	size_t n_pools;			/* reserved in these, too */
@@ -100,7 +101,10 @@ usage_done(void *arg)
 	struct mbox *b = w->box;
 	struct deliver *d = b->d;
 	bool stale = b->usage_stale;
+	struct quota_ask *a;
 
+	TAILQ_FOREACH(a, &b->waiting, waiting)
+		a->usage_tried = true;
 	if (w->ok)
 		usage_take(b, w);
 	b->usage_asked = b->usage_stale = false;
@@ -344,18 +348,34 @@ ask_answer(struct quota_ask *a, bool usage_known)
 	}
 }
 
+/* Where nothing is limited the index need not be read. */
+static bool
+ask_wants_usage(const struct quota_ask *a)
+{
+	struct usage limit = ask_limit(a);
+
+	return !a->usage_tried && !usage_is_fresh(a->box) &&
+	    (limit.bytes > 0 || limit.messages > 0 ||
+	    a->box->place.n_pools > 0);
+}
+
 void
 quota_try(struct mbox *b)
 {
 	struct quota_ask *a;
 
-	if ((b->usage_asked && !usage_is_fresh(b)) ||
-	    (b->place.asked && !b->place.late))
+	if (b->place.asked && !b->place.late)
 		return;
+	(void)mbox_get(b->d, b->id);
 	while ((a = TAILQ_FIRST(&b->waiting)) != NULL) {
+		if (ask_wants_usage(a)) {
+			mbox_usage_ask(b);
+			break;
+		}
 		TAILQ_REMOVE(&b->waiting, a, waiting);
 		ask_answer(a, b->usage_known);
 	}
+	mbox_put(b);
 }
 
 /* --- messages --- */
@@ -366,7 +386,6 @@ ask_begin(struct conn *c, uint64_t id, uint64_t mailbox_id, bool pooled,
 {
 	struct quota_ask *a;
 	struct mbox *b;
-	bool wait = false;
 
 	if (map_count(c->asks) >= ASKS_MAX ||
 	    map_get_u64(c->asks, id) != NULL)
@@ -379,16 +398,9 @@ ask_begin(struct conn *c, uint64_t id, uint64_t mailbox_id, bool pooled,
 	a->id = id;
 	a->box = b = mbox_get(c->d, mailbox_id);
 	(void)map_put_u64(c->asks, id, a);
-	if (!usage_is_fresh(b)) {
-		mbox_usage_ask(b);
-		wait = true;
-	}
-	if (pooled && place_ask(b))
-		wait = true;
-	if (wait) {
-		TAILQ_INSERT_TAIL(&b->waiting, a, waiting);
-	} else
-		ask_answer(a, true);
+	TAILQ_INSERT_TAIL(&b->waiting, a, waiting);
+	if (!pooled || !place_ask(b))
+		quota_try(b);
 	return 0;
 }
 

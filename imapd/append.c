@@ -182,7 +182,7 @@ check_size(struct session *s, struct append *r)
 		refuse(r, false, "[LIMIT] Too many messages at once");
 }
 
-/* Asks the store once the first message is announced; quota each time. */
+/* Asks the store once the first message is announced. */
 static void
 check_job(struct session *s)
 {
@@ -191,8 +191,6 @@ check_job(struct session *s)
 
 	if (r->n == 1 && !account_folder_exists(s->account, r->name))
 		refuse(r, false, "[TRYCREATE] No such mailbox");
-	else if (!quota_has_room(s, r->n, r->bytes))
-		refuse(r, false, "[OVERQUOTA] Not enough room left");
 	if (r->refusal != NULL)
 		return;
 	if (m->size <= MEMORY_MAX && r->memory + m->size <= MEMORY_ALL) {
@@ -224,20 +222,41 @@ check_done(struct session *s)
 }
 
 static void
+room_known(struct session *s)
+{
+	if (!s->room.fits)
+		refuse(s->run, false, "[OVERQUOTA] Not enough room left");
+	check_done(s);
+}
+
+/* Each message, with all before it. */
+static void
+ask_room(struct session *s)
+{
+	const struct append *r = s->run;
+
+	if (r->refusal == NULL)
+		quota_ask_room(s, r->n, r->bytes, room_known);
+	else
+		check_done(s);
+}
+
+static void
 literal_begin(struct session *s, struct append *r)
 {
 	latest(r)->size = r->left = reader_literal_size(&s->reader);
 	r->bytes += r->left;
 	r->sync = reader_literal_sync(&s->reader);
 	check_size(s, r);
-	/* a small message after the first needs no thread to be judged */
-	if (r->refusal != NULL || (r->n > 1 && r->left <= MEMORY_MAX &&
-	    r->memory + r->left <= MEMORY_ALL && s->quota_bytes == 0 &&
-	    s->quota_messages == 0)) {
-		r->memory += r->left;
+	if (r->refusal != NULL) {
 		check_done(s);
+	} else if (r->n > 1 && r->left <= MEMORY_MAX &&
+	    r->memory + r->left <= MEMORY_ALL) {
+		/* small and after the first: no thread to be judged */
+		r->memory += r->left;
+		ask_room(s);
 	} else {
-		session_job(s, check_job, check_done);
+		session_job(s, check_job, ask_room);
 	}
 }
 

@@ -12,7 +12,8 @@
 struct copy {
 	struct seqs seqs;
 	char to[FOLDER_NAME_MAX + 1];
-	bool move, over_quota;
+	bool move;
+	uint64_t bytes;
 	struct folder_copied copied;
 };
 
@@ -26,17 +27,16 @@ copy_free(void *arg)
 	free(r);
 }
 
-static bool
-copy_fits(struct session *s, struct copy *r)
+static void
+copy_size_job(struct session *s)
 {
+	struct copy *r = s->run;
 	struct folder_msg m;
-	uint64_t bytes = 0;
 	size_t i;
 
 	for (i = 0; i < r->seqs.n; i++)
 		if (folder_msg(s->folder, r->seqs.seq[i], &m))
-			bytes += m.size;
-	return quota_has_room(s, r->seqs.n, bytes);
+			r->bytes += m.size;
 }
 
 static void
@@ -44,11 +44,6 @@ copy_job(struct session *s)
 {
 	struct copy *r = s->run;
 
-	/* a move needs no more room than there is */
-	if (!r->move && !copy_fits(s, r)) {
-		r->over_quota = true;
-		return;
-	}
 	s->job_rc = folder_copy(s->folder, r->seqs.seq, r->seqs.n, r->to,
 	    r->move, &r->copied, &s->job_err);
 }
@@ -83,10 +78,6 @@ copy_done(struct session *s)
 	struct copy *r = s->run;
 	char *code;
 
-	if (r->over_quota) {
-		session_reply(s, "NO", "[OVERQUOTA] Not enough room left");
-		return;
-	}
 	if (s->job_rc < 0) {
 		copy_failed(s);
 		return;
@@ -109,6 +100,23 @@ copy_done(struct session *s)
 }
 
 static void
+copy_room_known(struct session *s)
+{
+	if (s->room.fits)
+		session_job(s, copy_job, copy_done);
+	else
+		session_reply(s, "NO", "[OVERQUOTA] Not enough room left");
+}
+
+static void
+copy_size_known(struct session *s)
+{
+	const struct copy *r = s->run;
+
+	quota_ask_room(s, r->seqs.n, r->bytes, copy_room_known);
+}
+
+static void
 copy_common(struct session *s, struct arg_iter *it, bool move)
 {
 	struct copy *r = xcalloc(1, sizeof(*r));
@@ -122,8 +130,10 @@ copy_common(struct session *s, struct arg_iter *it, bool move)
 		session_reply(s, "NO", "[CANNOT] Mailbox is read-only");
 	else if (r->seqs.n == 0)
 		session_ok(s);
-	else
+	else if (move)		/* needs no more room than there is */
 		session_job(s, copy_job, copy_done);
+	else
+		session_job(s, copy_size_job, copy_size_known);
 }
 
 void

@@ -44,6 +44,23 @@ session_job(struct session *s, void (*job)(struct session *),
 }
 
 void
+session_await(struct session *s, void (*done)(struct session *))
+{
+	ps_assert(!s->busy);
+	s->busy = true;
+	s->job_done = done;
+	s->job_rc = 0;
+	err_clear(&s->job_err);
+}
+
+void
+session_awaited(struct session *s)
+{
+	ps_assert(s->busy);
+	job_done_cb(s);
+}
+
+void
 session_send_out(struct session *s)
 {
 	size_t n = buf_len(&s->out);

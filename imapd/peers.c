@@ -8,6 +8,7 @@
 #include "base/ipc.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
+#include "imapd/quota.h"
 #include "imapd/session.h"
 #include "proto/proto.h"
 
@@ -84,6 +85,36 @@ opened_cb(struct ipc *c, struct ipc_msg *m, void *arg)
 	return 0;
 }
 
+static int
+room_cb(struct ipc *c, struct ipc_msg *m, void *arg)
+{
+	struct server *v = OBJ_CAST(arg, server, SERVER_MAGIC);
+	struct msg_quota_answer in;
+	struct session *s;
+
+	if (!msg_quota_answer_unpack(m->body, &in))
+		return PS_ESYNTAX;
+	s = map_del_u64(v->asked, m->id);
+	if (s != NULL)
+		quota_answered(s, in.verdict == QUOTA_OK);
+	return 0;
+}
+
+static int
+roots_cb(struct ipc *c, struct ipc_msg *m, void *arg)
+{
+	struct server *v = OBJ_CAST(arg, server, SERVER_MAGIC);
+	struct msg_quota_roots in;
+	struct session *s;
+
+	if (!msg_quota_roots_unpack(m->body, &in))
+		return PS_ESYNTAX;
+	s = map_del_u64(v->asked, m->id);
+	if (s != NULL)
+		quota_told(s, in.roots);
+	return 0;
+}
+
 static void
 tell_sessions(struct server *v, struct session *but, uint64_t mailbox_id,
     struct span folder)
@@ -115,6 +146,8 @@ static const struct ipc_handler authd_handlers[] = {
 static const struct ipc_handler deliver_handlers[] = {
 	{ MSG_MBOX_OPENED, opened_cb, IPC_ANY_PHASE },
 	{ MSG_MBOX_CHANGED, changed_cb, IPC_ANY_PHASE },
+	{ MSG_QUOTA_ANSWER, room_cb, IPC_ANY_PHASE },
+	{ MSG_QUOTA_ROOTS, roots_cb, IPC_ANY_PHASE },
 };
 
 /* --- peers ---------------------------------------------------------------------- */
@@ -143,6 +176,13 @@ account_ipc(struct server *v, const struct account_use *u,
 	struct ipc *c = server_deliver(v, mailbox_id);
 
 	return u != NULL && c != NULL && u->opened_on == c ? c : NULL;
+}
+
+struct ipc *
+server_account_deliver(struct server *v, uint64_t mailbox_id)
+{
+	return account_ipc(v, map_get_u64(v->accounts, mailbox_id),
+	    mailbox_id);
 }
 
 void

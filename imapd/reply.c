@@ -3,6 +3,7 @@
  */
 #include "base/log.h"
 #include "imapd/command.h"
+#include "imapd/quota.h"
 
 #define LAZY_MS		1000		/* folder_flush: within 2 s */
 
@@ -19,6 +20,7 @@ command_finish(struct session *s)
 {
 	stream_write(s->stream, buf_span(&s->reply));
 	buf_fini(&s->reply);
+	quota_release(s);
 	if (s->run != NULL)
 		s->run_free(s->run);
 	s->run = NULL;

@@ -67,6 +67,10 @@ void server_forget(struct server *v, uint64_t id);
 /* The connection to the deliver process that owns the mailbox, or NULL. */
 struct ipc *server_deliver(struct server *v, uint64_t mailbox_id);
 
+/* The same, if it knows that we have the account open: only then it takes
+ * messages about it. */
+struct ipc *server_account_deliver(struct server *v, uint64_t mailbox_id);
+
 /* One session more has the account open (deliver just handed it over), or one
  * less. */
 void server_account_opened(struct server *v, uint64_t mailbox_id);

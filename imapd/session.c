@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/xmalloc.h"
+#include "imapd/quota.h"
 
 #define BYE_LIMIT_MS		5000
 #define FLUSH_FILES		1000	/* at a time, when a folder is left */
@@ -99,6 +100,8 @@ session_free(struct session *s)
 
 	if (s->run != NULL)
 		s->run_free(s->run);
+	quota_release(s);
+	timer_clear(&s->room.timer);
 	timer_clear(&s->idle_timer);
 	timer_clear(&s->lazy_timer);
 	defer_cancel(&s->next);
@@ -308,6 +311,7 @@ session_new(struct server *v, int fd, const char *section)
 	buf_init(&s->out, BUF_NO_CAP);
 	timer_init(&s->idle_timer, v->loop, idle_timer_cb, s);
 	timer_init(&s->lazy_timer, v->loop, session_lazy_cb, s);
+	quota_init(s);
 	defer_init(&s->next, v->loop, session_next_cb, s);
 	server_enter(v, s);
 	s->stream = stream_new(v->loop, fd, &stream_cbs, s);

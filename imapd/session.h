@@ -84,6 +84,16 @@ struct session {
 	struct err job_err;
 	struct buf out;			/* what the job wants to send */
 
+	/* quota.c: what we ask deliver, and the reservation it gave */
+	struct room {
+		struct timer timer;
+		void (*done)(struct session *s);
+		uint64_t asked, held;	/* request ids, or 0 */
+		uint64_t messages, bytes;
+		bool roots;		/* it is asked for figures */
+		bool fits;		/* the answer */
+	} room;
+
 	/* login */
 	unsigned enabled;		/* ENABLED_* */
 	uint64_t asked;			/* request id we wait for, or 0 */
@@ -139,6 +149,10 @@ void session_failed(struct session *s, const struct err *err);
  * loop (not when the session ended meanwhile). */
 void session_job(struct session *s, void (*job)(struct session *),
     void (*done)(struct session *));
+/* The same while another process is asked: `done` runs when the answer's
+ * handler calls session_awaited(). */
+void session_await(struct session *s, void (*done)(struct session *));
+void session_awaited(struct session *s);
 /* Goes on with `slice` on a later turn, once the stream has room. */
 void session_slice(struct session *s, void (*slice)(struct session *));
 /* Sends what a job left in s->out. */

@@ -292,6 +292,56 @@ test_quota(void **state)
 	t_quota(0, 0);
 }
 
+static void
+test_pools_are_roots(void **state)
+{
+	struct client *c;
+	unsigned held;
+
+	t_quota(0, 7);
+	t_pool(2);
+	c = client_login();
+	held = t_reservations();
+	client_append(c, "", "Subject: one\n\nhello\n");
+	assert_int_equal(t_reservations(), held);
+	client_do(c, "GETQUOTAROOT INBOX", "OK",
+	    "* QUOTAROOT INBOX \"\" \"organisation:A & B\"\r\n"
+	    "* QUOTA \"\" (MESSAGE 1 7)\r\n"
+	    "* QUOTA \"organisation:A & B\" (MESSAGE 1 2)\r\n");
+	client_do(c, "GETQUOTA \"organisation:A & B\"", "OK",
+	    "* QUOTA \"organisation:A & B\" (MESSAGE 1 2)\r\n");
+	client_do(c, "GETQUOTA \"domain:a.example\"", "NO [NONEXISTENT]",
+	    "");
+	client_do(c, "SELECT INBOX", "OK", NULL);
+	client_do(c, "COPY 1 INBOX", "OK", NULL);
+	client_do(c, "COPY 1 INBOX", "NO [OVERQUOTA]", "");
+	client_do(c, "APPEND INBOX {4+}\r\na: b", "NO [OVERQUOTA]", "");
+	client_free(&c);
+	t_quota(0, 0);
+	t_pool(0);
+}
+
+/* Then the index and the limits of the login have to do. */
+static void
+test_a_silent_deliver_holds_nobody_up(void **state)
+{
+	struct client *c;
+
+	t_quota(0, 2);
+	t_deliver_silent(true);
+	c = client_login();
+	client_append(c, "", "Subject: one\n\nhello\n");
+	client_do(c, "GETQUOTA \"\"", "OK", "* QUOTA \"\" (MESSAGE 1 2)\r\n");
+	client_do(c, "SELECT INBOX", "OK", NULL);
+	client_do(c, "COPY 1 INBOX", "OK", NULL);
+	client_do(c, "COPY 1 INBOX", "NO [OVERQUOTA]", "");
+	/* one that leaves while we wait */
+	client_send(c, "x GETQUOTA \"\"\r\n");
+	client_free(&c);
+	t_deliver_silent(false);
+	t_quota(0, 0);
+}
+
 int
 main(void)
 {
@@ -304,6 +354,8 @@ main(void)
 		T(test_status_items),
 		T(test_special_use),
 		T(test_quota),
+		T(test_pools_are_roots),
+		T(test_a_silent_deliver_holds_nobody_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

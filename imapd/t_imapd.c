@@ -23,7 +23,9 @@ static struct {
 	int store_dir;
 	struct timer timer;
 	bool late, bytewise;
-	uint64_t quota_bytes, quota_messages;
+	uint64_t quota_bytes, quota_messages, pool_messages;
+	bool deliver_silent;
+	unsigned room_asks, room_settles;
 } t;
 
 /* --- fakes ----------------------------------------------------------------------- */
@@ -105,6 +107,78 @@ mbox_any(struct ipc *c, struct ipc_msg *m, void *arg)
 	return 0;
 }
 
+/* deliver knows what the index says, as we do. */
+static struct usage
+usage_now(void)
+{
+	struct account *a;
+	struct usage u;
+	struct err err;
+	int fd;
+
+	if (account_home_open(t.store_dir, T_MAILBOX, true, &fd, &err) < 0 ||
+	    (a = account_open(fd, T_MAILBOX, &err)) == NULL ||
+	    account_usage(a, &u, &err) < 0)
+		fail_msg("%s", err.why);
+	account_close(&a);
+	return u;
+}
+
+static int
+room_ask(struct ipc *c, struct ipc_msg *m, void *arg)
+{
+	struct msg_quota_ask in;
+	struct usage u = usage_now();
+
+	if (!msg_quota_ask_unpack(m->body, &in) || !in.pooled)
+		return PS_ESYNTAX;
+	t.room_asks++;
+	if (t.deliver_silent)
+		return 0;
+	PROTO_SEND(c, m->id, QUOTA_ANSWER, quota_answer,
+	    .verdict = (in.limit_bytes > 0 &&
+	    u.bytes + in.bytes > in.limit_bytes) || (in.limit_messages > 0 &&
+	    u.messages + in.messages > in.limit_messages) ||
+	    (t.pool_messages > 0 && u.messages + in.messages >
+	    t.pool_messages) ? QUOTA_FULL : QUOTA_OK);
+	return 0;
+}
+
+static int
+room_settle(struct ipc *c, struct ipc_msg *m, void *arg)
+{
+	t.room_settles++;
+	return 0;
+}
+
+static int
+roots_ask(struct ipc *c, struct ipc_msg *m, void *arg)
+{
+	struct msg_quota_roots_ask in;
+	struct usage u = usage_now();
+	struct buf out;
+
+	if (!msg_quota_roots_ask_unpack(m->body, &in))
+		return PS_ESYNTAX;
+	if (t.deliver_silent)
+		return 0;
+	buf_init(&out, 4096);
+	entry_quota_root_pack(&out, &(struct entry_quota_root){
+	    .kind = QUOTA_MAILBOX, .limit_bytes = in.limit_bytes,
+	    .limit_messages = in.limit_messages, .bytes = u.bytes,
+	    .messages = u.messages });
+	if (t.pool_messages > 0)
+		entry_quota_root_pack(&out, &(struct entry_quota_root){
+		    .kind = QUOTA_ORGANISATION,
+		    .name = SPAN_LIT("A & B"),
+		    .limit_messages = t.pool_messages,
+		    .messages = u.messages });
+	PROTO_SEND(c, m->id, QUOTA_ROOTS, quota_roots,
+	    .roots = buf_span(&out));
+	buf_fini(&out);
+	return 0;
+}
+
 static const struct ipc_handler authd_fake[] = {
 	{ MSG_AUTH_START, auth_start, IPC_ANY_PHASE },
 	{ MSG_AUTH_STEP, auth_step, IPC_ANY_PHASE },
@@ -115,6 +189,9 @@ static const struct ipc_handler deliver_fake[] = {
 	{ MSG_MBOX_WATCH, mbox_any, IPC_ANY_PHASE },
 	{ MSG_MBOX_UNWATCH, mbox_any, IPC_ANY_PHASE },
 	{ MSG_MBOX_CHANGED, mbox_any, IPC_ANY_PHASE },
+	{ MSG_QUOTA_ASK, room_ask, IPC_ANY_PHASE },
+	{ MSG_QUOTA_SETTLE, room_settle, IPC_ANY_PHASE },
+	{ MSG_QUOTA_ROOTS_ASK, roots_ask, IPC_ANY_PHASE },
 };
 
 /* --- set-up ------------------------------------------------------------------------- */
@@ -341,6 +418,25 @@ t_quota(uint64_t bytes, uint64_t messages)
 {
 	t.quota_bytes = bytes;
 	t.quota_messages = messages;
+}
+
+void
+t_pool(uint64_t messages)
+{
+	t.pool_messages = messages;
+}
+
+void
+t_deliver_silent(bool on)
+{
+	t.deliver_silent = on;
+}
+
+unsigned
+t_reservations(void)
+{
+	t_run_ms(0);
+	return t.room_asks - t.room_settles;
 }
 
 void

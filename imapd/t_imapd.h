@@ -47,6 +47,12 @@ void client_append(struct client *c, const char *args, const char *message);
 int t_setup_bytewise(void **state);
 /* Limits that later logins have; 0: none. */
 void t_quota(uint64_t bytes, uint64_t messages);
+/* deliver knows of a pool of the organisation "A & B"; 0: none. */
+void t_pool(uint64_t messages);
+/* deliver answers no question about quota. */
+void t_deliver_silent(bool on);
+/* Asks for room that were not given back. */
+unsigned t_reservations(void);
 struct server *t_server(void);
 /* Runs the loop for a while. */
 void t_run_ms(unsigned ms);

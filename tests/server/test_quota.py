@@ -72,7 +72,7 @@ UPDATE domain SET org_id = (SELECT id FROM organisation
     # another organisation's mailboxes do not care
     postern.sql(f"UPDATE domain SET org_id = (SELECT id FROM organisation "
                 f"WHERE name = 'tests') WHERE name = '{other}'")
-    assert rcpt(postern, lee).code == 250
+    until(lambda: rcpt(postern, lee).code == 250, "room", 2)
 
 
 def test_recipients_of_one_message_share_what_is_left(
@@ -124,6 +124,56 @@ def test_a_lowered_pool_acts_at_once(postern, domain, crowd):
     pool(postern, domain)
     until(lambda: all(rcpt(postern, who).code == 250 for who in people),
           "an end of them", 3)
+
+
+def test_a_session_that_is_open_learns_of_new_limits(postern, domain, kim):
+    number = postern.mailbox_id(kim)
+    with postern.imap(kim, "secret") as wire:
+        wire.ok("APPEND INBOX {5+}\r\na: b\n")
+        wire.ok("SELECT INBOX")
+        assert "* QUOTAROOT INBOX" in wire.ok("GETQUOTAROOT INBOX")
+
+        def answers(word, *commands):
+            return all(wire.cmd(c)[1].startswith(word) for c in commands)
+        both = ("APPEND INBOX {5+}\r\na: b\n", "COPY 1 INBOX")
+        for column in ("quota_messages = 1", "quota_bytes = 5"):
+            postern.sql(f"UPDATE mailbox SET {column} WHERE id = {number}")
+            until(lambda: answers("NO [OVERQUOTA]", *both), "refusals", 2)
+            # a move needs no more room than there is
+            for command in ("CREATE x", "MOVE 1 x", "SELECT x",
+                            "MOVE 1 INBOX", "SELECT INBOX", "DELETE x"):
+                wire.ok(command)
+            postern.sql("UPDATE mailbox SET quota_messages = 0, quota_bytes "
+                        f"= 0 WHERE id = {number}")
+            until(lambda: answers("OK", *both), "room", 2)
+
+
+def test_imap_knows_the_pools(postern, domain, crowd):
+    people = list(crowd)
+    pool(postern, domain, messages=3, size=10 * 2 ** 20)
+    fill(postern, people[:2])
+    with postern.imap(people[3], "secret") as wire:
+        root = f"domain:{domain}"
+
+        def shown():
+            return wire.ok("GETQUOTAROOT INBOX")
+        # 141 KiB: two messages with the lines put in front
+        until(lambda: f"* QUOTA {root} (STORAGE 141 10240 MESSAGE 2 3)"
+              in shown(), lambda: f"the pool in {shown()}")
+        assert shown()[0] == f"* QUOTAROOT INBOX {root}"
+        assert wire.ok(f"GETQUOTA {root}")[0].startswith(f"* QUOTA {root} (")
+        wire.ok("APPEND INBOX {5+}\r\na: b\n")
+        wire.ok("SELECT INBOX")
+        for command in ("APPEND INBOX {5+}\r\na: b\n", "COPY 1 INBOX"):
+            assert "NO [OVERQUOTA]" in wire.cmd(command)[-1]
+        # what IMAP brought in counts for mail to all others
+        until(lambda: all(refused(rcpt(postern, who)) for who in people),
+              "refusals to all", 3)
+        # and what it takes away, too
+        wire.ok("STORE 1 +FLAGS (\\Deleted)")
+        wire.ok("EXPUNGE")
+        until(lambda: all(rcpt(postern, who).code == 250 for who in people),
+              "room for all", 3)
 
 
 def test_a_site_limit_holds_where_the_database_has_none(fresh_postern):
