@@ -61,6 +61,8 @@ first_tests(const struct profile *prof)
 	}
 	if (conf->postscreen_greet_wait > 0)
 		bits |= PASS_BIT(PASS_GREET);
+	if (*conf->postscreen_dnsbl_sites != '\0')
+		bits |= PASS_BIT(PASS_DNSBL);
 	return bits;
 }
 
@@ -74,13 +76,16 @@ first_now_s(struct server *srv)
 
 void
 first_passed(struct server *srv, const struct conf *conf,
-    const struct pass_key *key, unsigned bits)
+    const struct pass_key *key, unsigned bits, bool vouched)
 {
 	struct pass_left left;
 	int t;
 
+	if (bits == 0)
+		return;
 	for (t = 0; t < PASS_TESTS; t++)
-		left.s[t] = bits & PASS_BIT(t) ? first_ttl(conf, t) : 0;
+		left.s[t] = bits & PASS_BIT(t) ? first_ttl(conf, t) :
+		    vouched ? first_ttl(conf, PASS_DNSBL) : 0;
 	(void)passes_add(srv->first->own, pass_key_span(key), &left,
 	    first_now_s(srv));
 }

@@ -44,9 +44,10 @@ enum first_action first_action_of(const char *word);
 uint32_t first_ttl(const struct conf *conf, enum pass_test t);
 /* Tests that this listener makes, as bits. */
 unsigned first_tests(const struct profile *prof);
-/* Bits of the tests that were passed, for their times. */
+/* Bits of the tests that were passed, for their times. vouched: as lists
+ * allow it, all count as passed for as long as that is remembered. */
 void first_passed(struct server *srv, const struct conf *conf,
-    const struct pass_key *key, unsigned tests);
+    const struct pass_key *key, unsigned tests, bool vouched);
 uint64_t first_now_s(struct server *srv);
 /* Says `reply` (without line end), closes fd. */
 void first_turn_away(struct server *srv, int fd, const char *reply);

@@ -160,7 +160,7 @@ passed(struct session *s, unsigned bits)
 	if (bits == 0)
 		return;
 	s->first.todo &= (uint8_t)~bits;
-	first_passed(s->srv, session_conf(s), &s->first.key, bits);
+	first_passed(s->srv, session_conf(s), &s->first.key, bits, false);
 }
 
 void

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/xmalloc.h"
+#include "gate/dnsscore_ask.h"
 
 #define WAITER_MAGIC	0x77616974u
 #define TALK_MAX	100	/* of what it said early, for the log */
@@ -27,10 +28,12 @@ struct waiter {
 	uint64_t began_ms;
 	bool seen;		/* before: OLD, not NEW */
 	bool failed;		/* a test, whatever the action is */
+	bool vouched;		/* by lists: it need not show anything */
 	uint8_t due;		/* early tests that are not over yet */
 	uint8_t passed;
 	uint8_t todo;		/* for the session */
 	char *refusal;
+	struct dnsscore_ask *score;
 };
 
 /* --- so many at a time --- */
@@ -97,6 +100,7 @@ waiter_free(struct waiter *w)
 	TAILQ_REMOVE(&f->waiters, w, link);
 	io_clear(&w->io);
 	timer_clear(&w->timer);
+	dnsscore_cancel(&w->score);	/* before the profile it looks into */
 	profile_unref(&w->prof);
 	free(w->refusal);
 	w->magic = 0;
@@ -122,7 +126,7 @@ finish(struct waiter *w)
 	struct sockaddr_storage from = w->from, to = w->to;
 	bool has_to = w->has_to;
 
-	first_passed(srv, prof->conf, &w->key, w->passed);
+	first_passed(srv, prof->conf, &w->key, w->passed, w->vouched);
 	if (!w->failed) {
 		log_info("PASS %s [%s]:%s", w->seen ? "OLD" : "NEW",
 		    w->peer.ip, w->peer.port);
@@ -150,15 +154,17 @@ over(struct waiter *w, enum pass_test t, bool good)
 		finish(w);
 }
 
-/* A test is failed, and the listener's action for that is `action`. */
+/* A test is failed, and the listener's action for that is `action`. `soft`:
+ * it may do better a little later. */
 static void
-fail(struct waiter *w, enum pass_test t, const char *action,
+fail(struct waiter *w, enum pass_test t, const char *action, bool soft,
     const char *text)
 {
-	char reply[512];
+	bool ends = first_action_of(action) == FIRST_DROP;
+	char reply[GATE_REPLY_MAX];
 
-	(void)snprintf(reply, sizeof(reply), "%d %s",
-	    first_action_of(action) == FIRST_DROP ? 521 : 550, text);
+	(void)snprintf(reply, sizeof(reply), "%d %s", soft ?
+	    (ends ? 421 : 450) : (ends ? 521 : 550), text);
 	switch (first_action_of(action)) {
 	case FIRST_DROP:
 		drop(w, reply);
@@ -212,8 +218,44 @@ readable_cb(int fd, int what, void *arg)
 	    waited_s(w), w->peer.ip, w->peer.port, (int)MIN(n, TALK_MAX),
 	    text);
 	w->srv->first->stat.pregreet++;
-	fail(w, PASS_GREET, w->prof->conf->postscreen_greet_action,
+	fail(w, PASS_GREET, w->prof->conf->postscreen_greet_action, false,
 	    FIRST_PROTOCOL_ERROR);
+}
+
+/* Lists that know it for good let it in at once, untested; and it need not
+ * wait while that is remembered. */
+static void
+allowed(struct waiter *w)
+{
+	w->passed |= PASS_BIT(PASS_DNSBL);
+	w->vouched = !w->failed;
+	w->due = w->todo = 0;
+	finish(w);
+}
+
+static void
+scored_cb(const struct dnsscore *score, const char *reply, void *arg)
+{
+	struct waiter *w = OBJ_CAST(arg, waiter, WAITER_MAGIC);
+	bool unsure = score->verdict == DNSSCORE_UNSURE;
+	char text[GATE_REPLY_MAX];
+
+	w->score = NULL;
+	if (score->verdict == DNSSCORE_ALLOW) {
+		allowed(w);
+		return;
+	}
+	if (score->verdict == DNSSCORE_NEUTRAL) {
+		over(w, PASS_DNSBL, true);
+		return;
+	}
+	log_info("DNSBL rank %lld for [%s]:%s", (long long)score->score,
+	    w->peer.ip, w->peer.port);
+	w->srv->first->stat.dnsbl++;
+	(void)snprintf(text, sizeof(text), "%s %s", unsure ? "4.7.1" :
+	    "5.7.1", reply);
+	fail(w, PASS_DNSBL, w->prof->conf->postscreen_dnsbl_action, unsure,
+	    text);
 }
 
 static void
@@ -221,7 +263,13 @@ timer_cb(void *arg)
 {
 	struct waiter *w = OBJ_CAST(arg, waiter, WAITER_MAGIC);
 
-	over(w, PASS_GREET, true);
+	/* What lists have not said by now is nothing for or against it. */
+	dnsscore_cancel(&w->score);
+	w->due &= (uint8_t)~PASS_BIT(PASS_DNSBL);
+	if (w->due & PASS_BIT(PASS_GREET))
+		over(w, PASS_GREET, true);
+	else
+		finish(w);
 }
 
 static void
@@ -246,10 +294,13 @@ begin(struct waiter *w)
 	if (is_stress(w->srv, conf))
 		ms = MIN(ms, conf->postscreen_stress_greet_wait);
 	io_want(&w->io, IO_READ);
-	if (w->due & PASS_BIT(PASS_GREET)) {
+	if (w->due & PASS_BIT(PASS_GREET))
 		teaser(w);
+	if (w->due & PASS_BIT(PASS_DNSBL))
+		w->score = dnsscore_ask(&w->srv->world, w->prof->gate,
+		    w->peer.ip, scored_cb, w);
+	if (ms > 0)
 		timer_set_ms(&w->timer, (uint64_t)ms);
-	}
 }
 
 /* --- its beginning --- */
