@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "admin/delegate.h"
 #include "base/xmalloc.h"
 #include "mail/address.h"
 
@@ -67,20 +68,47 @@ cli_usage(const struct cli *cli, const char *fmt, ...)
 	return EX_USAGE;
 }
 
+/* Opened when first needed, and theirs with --as. */
+static int
+connection(struct cli *cli, struct err *err)
+{
+	const struct conf *conf = cli->config.conf;
+
+	if (cli->sql == NULL)
+		cli->sql = sql_open(conf, conf->database_role_admin, err);
+	if (cli->sql == NULL)
+		return err->code;
+	if (cli->as == NULL || cli->is_delegate)
+		return 0;
+	if (delegate_enter(cli->sql, cli->as, err) != 0)
+		return err->code;
+	cli->is_delegate = true;
+	return 0;
+}
+
+int
+cli_enter(struct cli *cli)
+{
+	struct err err = { 0 };
+
+	return connection(cli, &err) == 0 ? EX_OK : cli_fail(&err);
+}
+
 struct sql_result *
 cli_ask(struct cli *cli, const char *statement, const struct span *params,
     size_t n, int *rc)
 {
-	const struct conf *conf = cli->config.conf;
 	struct sql_result *r = NULL;
 	struct err err = { 0 };
 
-	if (cli->sql == NULL)
-		cli->sql = sql_open(conf, conf->database_role_admin, &err);
-	if (cli->sql != NULL)
+	if (connection(cli, &err) == 0)
 		r = sql_ask(cli->sql, statement, params, n, &err);
+	if (r == NULL && cli->is_delegate && err.code == PS_EDENIED)
+		out_complain("postern: not for the domain admin %s:\n",
+		    cli->as);
 	*rc = r == NULL ? cli_fail(&err) : EX_OK;
-	if (cli->sql == NULL && strstr(conf->database, "/db/socket") != NULL)
+	if (cli->sql == NULL &&
+	    strstr(cli->config.conf->database, "/db/socket") != NULL)
 		out_complain("`postern db start' starts a private database; "
 		    "run it, and this, as who made the instance\n");
 	return r;

@@ -24,6 +24,8 @@ struct cli {
 	struct sql *sql;		/* opened by the first cli_ask */
 	const struct cli_command *command;
 	bool json, yes;
+	bool is_delegate;	/* ... and sql is it already */
+	const char *as;		/* acts as this domain admin, or NULL */
 	const char *word[CLI_WORDS_MAX];	/* behind the command */
 	size_t n_words;
 	const char *option[CLI_OPTIONS_MAX];	/* value, "" for a flag, NULL
@@ -34,6 +36,7 @@ enum {
 	CLI_CONFIG = 1,		/* needs a configuration that parses */
 	CLI_HIDDEN = 2,		/* not in --help */
 	CLI_DESTROYS = 4,	/* asks first, unless --yes */
+	CLI_DELEGATE = 16,	/* domain admins may (--as) */
 	CLI_SERVER = 8		/* asks the running server, which may have
 				 * started before the file was spoiled */
 };
@@ -59,6 +62,8 @@ const char *cli_option(const struct cli *cli, const char *name);
 /* Prints why; the sysexits code for it. */
 int cli_fail(const struct err *err);
 int cli_usage(const struct cli *cli, const char *fmt, ...) PRINTF(2, 3);
+/* With --as, before anything else is read or asked: the password may be. */
+int cli_enter(struct cli *cli);
 /* Runs SQL as database_role_admin; NULL was explained, *rc says how to end. */
 struct sql_result *cli_ask(struct cli *cli, const char *statement,
     const struct span *params, size_t n, int *rc);
@@ -102,6 +107,9 @@ int cmd_alias_add(struct cli *cli), cmd_alias_del(struct cli *cli),
 int cmd_org_add(struct cli *cli), cmd_org_del(struct cli *cli),
     cmd_org_list(struct cli *cli), cmd_org_show(struct cli *cli),
     cmd_org_set(struct cli *cli);
+int cmd_admin_add(struct cli *cli), cmd_admin_del(struct cli *cli),
+    cmd_admin_list(struct cli *cli), cmd_admin_show(struct cli *cli),
+    cmd_admin_set(struct cli *cli), cmd_admin_passwd(struct cli *cli);
 int cmd_transport_add(struct cli *cli), cmd_transport_del(struct cli *cli),
     cmd_transport_list(struct cli *cli);
 int cmd_recipient_add(struct cli *cli), cmd_recipient_del(struct cli *cli),

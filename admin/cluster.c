@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "admin/delegate.h"
 #include "admin/run.h"
 #include "base/xmalloc.h"
 
@@ -127,6 +128,7 @@ static void
 ident_text(struct buf *b, const struct conf *conf, const char *server)
 {
 	const char *const roles[] = { CLUSTER_OWNER, "postern_admin",
+		DELEGATE_ROLE,
 		conf->database_role_queue, conf->database_role_lookup,
 		conf->database_role_gate, conf->database_role_usage,
 		conf->database_role_auth };

@@ -26,6 +26,12 @@ cmdline_split(struct cmdline *l, int argc, char **argv, struct cli *cli)
 			cli->config_path = argv[i];
 		} else if (strncmp(a, "--config=", 9) == 0) {
 			cli->config_path = a + 9;
+		} else if (strcmp(a, "--as") == 0) {
+			if (++i == argc)
+				return EX_USAGE;
+			cli->as = argv[i];
+		} else if (strncmp(a, "--as=", 5) == 0) {
+			cli->as = a + 5;
 		} else if (strcmp(a, "--json") == 0) {
 			cli->json = true;
 		} else if (strcmp(a, "--yes") == 0) {

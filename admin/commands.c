@@ -3,22 +3,22 @@
 /* Order and wording are those of postern(8), which is printed from here. */
 static const struct cli_command commands[] = {
 	/* --- domains --- */
-	{ "domain add", "NAME", 1, 1, CLI_CONFIG,
+	{ "domain add", "NAME", 1, 1, CLI_CONFIG | CLI_DELEGATE,
 	    { "--alias-of=DOMAIN", "--relay", "--transport=NAME",
 	    "--organisation=NAME" }, cmd_domain_add,
 	    "Adds a domain: for mailboxes, or as another name of DOMAIN, or to "
 	    "be relayed (to its MX, or by a transport).",
 	    "postern domain add example.org" },
-	{ "domain del", "NAME", 1, 1, CLI_CONFIG | CLI_DESTROYS,
+	{ "domain del", "NAME", 1, 1, CLI_CONFIG | CLI_DELEGATE | CLI_DESTROYS,
 	    { "--with-mailboxes" }, cmd_domain_del,
 	    "Deletes a domain and its aliases; its mailboxes only when told "
 	    "so. Their mail stays in the store until it is purged.",
 	    "postern domain del example.org" },
-	{ "domain list", "", 0, 0, CLI_CONFIG, { NULL }, cmd_domain_list,
+	{ "domain list", "", 0, 0, CLI_CONFIG | CLI_DELEGATE, { NULL }, cmd_domain_list,
 	    "Lists all domains.", "postern domain list --json" },
-	{ "domain show", "NAME", 1, 1, CLI_CONFIG, { NULL }, cmd_domain_show,
+	{ "domain show", "NAME", 1, 1, CLI_CONFIG | CLI_DELEGATE, { NULL }, cmd_domain_show,
 	    "Shows one domain.", "postern domain show example.org" },
-	{ "domain set", "NAME SETTING VALUE", 3, 3, CLI_CONFIG, { NULL },
+	{ "domain set", "NAME SETTING VALUE", 3, 3, CLI_CONFIG | CLI_DELEGATE, { NULL },
 	    cmd_domain_set,
 	    "Changes a setting: active, organisation, alias_of, "
 	    "relay_recipients, quota_bytes, quota_messages, transport.",
@@ -37,10 +37,10 @@ static const struct cli_command commands[] = {
 	{ "org del", "NAME", 1, 1, CLI_CONFIG | CLI_DESTROYS, { NULL },
 	    cmd_org_del, "Deletes an organisation that has no domain.",
 	    "postern org del acme" },
-	{ "org list", "", 0, 0, CLI_CONFIG, { NULL }, cmd_org_list,
+	{ "org list", "", 0, 0, CLI_CONFIG | CLI_DELEGATE, { NULL }, cmd_org_list,
 	    "Lists organisations: what each has, and may have.",
 	    "postern org list" },
-	{ "org show", "NAME", 1, 1, CLI_CONFIG, { NULL }, cmd_org_show,
+	{ "org show", "NAME", 1, 1, CLI_CONFIG | CLI_DELEGATE, { NULL }, cmd_org_show,
 	    "Shows one organisation.", "postern org show acme" },
 	{ "org set", "NAME SETTING VALUE", 3, 3, CLI_CONFIG, { NULL },
 	    cmd_org_set,
@@ -49,35 +49,61 @@ static const struct cli_command commands[] = {
 	    "these limits; one below what is there is refused.",
 	    "postern org set acme max_mailboxes 50" },
 
+	/* --- domain admins --- */
+	{ "admin add", "NAME", 1, 1, CLI_CONFIG,
+	    { "--organisation=NAME", "--may-add-domains", "--password-stdin",
+	    "--no-password" }, cmd_admin_add,
+	    "Adds a domain admin: somebody who looks after the domains of one "
+	    "organisation, within its limits, and sees nothing else. Asks for "
+	    "their password. Whoever runs this may act as one: postern --as "
+	    "NAME. --may-add-domains: domains too, of any name, since nothing "
+	    "proves whose a name is.",
+	    "postern admin add ada@acme.example --organisation acme" },
+	{ "admin del", "NAME", 1, 1, CLI_CONFIG | CLI_DESTROYS, { NULL },
+	    cmd_admin_del, "Ends a domain admin, at once.",
+	    "postern admin del ada@acme.example" },
+	{ "admin list", "", 0, 0, CLI_CONFIG, { NULL }, cmd_admin_list,
+	    "Lists domain admins.", "postern admin list" },
+	{ "admin show", "NAME", 1, 1, CLI_CONFIG, { NULL }, cmd_admin_show,
+	    "Shows one domain admin.", "postern admin show ada@acme.example" },
+	{ "admin set", "NAME SETTING VALUE", 3, 3, CLI_CONFIG, { NULL },
+	    cmd_admin_set,
+	    "Changes a setting: active, may_add_domains, organisation.",
+	    "postern admin set ada@acme.example active no" },
+	{ "admin passwd", "NAME", 1, 1, CLI_CONFIG | CLI_DELEGATE,
+	    { "--password-stdin" }, cmd_admin_passwd,
+	    "Sets the password of a domain admin; they may set their own.",
+	    "postern admin passwd ada@acme.example" },
+
 	/* --- mailboxes --- */
-	{ "mailbox add", "ADDRESS", 1, 1, CLI_CONFIG,
+	{ "mailbox add", "ADDRESS", 1, 1, CLI_CONFIG | CLI_DELEGATE,
 	    { "--password-stdin", "--no-password", "--quota=SIZE",
 	    "--quota-messages=N", "--name=TEXT" }, cmd_mailbox_add,
 	    "Adds a mailbox on this host. Asks for its password, or reads it "
 	    "from standard input (first line).",
 	    "postern mailbox add kim@example.org --quota 2g" },
-	{ "mailbox del", "ADDRESS", 1, 1, CLI_CONFIG | CLI_DESTROYS,
+	{ "mailbox del", "ADDRESS", 1, 1, CLI_CONFIG | CLI_DELEGATE | CLI_DESTROYS,
 	    { NULL }, cmd_mailbox_del,
 	    "Deletes a mailbox: its address is free at once, its sessions "
 	    "end, its mail stays in the store until it is purged.",
 	    "postern mailbox del kim@example.org" },
-	{ "mailbox list", "[DOMAIN]", 0, 1, CLI_CONFIG, { NULL },
+	{ "mailbox list", "[DOMAIN]", 0, 1, CLI_CONFIG | CLI_DELEGATE, { NULL },
 	    cmd_mailbox_list, "Lists mailboxes, of one domain or of all.",
 	    "postern mailbox list example.org" },
-	{ "mailbox show", "ADDRESS", 1, 1, CLI_CONFIG, { NULL },
+	{ "mailbox show", "ADDRESS", 1, 1, CLI_CONFIG | CLI_DELEGATE, { NULL },
 	    cmd_mailbox_show, "Shows one mailbox.",
 	    "postern mailbox show kim@example.org" },
-	{ "mailbox set", "ADDRESS SETTING VALUE", 3, 3, CLI_CONFIG,
+	{ "mailbox set", "ADDRESS SETTING VALUE", 3, 3, CLI_CONFIG | CLI_DELEGATE,
 	    { NULL }, cmd_mailbox_set,
 	    "Changes a setting: state (active, no_login, disabled), "
 	    "quota_bytes, quota_messages, full_name.",
 	    "postern mailbox set kim@example.org state no_login" },
-	{ "mailbox passwd", "ADDRESS", 1, 1, CLI_CONFIG,
+	{ "mailbox passwd", "ADDRESS", 1, 1, CLI_CONFIG | CLI_DELEGATE,
 	    { "--password-stdin" }, cmd_mailbox_passwd,
 	    "Sets the password. App passwords stay.",
 	    "postern mailbox passwd kim@example.org" },
 
-	{ "mailbox rename", "ADDRESS NEW", 2, 2, CLI_CONFIG | CLI_DESTROYS,
+	{ "mailbox rename", "ADDRESS NEW", 2, 2, CLI_CONFIG | CLI_DELEGATE | CLI_DESTROYS,
 	    { "--keep-alias" }, cmd_mailbox_rename,
 	    "Gives a mailbox another address. Its mail, passwords and the "
 	    "aliases that lead to it follow, its sessions end. With "
@@ -86,7 +112,7 @@ static const struct cli_command commands[] = {
 	    "--keep-alias" },
 
 	/* --- app passwords --- */
-	{ "credential add", "ADDRESS LABEL", 2, 2, CLI_CONFIG,
+	{ "credential add", "ADDRESS LABEL", 2, 2, CLI_CONFIG | CLI_DELEGATE,
 	    { "--scope=SERVICES", "--for=TIME", "--password-stdin" },
 	    cmd_credential_add,
 	    "Makes an app password, for one device or program, and shows it "
@@ -94,34 +120,34 @@ static const struct cli_command commands[] = {
 	    "`smtp,imap'; all services if not given. --for says after which "
 	    "time it ends, such as `90 days'.",
 	    "postern credential add kim@example.org phone --scope smtp,imap" },
-	{ "credential del", "ADDRESS LABEL", 2, 2, CLI_CONFIG | CLI_DESTROYS,
+	{ "credential del", "ADDRESS LABEL", 2, 2, CLI_CONFIG | CLI_DELEGATE | CLI_DESTROYS,
 	    { NULL }, cmd_credential_del,
 	    "Ends a credential and the sessions of its mailbox.",
 	    "postern credential del kim@example.org phone" },
-	{ "credential list", "ADDRESS", 1, 1, CLI_CONFIG, { NULL },
+	{ "credential list", "ADDRESS", 1, 1, CLI_CONFIG | CLI_DELEGATE, { NULL },
 	    cmd_credential_list, "Lists what opens a mailbox: its password "
 	    "(kind password) and app passwords, and when each was last used.",
 	    "postern credential list kim@example.org" },
-	{ "credential show", "ADDRESS LABEL", 2, 2, CLI_CONFIG, { NULL },
+	{ "credential show", "ADDRESS LABEL", 2, 2, CLI_CONFIG | CLI_DELEGATE, { NULL },
 	    cmd_credential_show, "Shows one credential; never the password.",
 	    "postern credential show kim@example.org phone" },
 
 	/* --- aliases --- */
-	{ "alias add", "ADDRESS TARGET...", 2, 100, CLI_CONFIG, { NULL },
+	{ "alias add", "ADDRESS TARGET...", 2, 100, CLI_CONFIG | CLI_DELEGATE, { NULL },
 	    cmd_alias_add,
 	    "Makes an alias or adds targets to it; @DOMAIN is a catch-all.",
 	    "postern alias add info@example.org kim@example.org" },
-	{ "alias del", "ADDRESS [TARGET]", 1, 2, CLI_CONFIG | CLI_DESTROYS,
+	{ "alias del", "ADDRESS [TARGET]", 1, 2, CLI_CONFIG | CLI_DELEGATE | CLI_DESTROYS,
 	    { NULL }, cmd_alias_del,
 	    "Takes one target off an alias, or deletes it.",
 	    "postern alias del info@example.org" },
-	{ "alias list", "[DOMAIN]", 0, 1, CLI_CONFIG, { NULL },
+	{ "alias list", "[DOMAIN]", 0, 1, CLI_CONFIG | CLI_DELEGATE, { NULL },
 	    cmd_alias_list, "Lists aliases, one row for each target.",
 	    "postern alias list" },
-	{ "alias show", "ADDRESS", 1, 1, CLI_CONFIG, { NULL },
+	{ "alias show", "ADDRESS", 1, 1, CLI_CONFIG | CLI_DELEGATE, { NULL },
 	    cmd_alias_show, "Shows one alias.",
 	    "postern alias show info@example.org" },
-	{ "alias set", "ADDRESS SETTING VALUE", 3, 3, CLI_CONFIG, { NULL },
+	{ "alias set", "ADDRESS SETTING VALUE", 3, 3, CLI_CONFIG | CLI_DELEGATE, { NULL },
 	    cmd_alias_set, "Changes a setting: active, note.",
 	    "postern alias set info@example.org active no" },
 
@@ -138,15 +164,15 @@ static const struct cli_command commands[] = {
 	{ "transport list", "", 0, 0, CLI_CONFIG, { NULL },
 	    cmd_transport_list, "Lists transports.",
 	    "postern transport list" },
-	{ "relay-recipient add", "ADDRESS", 1, 1, CLI_CONFIG, { NULL },
+	{ "relay-recipient add", "ADDRESS", 1, 1, CLI_CONFIG | CLI_DELEGATE, { NULL },
 	    cmd_recipient_add,
 	    "Lists an address of a relay domain. Only those listed exist when "
 	    "the domain's relay_recipients is `listed'.",
 	    "postern relay-recipient add kim@passed.example" },
-	{ "relay-recipient del", "ADDRESS", 1, 1, CLI_CONFIG, { NULL },
+	{ "relay-recipient del", "ADDRESS", 1, 1, CLI_CONFIG | CLI_DELEGATE, { NULL },
 	    cmd_recipient_del, "Takes an address off that list.",
 	    "postern relay-recipient del kim@passed.example" },
-	{ "relay-recipient list", "[DOMAIN]", 0, 1, CLI_CONFIG, { NULL },
+	{ "relay-recipient list", "[DOMAIN]", 0, 1, CLI_CONFIG | CLI_DELEGATE, { NULL },
 	    cmd_recipient_list, "Lists them, of one domain or of all.",
 	    "postern relay-recipient list passed.example" },
 

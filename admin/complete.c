@@ -46,6 +46,8 @@ static const struct {
 	{ "transport add", "NAME", nothing },
 	{ "transport", "NAME", NAMES("transport") },
 	{ "", "--transport", NAMES("transport") },
+	{ "admin add", "NAME", nothing },
+	{ "admin", "NAME", NAMES("admin") },
 	{ "config show", "NAME", parameters },
 	{ "mailbox add", "ADDRESS", NEW_ADDRESS },
 	{ "mailbox rename", "NEW", NEW_ADDRESS },
@@ -69,6 +71,7 @@ static const struct {
 	{ "alias set", "SETTING", "active note" },
 	{ "org set", "SETTING", "active max_domains max_mailboxes "
 	    "max_aliases max_quota_bytes" },
+	{ "admin set", "SETTING", "active may_add_domains organisation" },
 	{ "", "FILE", files }, { "", "DIR", files },
 	{ "queue", "ID...|ALL", "ALL" },
 };
@@ -187,7 +190,7 @@ static void
 offer_options(struct completion *c, const struct cli_command *command)
 {
 	static const char *const global[] = { "--json", "--yes", "--help",
-		"--config=" };
+		"--config=", "--as=" };
 	struct span row;
 	ptrdiff_t eq;
 	size_t i;

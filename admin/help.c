@@ -6,13 +6,14 @@
 #include "base/conf.h"
 
 static const char intro[] =
-"usage: postern [-c FILE] [--json] [--yes] COMMAND [WORDS] [OPTIONS]\n"
+"usage: postern [-c FILE] [--as ADMIN] [--json] [--yes] COMMAND [WORDS] [OPTIONS]\n"
 "Administers a Postern mail server.\n";
 
 static const char global_options[] =
 "\nOptions that every command takes:\n"
 "  -c, --config FILE   configuration [$POSTERN_CONFIG, or\n"
 "                      " DEFAULT_CONFIG "]\n"
+"      --as ADMIN      act as that domain admin, on their organisation only\n"
 "      --json          machine-readable output\n"
 "      --yes           do not ask before something is destroyed\n"
 "  -h, --help          help, also behind a command\n"

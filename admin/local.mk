@@ -21,6 +21,7 @@ admin_postern_SOURCES = \
 	admin/cli.c admin/cli.h \
 	admin/cluster.c admin/cluster.h \
 	admin/cmd_access.c \
+	admin/cmd_admin.c \
 	admin/cmd_alias.c \
 	admin/cmd_completion.c \
 	admin/cmd_config.c \
@@ -44,6 +45,7 @@ admin_postern_SOURCES = \
 	admin/configfile.c admin/configfile.h \
 	admin/ctl.c admin/ctl.h \
 	admin/dbsetup.h \
+	admin/delegate.c admin/delegate.h \
 	admin/dnsset.c admin/dnsset.h \
 	admin/doctor.h \
 	admin/doctor_dns.c \

@@ -103,6 +103,28 @@ password_make(const struct conf *conf, bool from_stdin, struct buf *stored)
 	return ok;
 }
 
+bool
+password_read(const char *prompt, struct buf *clear)
+{
+	char p[SCHEME_PASSWORD_MAX + 2];
+	int tty = isatty(STDIN_FILENO) ? open("/dev/tty", O_RDWR | O_CLOEXEC |
+	    O_NOCTTY) : -1;
+	bool ok;
+
+	if (tty != -1) {
+		ok = terminal_read(tty, prompt, p, sizeof(p));
+		close(tty);
+	} else {
+		ok = line_read(STDIN_FILENO, p, sizeof(p));
+	}
+	if (ok)
+		buf_str(clear, p);
+	else
+		out_complain("postern: no password was read\n");
+	secure_wipe(p, sizeof(p));
+	return ok;
+}
+
 /* 100 bits, in letters that are not mistaken for one another. */
 bool
 password_generate(const struct conf *conf, struct buf *clear,

@@ -12,6 +12,9 @@
 bool password_make(const struct conf *conf, bool from_stdin,
     struct buf *stored) MUST_CHECK;
 
+/* A password that is there already: asked for once on the terminal, or the
+ * first line of standard input when that is none. The caller wipes `clear`. */
+bool password_read(const char *prompt, struct buf *clear) MUST_CHECK;
 /* Makes up an app password, one that nobody has to remember: appends it, and
  * what is stored of it. False was explained. */
 bool password_generate(const struct conf *conf, struct buf *clear,

@@ -85,9 +85,16 @@ run(int argc, char **argv, struct cli *cli, struct cmdline *l)
 	}
 	if (cli->command == NULL)
 		return help_unknown(l->word, l->n_words);
+	if (cli->as != NULL && (cli->command->flags & CLI_DELEGATE) == 0) {
+		out_complain("postern: %s is not for domain admins\n",
+		    cli->command->name);
+		return EX_NOPERM;
+	}
 	rc = cmdline_prepare(l, cli, used);
 	if (rc == EX_OK && (cli->command->flags & CLI_CONFIG) != 0)
 		rc = config_load(cli);
+	if (rc == EX_OK && cli->as != NULL)
+		rc = cli_enter(cli);
 	return rc != EX_OK ? rc : cli->command->run(cli);
 }
 

@@ -73,6 +73,10 @@ bool scram_verifier_read(struct span stored, struct scram_verifier *v)
 /* Computes one from a clear password. */
 void scram_verifier_make(struct span password, const uint8_t *salt,
     size_t salt_len, uint32_t iterations, struct scram_verifier *v);
+/* The proof of a password that a client makes (RFC 5802's ClientKey): SHA-256
+ * of it is a verifier's StoredKey. Wipe it. */
+void scram_client_key(struct span password, struct span salt,
+    uint32_t iterations, uint8_t key[SCRAM_KEY_LEN]);
 /* A verifier that no password matches, always the same for the same name
  * under the same key, so that asking can't tell unknown users (S19). */
 void scram_verifier_fake(const uint8_t key[32], struct span user,

@@ -23,16 +23,26 @@ scram_hmac(const EVP_MD *md, const uint8_t *key, size_t key_len,
 		log_fatal("HMAC failed");
 }
 
-/* RFC 5802 3: SaltedPassword, ClientKey, StoredKey, ServerKey. */
+/* RFC 5802 3: SaltedPassword, as long as the digest. */
+static void
+scram_salt(const EVP_MD *md, struct span password, struct span salt,
+    uint32_t iterations, uint8_t *salted)
+{
+	if (PKCS5_PBKDF2_HMAC(password.p, (int)password.n,
+	    (const uint8_t *)salt.p, (int)salt.n, (int)iterations, md,
+	    EVP_MD_get_size(md), salted) != 1)
+		log_fatal("PBKDF2 failed");
+}
+
+/* ClientKey, StoredKey, ServerKey. */
 static void
 scram_derive(const EVP_MD *md, struct span password, struct scram_verifier *v)
 {
 	size_t n = (size_t)EVP_MD_get_size(md);
 	uint8_t salted[EVP_MAX_MD_SIZE], client_key[EVP_MAX_MD_SIZE];
 
-	if (PKCS5_PBKDF2_HMAC(password.p, (int)password.n, v->salt,
-	    (int)v->salt_len, (int)v->iterations, md, (int)n, salted) != 1)
-		log_fatal("PBKDF2 failed");
+	scram_salt(md, password, span_of(v->salt, v->salt_len), v->iterations,
+	    salted);
 	scram_hmac(md, salted, n, "Client Key", client_key);
 	scram_hmac(md, salted, n, "Server Key", v->server_key);
 	if (EVP_Digest(client_key, n, v->stored_key, NULL, md, NULL) != 1)
@@ -128,6 +138,17 @@ scram_verifier_make(struct span password, const uint8_t *salt,
 	};
 	memcpy(v->salt, salt, salt_len);
 	scram_derive(EVP_sha256(), password, v);
+}
+
+void
+scram_client_key(struct span password, struct span salt, uint32_t iterations,
+    uint8_t key[SCRAM_KEY_LEN])
+{
+	uint8_t salted[SCRAM_KEY_LEN];
+
+	scram_salt(EVP_sha256(), password, salt, iterations, salted);
+	scram_hmac(EVP_sha256(), salted, sizeof(salted), "Client Key", key);
+	secure_wipe(salted, sizeof(salted));
 }
 
 static void

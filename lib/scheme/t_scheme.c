@@ -221,6 +221,11 @@ test_scram_matches_rfc7677(void **state)
 	assert_true(scram_verifier_read(span_str(scram_pencil), &v));
 	scram_verifier_make(SPAN_LIT("pencil"), v.salt, v.salt_len,
 	    v.iterations, &made);
+	scram_client_key(SPAN_LIT("pencil"), span_of(v.salt, v.salt_len),
+	    v.iterations, mac);
+	assert_int_equal(EVP_Digest(mac, sizeof(mac), mac, NULL, EVP_sha256(),
+	    NULL), 1);
+	assert_memory_equal(mac, v.stored_key, SCRAM_KEY_LEN);
 	buf_init(&out, 4096);
 	scram_verifier_write(&made, &out);
 	assert_string_equal(buf_cstr(&out), scram_pencil);
