@@ -102,6 +102,15 @@ static const struct cli_command commands[] = {
 	    { "--password-stdin" }, cmd_mailbox_passwd,
 	    "Sets the password. App passwords stay.",
 	    "postern mailbox passwd kim@example.org" },
+	{ "mailbox adopt", "ADDRESS DIR", 2, 2, CLI_CONFIG | CLI_DESTROYS,
+	    { "--check", "--copy" }, cmd_mailbox_adopt,
+	    "Takes over a maildir of Dovecot's or Courier's as the mail of "
+	    "ADDRESS, with UIDs, flags, keywords, folders and subscriptions: "
+	    "the files are renamed into the store, or with --copy copied. "
+	    "--check only says what would be done. The other server must not "
+	    "use the maildir any more. Killed half way, it goes on when "
+	    "called again.",
+	    "postern mailbox adopt kim@example.org /var/vmail/kim/Maildir" },
 
 	{ "mailbox rename", "ADDRESS NEW", 2, 2, CLI_CONFIG | CLI_DELEGATE | CLI_DESTROYS,
 	    { "--keep-alias" }, cmd_mailbox_rename,

@@ -22,6 +22,7 @@ admin_postern_SOURCES = \
 	admin/cluster.c admin/cluster.h \
 	admin/cmd_access.c \
 	admin/cmd_admin.c \
+	admin/cmd_adopt.c \
 	admin/cmd_alias.c \
 	admin/cmd_completion.c \
 	admin/cmd_config.c \
@@ -57,6 +58,7 @@ admin_postern_SOURCES = \
 	admin/logline.c admin/logline.h \
 	admin/logsource.c admin/logsource.h \
 	admin/out.c admin/out.h \
+	admin/owner.c admin/owner.h \
 	admin/password.c admin/password.h \
 	admin/place.c admin/place.h \
 	admin/postern.c \
@@ -70,6 +72,7 @@ admin_postern_SOURCES = \
 admin_postern_CPPFLAGS = $(admin_posternd_CPPFLAGS)
 admin_postern_CFLAGS = $(AM_CFLAGS) $(NET_CFLAGS) $(PQ_CFLAGS)
 admin_postern_LDADD = lib/libscheme.a lib/libgate.a lib/libpolicy.a \
+	lib/libstore.a \
 	$(MAIL_LIBS) $(TABLEASK_LIBS) $(CRYPT_LIBS)
 EXTRA_DIST += admin/README.md admin/quickstart admin/quickstart_mail.py
 

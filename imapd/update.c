@@ -152,6 +152,11 @@ refresh_done(struct session *s)
 			session_bye(s, "Mailbox was deleted");
 			return;
 		}
+		/* RFC 3501 2.3.1.1: it cannot change in a session */
+		if (s->job_rc == PS_ESTATE) {
+			session_bye(s, "Mailbox got another UIDVALIDITY");
+			return;
+		}
 	}
 	update_send(s, s->update_expunges, s->update_done);
 }

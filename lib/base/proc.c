@@ -3,6 +3,8 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <linux/capability.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -100,6 +102,35 @@ proc_drop(const char *user, const char *const *groups, struct err *err)
 		return err_set(err, ERR_BUG, PS_EDENIED,
 		    "privilege of root was not given up");
 	return 0;
+}
+
+/* Without libcap: two words of 32 capabilities each. */
+static int
+only_reading(struct err *err)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3
+	};
+	struct __user_cap_data_struct set[_LINUX_CAPABILITY_U32S_3] = {
+		{ .effective = 1u << CAP_DAC_READ_SEARCH,
+		  .permitted = 1u << CAP_DAC_READ_SEARCH },
+	};
+
+	if (syscall(SYS_capset, &head, set) == -1)
+		return err_errno(err, "give up capabilities");
+	return 0;
+}
+
+int
+proc_drop_reader(const char *user, struct err *err)
+{
+	bool root = geteuid() == 0;
+	int rc;
+
+	if (root && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == -1)
+		return err_errno(err, "keep capabilities");
+	rc = proc_drop(user, NULL, err);
+	return rc == 0 && root ? only_reading(err) : rc;
 }
 
 int

@@ -23,6 +23,10 @@ void proc_title_set(const char *title);		/* prctl comm, 15 bytes */
 int proc_drop(const char *user, const char *const *groups, struct err *err)
     MUST_CHECK;
 
+/* As proc_drop, but root may still read every file and pass every directory
+ * (CAP_DAC_READ_SEARCH), and change none that `user` may not. */
+int proc_drop_reader(const char *user, struct err *err) MUST_CHECK;
+
 int proc_nonblock(int fd);
 /* Closes every descriptor >= lowest. */
 void proc_close_from(int lowest);

@@ -80,13 +80,21 @@ account_home_open(int store_dir, uint64_t mailbox_id, bool create, int *fd,
 }
 
 struct account *
-account_open(int dirfd, uint64_t mailbox_id, struct err *err)
+account_bare(int dirfd, uint64_t mailbox_id)
 {
 	struct account *a = xcalloc(1, sizeof(*a));
-	struct box *b;
 
 	a->dir = dirfd;
 	a->mailbox_id = mailbox_id;
+	return a;
+}
+
+struct account *
+account_open(int dirfd, uint64_t mailbox_id, struct err *err)
+{
+	struct account *a = account_bare(dirfd, mailbox_id);
+	struct box *b;
+
 	b = box_open(dirfd, "", mailbox_id, BOX_CREATE, err);
 	if (b == NULL)
 		account_close(&a);

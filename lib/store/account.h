@@ -30,6 +30,8 @@ int account_home_open(int store_dir, uint64_t mailbox_id, bool create,
 /* Takes over dirfd, also when it fails. NULL on failure. */
 struct account *account_open(int dirfd, uint64_t mailbox_id,
     struct err *err) MUST_CHECK;
+/* For adopt.c, which has the account for itself: does not look at INBOX. */
+struct account *account_bare(int dirfd, uint64_t mailbox_id);
 void account_close(struct account **a);
 uint64_t account_id(const struct account *a);
 int account_dirfd(const struct account *a);	/* lent */

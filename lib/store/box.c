@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/disk.h"
 #include "base/log.h"
@@ -29,13 +30,28 @@ box_dirs_make(int dir, struct err *err)
 	return 0;
 }
 
+/* Half of its messages would be a picture of it that clients remember. */
+static int
+adopting_check(const struct box *b, struct err *err)
+{
+	if (faccessat(b->account, STORE_ADOPTING, F_OK,
+	    AT_SYMLINK_NOFOLLOW) == -1)
+		return 0;
+	return err_set(err, ERR_TEMP, PS_EAGAIN, "mailbox %llu is being "
+	    "taken over; if no `postern mailbox adopt' runs, call it again",
+	    (unsigned long long)b->mailbox_id);
+}
+
 static int
 files_open(struct box *b, enum box_open_how how, struct err *err)
 {
 	const char *path = b->name[0] == '\0' ? "." : b->name;
+	bool create = how != BOX_EXISTING;
 	int rc;
 
-	if (how == BOX_CREATE && b->name[0] != '\0' &&
+	if (how != BOX_ADOPT && (rc = adopting_check(b, err)) < 0)
+		return rc;
+	if (create && b->name[0] != '\0' &&
 	    disk_mkdirat(b->account, b->name, STORE_DIR_MODE) == -1 &&
 	    errno != EEXIST)
 		return err_errno(err, "make folder %s", b->name);
@@ -43,7 +59,7 @@ files_open(struct box *b, enum box_open_how how, struct err *err)
 	if (b->dir == -1)
 		return err_errno(err, "open folder %s", path);
 	/* A power cut may have left some of them only. */
-	if (how == BOX_CREATE && (rc = box_dirs_make(b->dir, err)) < 0)
+	if (create && (rc = box_dirs_make(b->dir, err)) < 0)
 		return rc;
 	b->head = disk_openat(b->dir, STORE_HEAD, O_RDWR, 0);
 	if (b->head != -1)

@@ -36,10 +36,14 @@ struct box {
 	bool modseq_taken;		/* by the change under way */
 };
 
-enum box_open_how { BOX_EXISTING, BOX_CREATE };
+enum box_open_how {
+	BOX_EXISTING,
+	BOX_CREATE,			/* makes cur, new, tmp when missing */
+	BOX_ADOPT			/* and is the one who adopts */
+};
 
-/* Opens the folder's files; BOX_CREATE makes cur, new, tmp when missing.
- * account_dir is lent and must outlive the box. PS_ENOTFOUND. */
+/* Opens the folder's files. account_dir is lent and must outlive the box.
+ * PS_ENOTFOUND; PS_EAGAIN: the account is being adopted (adopt.h). */
 struct box *box_open(int account_dir, const char *name, uint64_t mailbox_id,
     enum box_open_how how, struct err *err) MUST_CHECK;
 void box_close(struct box **b);

@@ -18,6 +18,7 @@
 #define STORE_KEYWORDS	"postern.keywords"
 #define STORE_SUBSCRIPTIONS "subscriptions"
 #define STORE_SPECIAL	"postern.special"
+#define STORE_ADOPTING	"postern.adopting"	/* adopt.h: closed to others */
 
 #define STORE_DIR_MODE	02770
 #define STORE_FILE_MODE	0660

@@ -1,6 +1,9 @@
 # lib/store: maildir, index, quota
 noinst_LIBRARIES += lib/libstore.a
 lib_libstore_a_SOURCES = lib/store/account.c lib/store/account.h \
+	lib/store/adopt.c lib/store/adopt.h lib/store/adopt_folder.c \
+	lib/store/adopt_int.h lib/store/adopt_plan.c \
+	lib/store/foreign.c lib/store/foreign.h \
 	lib/store/boot.c lib/store/boot.h lib/store/box.c lib/store/box.h \
 	lib/store/box_file.c lib/store/cache.c lib/store/cache.h \
 	lib/store/deliver_one.c lib/store/deliver_one.h \
@@ -25,7 +28,8 @@ EXTRA_DIST += lib/store/README.md
 
 store_tests = lib/store/t_names lib/store/t_folder lib/store/t_deliver \
 	lib/store/t_reconcile lib/store/t_powercut lib/store/t_faults \
-	lib/store/t_storm lib/store/t_modseq lib/store/t_outline
+	lib/store/t_storm lib/store/t_modseq lib/store/t_outline \
+	lib/store/t_foreign lib/store/t_adopt
 if HAVE_CMOCKA
 check_PROGRAMS += $(store_tests)
 endif
@@ -67,3 +71,9 @@ tests_bench_storebench_LDADD = $(STORE_LIBS) $(BASE_LIBS)
 noinst_PROGRAMS += tests/bench/folderbench
 tests_bench_folderbench_SOURCES = tests/bench/folderbench.c
 tests_bench_folderbench_LDADD = $(STORE_LIBS) $(BASE_LIBS)
+lib_store_t_foreign_SOURCES = lib/store/t_foreign.c
+lib_store_t_foreign_CFLAGS = $(store_test_cflags)
+lib_store_t_foreign_LDADD = $(store_test_libs)
+lib_store_t_adopt_SOURCES = lib/store/t_adopt.c
+lib_store_t_adopt_CFLAGS = $(store_test_cflags)
+lib_store_t_adopt_LDADD = $(store_test_libs)
