@@ -4,141 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "admin/ctl.h"
 #include "admin/prometheus.h"
+#include "admin/rows.h"
 #include "base/json.h"
 #include "base/xmalloc.h"
 
 #define TIMEOUT_MS	30000
 #define STOP_TIMEOUT_MS	300000
-#define KEYS_MAX	32
-
-/* --- rows --- */
-
-struct rows {
-	char **v;
-	size_t n;
-};
-
-static void
-row_keep(struct span json, void *arg)
-{
-	struct rows *rows = arg;
-
-	rows->v = xreallocarray(rows->v, rows->n + 1, sizeof(*rows->v));
-	rows->v[rows->n++] = xmemdup0(json.p, json.n);
-}
-
-static void
-rows_fini(struct rows *rows)
-{
-	while (rows->n > 0)
-		free(rows->v[--rows->n]);
-	free(rows->v);
-}
-
-static void
-rows_print_json(const struct rows *rows)
-{
-	size_t i;
-
-	fputs("[", stdout);
-	for (i = 0; i < rows->n; i++)
-		printf("%s\n%s", i == 0 ? "" : ",", rows->v[i]);
-	fputs(rows->n == 0 ? "]\n" : "\n]\n", stdout);
-}
-
-static bool
-row_get(const char *row, struct span want, struct span *value)
-{
-	struct span rest = span_str(row), key;
-
-	while (json_next(&rest, &key, value))
-		if (span_eq(key, want))
-			return true;
-	return false;
-}
-
-/* A list of plain values reads better without its brackets. */
-static void
-value_text(struct span value, struct buf *out)
-{
-	struct span rest = value, key, element;
-	bool first = true;
-
-	if (value.n == 0 || value.p[0] != '[') {
-		json_text(value, out);
-		return;
-	}
-	while (json_next(&rest, &key, &element)) {
-		if (!first)
-			buf_str(out, ", ");
-		first = false;
-		json_text(element, out);
-	}
-}
-
-/* A table with a column for each key, in order of appearance. */
-static void
-rows_print_table(const struct rows *rows, bool single)
-{
-	struct out_column column[KEYS_MAX];
-	struct span keys[KEYS_MAX], rest, key, value, cells[KEYS_MAX];
-	struct buf text[KEYS_MAX];
-	struct out *o;
-	size_t n = 0, i, k;
-
-	for (i = 0; i < rows->n; i++) {
-		rest = span_str(rows->v[i]);
-		while (n < KEYS_MAX && json_next(&rest, &key, &value)) {
-			for (k = 0; k < n && !span_eq(keys[k], key); k++)
-				;
-			if (k == n) {
-				keys[n] = key;
-				column[n++].kind = value.n > 0 &&
-				    ascii_isdigit((unsigned char)value.p[0]) ?
-				    OUT_NUMBER : OUT_TEXT;
-			}
-		}
-	}
-	for (k = 0; k < n; k++)
-		column[k].name = xmemdup0(keys[k].p, keys[k].n);
-	o = out_new(false, single, column, n);
-	for (i = 0; i < rows->n; i++) {
-		for (k = 0; k < n; k++) {
-			buf_init(&text[k], 1024 * 1024);
-			cells[k] = SPAN_NONE;
-			if (row_get(rows->v[i], keys[k], &value)) {
-				value_text(value, &text[k]);
-				cells[k] = buf_span(&text[k]);
-			}
-		}
-		out_row(o, cells);
-		for (k = 0; k < n; k++)
-			buf_fini(&text[k]);
-	}
-	out_end(&o);
-	for (k = 0; k < n; k++)
-		free((char *)(uintptr_t)column[k].name);
-}
-
-/* --- asking --- */
-
-static int
-ask(struct cli *cli, const char *via, const char *verb,
-    const struct span *args, size_t n, uint64_t timeout_ms,
-    struct rows *rows, struct ctl_answer *answer)
-{
-	struct err err = { 0 };
-
-	if (ctl_ask(cli->config.conf, via, verb, args, n, timeout_ms,
-	    row_keep, rows, answer, &err) != 0)
-		return cli_fail(&err);
-	if (answer->exit != 0)
-		out_complain("postern: %s\n", answer->error[0] != '\0' ?
-		    answer->error : "it did not work");
-	return (int)answer->exit;
-}
 
 static void
 queue_print(struct cli *cli, const struct rows *rows, bool list, int rc)
@@ -168,7 +40,7 @@ cmd_queue(struct cli *cli)
 		return EX_USAGE;
 	do {
 		word = i < cli->n_words ? span_str(cli->word[i]) : SPAN_NONE;
-		one = ask(cli, "qmgr", verb, &word, i < cli->n_words,
+		one = rows_ask(cli, "qmgr", verb, &word, i < cli->n_words,
 		    TIMEOUT_MS, &rows, &answer);
 		if (one != EX_OK)
 			rc = one;
@@ -201,7 +73,7 @@ figure_put(struct buf *out, const char *in, struct span key,
 	if (buf_len(out) > 0)
 		buf_char(out, ' ');
 	buf_fmt(out, "%s%.*s=", in, SPAN_ARG(key));
-	value_text(value, out);
+	row_value_text(value, out);
 }
 
 /* The figures that only some processes have. */
@@ -270,7 +142,7 @@ status_print(struct rows *rows)
 				figures_text(rows->v[i], &text[k]);
 			else if (row_get(rows->v[i],
 			    span_str(columns[k].name), &value))
-				value_text(value, &text[k]);
+				row_value_text(value, &text[k]);
 			else
 				continue;
 			cells[k] = buf_span(&text[k]);
@@ -300,7 +172,7 @@ cmd_status(struct cli *cli)
 	struct rows rows = { 0 };
 	int rc;
 
-	rc = ask(cli, NULL, "status", NULL, 0, TIMEOUT_MS, &rows, &answer);
+	rc = rows_ask(cli, NULL, "status", NULL, 0, TIMEOUT_MS, &rows, &answer);
 	if (cli_option(cli, "--prometheus") != NULL)
 		prometheus_print(&rows);
 	else if (cli->json && rc == EX_OK)
@@ -318,7 +190,7 @@ cmd_reload(struct cli *cli)
 	struct rows rows = { 0 };
 	int rc;
 
-	rc = ask(cli, NULL, "reload", NULL, 0, TIMEOUT_MS, &rows, &answer);
+	rc = rows_ask(cli, NULL, "reload", NULL, 0, TIMEOUT_MS, &rows, &answer);
 	if (rc == EX_OK && answer.error[0] != '\0')
 		out_say("reloaded; a restart is needed for: %s\n",
 		    answer.error);
@@ -337,7 +209,7 @@ cmd_stop(struct cli *cli)
 	struct rows rows = { 0 };
 	int rc;
 
-	rc = ask(cli, NULL, "stop", NULL, 0, STOP_TIMEOUT_MS, &rows, &answer);
+	rc = rows_ask(cli, NULL, "stop", NULL, 0, STOP_TIMEOUT_MS, &rows, &answer);
 	if (rc == EX_OK)
 		out_say("stopped\n");
 	rows_fini(&rows);

@@ -293,6 +293,19 @@ static const struct cli_command commands[] = {
 	    "certificates, clock, dns. Ends with 0 when all is well, 1 with "
 	    "warnings, 2 with faults. Changes nothing.",
 	    "postern doctor --problems" },
+	{ "session list", "", 0, 0, CLI_CONFIG | CLI_SERVER,
+	    { "--user=ADDRESS", "--ip=ADDRESS", "--service=NAME" },
+	    cmd_session_list,
+	    "Lists the SMTP and IMAP sessions that are there now: who, from "
+	    "where, since when, for how long silent, and what each is at. "
+	    "--user also takes @DOMAIN, --ip also ADDRESS/BITS, --service is "
+	    "smtp or imap.", "postern session list --user kim@example.org" },
+	{ "session kick", "ID|USER|IP", 1, 1, CLI_CONFIG | CLI_SERVER,
+	    { NULL }, cmd_session_kick,
+	    "Ends sessions: one by its id, or all of a user (or @DOMAIN), or "
+	    "from an address (or ADDRESS/BITS). Clients are told, by 421 or "
+	    "BYE, and may come back. A message that is being taken is taken "
+	    "first.", "postern session kick kim@example.org" },
 	{ "status", "", 0, 0, CLI_CONFIG | CLI_SERVER, { "--prometheus" },
 	    cmd_status,
 	    "Shows the processes and their figures; --prometheus: in "

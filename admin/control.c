@@ -199,20 +199,45 @@ do_stop(struct client *c, struct span args)
 	ev->stop(ev->arg);
 }
 
+/* Those that take a CLI's connection. */
+static enum service_role
+role_to_connect(struct span name)
+{
+	static const enum service_role roles[] = { ROLE_QMGR, ROLE_AUTHD,
+	    ROLE_SMTPD, ROLE_IMAPD };
+
+	for (size_t i = 0; i < ARRAY_LEN(roles); i++)
+		if (span_is(name, service_role_name(roles[i])))
+			return roles[i];
+	return ROLE_NONE;
+}
+
 static void
 do_connect(struct client *c, struct span args)
 {
 	struct control *ctl = c->control;
-	struct entry_ctl_arg a;
+	struct entry_ctl_arg to, n;
+	enum service_role role = ROLE_NONE;
+	uint32_t index = 0;
+	int rc;
 
-	if (!entry_ctl_arg_next(&args, &a) || !span_is(a.value, "qmgr")) {
+	if (entry_ctl_arg_next(&args, &to))
+		role = role_to_connect(to.value);
+	if (role == ROLE_NONE || (entry_ctl_arg_next(&args, &n) &&
+	    !span_u32(n.value, 0, 100000, &index))) {
 		client_answer(c, EX_USAGE, SPAN_LIT("connect to what?"));
 		return;
 	}
-	if (!supervisor_hand_over(ctl->supervisor, ROLE_QMGR,
-	    ++ctl->handed_over, c->fd)) {
-		client_answer(c, EX_TEMPFAIL,
-		    SPAN_LIT("qmgr is not running"));
+	rc = supervisor_hand_over(ctl->supervisor, role, index,
+	    ++ctl->handed_over, c->fd);
+	if (rc != 0) {
+		struct buf why;
+
+		buf_init(&why, 256);
+		buf_fmt(&why, "%s is not running", service_role_name(role));
+		client_answer(c, rc == PS_ENOTFOUND ? EX_NOINPUT :
+		    EX_TEMPFAIL, buf_span(&why));
+		buf_fini(&why);
 		return;
 	}
 	/* The CLI asks on only when it has read this, so that no byte of its

@@ -7,8 +7,10 @@
  *   status		one row for posternd, one for each process
  *   reload		as SIGHUP; complaints in CTL_END's error
  *   stop		CTL_END comes when all processes have ended
- *   connect ROLE	CTL_END, then the connection belongs to process 0 of
- *			ROLE ("qmgr"): ask it again there
+ *   connect ROLE [N]	CTL_END, then the connection belongs to process N (0) of
+ *			ROLE ("qmgr", "authd", "smtpd", "imapd"): ask it again
+ *			there. EX_NOINPUT: there is no N, EX_TEMPFAIL: it is
+ *			not running
  */
 #ifndef ADMIN_CONTROL_H
 #define ADMIN_CONTROL_H

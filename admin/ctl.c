@@ -151,7 +151,8 @@ ctl_ask(const struct conf *conf, const char *via, const char *verb,
 {
 	struct ctl c = { .magic = CTL_MAGIC, .timeout_ms = timeout_ms,
 	    .row = row, .arg = arg, .answer = answer };
-	struct span to = span_str(via);
+	struct span rest = span_str(via), to[2];
+	size_t n_to = 0;
 	int fd, rc = 0;
 
 	*answer = (struct ctl_answer){ 0 };
@@ -162,8 +163,10 @@ ctl_ask(const struct conf *conf, const char *via, const char *verb,
 	timer_init(&c.silence, c.loop, silence_cb, &c);
 	c.ipc = ipc_new(c.loop, fd, "postern", handlers, ARRAY_LEN(handlers),
 	    closed_cb, &c);
-	if (via != NULL)
-		rc = ctl_round(&c, "connect", &to, 1, err);
+	while (n_to < ARRAY_LEN(to) && span_word(&rest, &to[n_to]))
+		n_to++;
+	if (n_to > 0)
+		rc = ctl_round(&c, "connect", to, n_to, err);
 	if (rc == 0 && answer->exit == 0)
 		rc = ctl_round(&c, verb, args, n, err);
 	ipc_free(&c.ipc);

@@ -18,7 +18,8 @@ struct ctl_answer {
 };
 
 /*
- * Asks posternd (via == NULL) or the process named `via`. Blocks until the
+ * Asks posternd (via == NULL) or the process `via` names: "qmgr", "smtpd 2".
+ * Blocks until the
  * answer's end or `timeout_ms` of silence. Negative PS_E* when nobody runs
  * there or it does not answer.
  */

@@ -36,6 +36,7 @@ admin_postern_SOURCES = \
 	admin/cmd_map.c \
 	admin/cmd_org.c \
 	admin/cmd_server.c \
+	admin/cmd_session.c \
 	admin/cmd_setup.c \
 	admin/cmd_trace.c \
 	admin/cmd_transport.c \
@@ -64,6 +65,7 @@ admin_postern_SOURCES = \
 	admin/postern.c \
 	admin/prometheus.c admin/prometheus.h \
 	admin/roles.c admin/roles.h \
+	admin/rows.c admin/rows.h \
 	admin/run.c admin/run.h \
 	admin/secrets.c admin/secrets.h \
 	admin/selfsigned.c admin/selfsigned.h \

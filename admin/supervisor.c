@@ -370,17 +370,22 @@ supervisor_ask_status(struct supervisor *s, uint64_t id)
 	return asked;
 }
 
-bool
+int
 supervisor_hand_over(struct supervisor *s, enum service_role role,
-    unsigned number, int fd)
+    unsigned index, unsigned number, int fd)
 {
+	struct child *child;
 	size_t i;
 
-	for (i = 0; i < s->n; i++)
-		if (child_role(s->v[i].child)->role == role &&
-		    child_state(s->v[i].child) == CHILD_RUNNING) {
-			child_peer(s->v[i].child, ROLE_CONTROL, number, fd);
-			return true;
-		}
-	return false;
+	for (i = 0; i < s->n; i++) {
+		child = s->v[i].child;
+		if (child_role(child)->role != role ||
+		    child_index(child) != index)
+			continue;
+		if (child_state(child) != CHILD_RUNNING)
+			return PS_EAGAIN;
+		child_peer(child, ROLE_CONTROL, number, fd);
+		return 0;
+	}
+	return PS_ENOTFOUND;
 }

@@ -52,9 +52,9 @@ const struct child *supervisor_child(const struct supervisor *s, size_t i);
 unsigned supervisor_restarts(const struct supervisor *s, size_t i);
 /* Asks every running child; returns how many will answer. */
 size_t supervisor_ask_status(struct supervisor *s, uint64_t id);
-/* Hands a CLI connection to process 0 of `role`; false when it is not
- * running. The caller keeps fd. */
-bool supervisor_hand_over(struct supervisor *s, enum service_role role,
-    unsigned number, int fd);
+/* Hands a CLI connection to process `index` of `role`; PS_ENOTFOUND when there
+ * is no such process, PS_EAGAIN when it is not running. The caller keeps fd. */
+int supervisor_hand_over(struct supervisor *s, enum service_role role,
+    unsigned index, unsigned number, int fd) MUST_CHECK;
 
 #endif

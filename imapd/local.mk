@@ -9,7 +9,8 @@ imapd_libimapd_a_SOURCES = \
 	imapd/gather.c imapd/gather.h imapd/idle.c imapd/input.c imapd/job.c imapd/list.c \
 	imapd/list_plan.c imapd/list_plan.h imapd/list_tree.c \
 	imapd/list_tree.h \
-	imapd/listener.c imapd/login.c imapd/mailbox.c \
+	imapd/listener.c imapd/live_sessions.c imapd/live_sessions.h \
+	imapd/login.c imapd/mailbox.c \
 	imapd/message.c imapd/message.h imapd/pattern.c imapd/pattern.h \
 	imapd/peers.c imapd/quota.c imapd/quota.h imapd/reader.c \
 	imapd/reader.h imapd/reply.c imapd/resync.c imapd/resync.h \
@@ -24,7 +25,7 @@ imapd_libimapd_a_SOURCES = \
 	imapd/status_items.c imapd/status_items.h imapd/store.c imapd/update.c
 IMAPD_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 imapd_libimapd_a_CFLAGS = $(IMAPD_CFLAGS)
-IMAPD_LIBS = imapd/libimapd.a $(SPOOL_LIBS) $(STORE_LIBS) $(NET_LIBS)
+IMAPD_LIBS = imapd/libimapd.a $(LIVE_LIBS) $(SPOOL_LIBS) $(STORE_LIBS) $(NET_LIBS)
 EXTRA_DIST += imapd/README.md doc/imap.md
 
 pkglibexec_PROGRAMS += imapd/imapd

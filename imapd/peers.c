@@ -10,6 +10,7 @@
 #include "base/xmalloc.h"
 #include "imapd/quota.h"
 #include "imapd/session.h"
+#include "live/live.h"
 #include "proto/proto.h"
 
 void
@@ -307,6 +308,8 @@ server_peer(void *arg, enum service_role role, unsigned index, int fd)
 		v->deliver[index] = ipc_new(v->loop, fd, "deliver",
 		    deliver_handlers, ARRAY_LEN(deliver_handlers),
 		    peer_closed_cb, v);
+	} else if (role == ROLE_CONTROL) {
+		live_control(v->live, fd);
 	} else {
 		log_warning("a peer nobody asked for: %s",
 		    service_role_name(role));

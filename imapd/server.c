@@ -1,11 +1,13 @@
 #include "imapd/server.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/ipc.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
+#include "imapd/live_sessions.h"
 #include "imapd/session.h"
 
 #define FILE_THREADS		8
@@ -16,6 +18,7 @@ void
 server_enter(struct server *v, struct session *s)
 {
 	TAILQ_INSERT_TAIL(&v->sessions, s, link);
+	live_enter(v->live, &s->live);
 	v->n_sessions++;
 }
 
@@ -41,6 +44,7 @@ void
 server_leave(struct server *v, struct session *s)
 {
 	TAILQ_REMOVE(&v->sessions, s, link);
+	live_leave(v->live, &s->live);
 	v->n_sessions--;
 	stop_when_empty(v);
 }
@@ -58,6 +62,7 @@ struct server *
 server_new(const struct service_env *env, struct err *err)
 {
 	struct server *v = xcalloc(1, sizeof(*v));
+	char name[32];
 
 	v->magic = SERVER_MAGIC;
 	v->env = env;
@@ -77,6 +82,8 @@ server_new(const struct service_env *env, struct err *err)
 	v->asked = map_new();
 	v->accounts = map_new();
 	TAILQ_INIT(&v->sessions);
+	(void)snprintf(name, sizeof(name), "imapd/%u", env->index);
+	v->live = live_new(v->loop, name, &live_sessions_ops);
 	v->listeners = xcalloc(1, sizeof(*v->listeners));
 	SLIST_INIT(v->listeners);
 	store_host_set(v->conf->myhostname);
@@ -99,6 +106,7 @@ server_free(struct server **vp)
 	server_listeners_close(v);
 	timer_clear(&v->hourly);
 	timer_clear(&v->stop_timer);
+	live_free(&v->live);
 	work_pool_free(&v->pool);
 	for (i = 0; i < v->env->count[ROLE_DELIVER]; i++)
 		ipc_free(&v->deliver[i]);

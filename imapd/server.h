@@ -15,6 +15,7 @@
 
 struct session;
 struct ipc;
+struct live;
 
 TAILQ_HEAD(session_list, session);
 SLIST_HEAD(listener_list, listener);
@@ -39,6 +40,7 @@ struct server {
 	struct map *accounts;		/* mailbox id -> struct account_use */
 	struct session_list sessions;
 	size_t n_sessions;
+	struct live *live;		/* the same, for the CLI */
 	struct listener_list *listeners;
 	struct timer hourly, stop_timer;
 	struct server_stats stats;

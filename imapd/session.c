@@ -17,6 +17,7 @@
 void
 session_touch(struct session *s)
 {
+	live_touch(s->server->live, &s->live);
 	timer_set_ms(&s->idle_timer, (uint64_t)(s->state == SESSION_GREETED ?
 	    s->conf->imap_login_timeout : s->conf->imap_idle_timeout));
 }

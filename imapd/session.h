@@ -18,6 +18,7 @@
 #include "imapd/reader.h"
 #include "imapd/seqset.h"
 #include "imapd/server.h"
+#include "live/live.h"
 #include "net/stream.h"
 #include "store/account.h"
 #include "store/folder.h"
@@ -43,6 +44,7 @@ struct command;
 struct session {
 	uint32_t magic;
 	TAILQ_ENTRY(session) link;
+	struct live_link live;
 	struct server *server;
 	struct conf *conf;		/* snapshot of its beginning */
 	const struct conf *listener;	/* its [service], in conf */

@@ -11,7 +11,8 @@ smtpd_libsmtpd_a_SOURCES = \
 	smtpd/footer.c smtpd/footer.h smtpd/greet.c smtpd/headscan.c \
 	smtpd/headscan.h smtpd/judge.c smtpd/judge.h \
 	smtpd/keeper_ask.c smtpd/keeper_ask.h smtpd/limits.c \
-	smtpd/limits.h smtpd/peers.c \
+	smtpd/limits.h smtpd/live_sessions.c smtpd/live_sessions.h \
+	smtpd/peers.c \
 	smtpd/peers.h smtpd/quota.c \
 	smtpd/quota.h smtpd/rcpt.c smtpd/rcpt.h smtpd/received.c \
 	smtpd/received.h smtpd/profile.c smtpd/profile.h smtpd/reply.c smtpd/reply.h smtpd/sasl.c \
@@ -28,7 +29,7 @@ check_LIBRARIES += smtpd/libfake.a
 smtpd_libfake_a_SOURCES = smtpd/fake.c smtpd/fake.h
 smtpd_libfake_a_CFLAGS = $(SMTPD_CFLAGS)
 SMTPD_FAKE_LIBS = smtpd/libsmtpd.a smtpd/libfake.a smtpd/libsmtpd.a \
-	smtpd/libkeeper.a $(SPOOL_LIBS) lib/libgate.a lib/libpolicy.a \
+	smtpd/libkeeper.a lib/liblive.a $(SPOOL_LIBS) lib/libgate.a lib/libpolicy.a \
 	$(MAIL_LIBS) $(TABLEASK_LIBS)
 
 if HAVE_CMOCKA
@@ -54,7 +55,7 @@ smtpd_t_peers_LDADD = $(smtpd_t_session_LDADD)
 pkglibexec_PROGRAMS += smtpd/smtpd
 smtpd_smtpd_SOURCES = smtpd/main.c
 smtpd_smtpd_CFLAGS = $(SMTPD_CFLAGS)
-smtpd_smtpd_LDADD = smtpd/libsmtpd.a smtpd/libkeeper.a $(SPOOL_LIBS) \
+smtpd_smtpd_LDADD = smtpd/libsmtpd.a smtpd/libkeeper.a lib/liblive.a $(SPOOL_LIBS) \
 	lib/libgate.a lib/libpolicy.a $(MAIL_LIBS) $(TABLEASK_LIBS)
 dist_man_MANS += doc/gatekeeper.8 doc/smtpd.8
 

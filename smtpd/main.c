@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "db/report.h"
+#include "live/live.h"
 #include "proto/service.h"
 #include "smtpd/limits.h"
 #include "smtpd/peers.h"
@@ -284,6 +285,7 @@ program_init(const struct service_env *env, struct err *err)
 {
 	struct program *g;
 	struct server *srv;
+	char *name;
 	uint32_t host = crc32c(0, env->conf->host_name_in_database,
 	    strlen(env->conf->host_name_in_database)) & QUEUEID_HOST_MAX;
 
@@ -295,6 +297,9 @@ program_init(const struct service_env *env, struct err *err)
 	g->env = env;
 	TAILQ_INIT(&g->listeners);
 	server_init(srv, env->loop);
+	name = xasprintf("smtpd/%u", env->index);
+	live_name(srv->live, name);
+	free(name);
 	if (queueid_gen_init(&srv->ids, host, env->incarnation) != 0) {
 		(void)err_set(err, ERR_PERM, PS_ETOOBIG,
 		    "incarnation %u is out of range", env->incarnation);

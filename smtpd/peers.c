@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "live/live.h"
 #include "proto/proto.h"
 #include "smtpd/commit.h"
 #include "smtpd/keeper_ask.h"
@@ -208,6 +209,8 @@ peers_take(struct server *srv, enum service_role role, unsigned index,
 		peer_keeper(srv, fd);
 	else if (role == ROLE_DELIVER && index < srv->n_deliver)
 		peer_deliver(srv, index, fd);
+	else if (role == ROLE_CONTROL)
+		live_control(srv->live, fd);
 	else
 		(void)close(fd);
 }

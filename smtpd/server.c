@@ -8,6 +8,7 @@
 #include "smtpd/judge.h"
 #include "smtpd/keeper.h"
 #include "smtpd/keeper_ask.h"
+#include "smtpd/live_sessions.h"
 #include "smtpd/session.h"
 #include "smtpd/upstream.h"
 
@@ -24,6 +25,7 @@ server_init(struct server *srv, struct loop *l)
 	TAILQ_INIT(&srv->upstreams);
 	TAILQ_INIT(&srv->idlers);
 	srv->first = first_new(srv);
+	srv->live = live_new(l, "smtpd", &live_sessions_ops);
 	srv->own_counts = keeper_new(OWN_CLIENTS, OWN_UNIT_MS);
 	srv->keeper_waits = map_new();
 	keeper_asks_init(srv);
@@ -50,6 +52,7 @@ server_fini(struct server *srv)
 	upstream_end_all(srv);
 	kick_all(srv);
 	first_free(&srv->first);
+	live_free(&srv->live);
 	txn_spares_free(srv);
 	while ((j = srv->spare_judges) != NULL) {
 		srv->spare_judges = j->next_spare;

@@ -22,6 +22,7 @@ struct judge;
 struct keeper;
 struct report;
 struct keeper_ask;
+struct live;
 struct session;
 struct txn;
 struct upstream;
@@ -45,6 +46,7 @@ struct server {
 	TAILQ_HEAD(session_list, session) sessions;
 	TAILQ_HEAD(upstream_list, upstream) upstreams;	/* upstream.h */
 	struct first *first;		/* first.h */
+	struct live *live;		/* the sessions again, for the CLI */
 	size_t n_sessions, n_upstreams, n_committing;
 	size_t n_txns;			/* begun by MAIL, not over yet */
 	uint32_t n_mails;		/* MAIL commands accepted so far */

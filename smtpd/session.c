@@ -89,6 +89,7 @@ time_limit(const struct session *s, int64_t normal)
 void
 session_clock(struct session *s)
 {
+	live_touch(s->srv->live, &s->live);
 	deadline_set(s, time_limit(s, session_conf(s)->smtpd_timeout));
 }
 
@@ -411,6 +412,7 @@ session_new(struct server *srv, struct profile *prof, struct stream *stream,
 	    (uint64_t)session_conf(s)->smtpd_session_limit;
 	timer_arm(s);
 	TAILQ_INSERT_TAIL(&srv->sessions, s, link);
+	live_enter(srv->live, &s->live);
 	srv->n_sessions++;
 	srv->stat.connects++;
 	return s;
@@ -461,6 +463,7 @@ session_close(struct session *s)
 	if (s->stream != NULL)
 		stream_finish(&s->stream, FINISH_MS);
 	TAILQ_REMOVE(&srv->sessions, s, link);
+	live_leave(srv->live, &s->live);
 	srv->n_sessions--;
 	limits_gone(s);
 	stress_busy(s);

@@ -15,6 +15,7 @@
 #define SMTPD_SESSION_H
 
 #include "base/loop.h"
+#include "live/live.h"
 #include "net/ccert.h"
 #include "net/client_name.h"
 #include "net/line.h"
@@ -63,6 +64,7 @@ struct session {
 	struct profile *prof;	/* the settings it began with; referenced */
 	struct stream *stream;
 	TAILQ_ENTRY(session) link;
+	struct live_link live;
 	enum session_state state;
 	bool parked;
 	bool stuck;		/* parked: the client does not read */

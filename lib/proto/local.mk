@@ -1,6 +1,7 @@
 # lib/proto: the messages between processes
 noinst_LIBRARIES += lib/libproto.a
 lib_libproto_a_SOURCES = lib/proto/proto.c lib/proto/proto.h \
+	lib/proto/ctl_serve.c lib/proto/ctl_serve.h \
 	lib/proto/messages.def lib/proto/service.c lib/proto/service.h \
 	lib/proto/ticket.c lib/proto/ticket.h
 lib_libproto_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(SSL_CFLAGS)
