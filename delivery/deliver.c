@@ -43,6 +43,7 @@ conn_unref(struct conn *c)
 	map_free(&c->segments);
 	map_free(&c->asks);
 	map_free(&c->opened);
+	map_free(&c->seats);
 	c->magic = 0;
 	free(c);
 }
@@ -94,6 +95,7 @@ deliver_peer(void *arg, enum service_role role, unsigned index, int fd)
 	c->segments = map_new();
 	c->asks = map_new();
 	c->opened = map_new();
+	c->seats = map_new();
 	(void)snprintf(name, sizeof(name), "%s/%u", service_role_name(role),
 	    index);
 	TAILQ_INSERT_TAIL(&d->conns, c, link);

@@ -117,6 +117,7 @@ struct conn {
 	struct map *asks;
 	/* imapd: mailbox id -> struct watch */
 	struct map *opened;
+	struct map *seats;		/* deliver_seats.c */
 };
 #define CONN_MAGIC	0x64656c63u
 
@@ -200,6 +201,11 @@ void pool_release(struct pool *p, const struct usage *u);
 extern const struct ipc_handler deliver_imapd_handlers[];
 extern const size_t deliver_imapd_n_handlers;
 void deliver_imapd_closed(struct conn *c);
+/* Counts a session; false: the user has `limit` (0: any number) from that
+ * client's network. An empty client is not counted. */
+bool seat_take(struct conn *c, uint64_t mailbox_id, struct span client,
+    uint32_t limit) MUST_CHECK;
+void seat_leave(struct conn *c, uint64_t mailbox_id, struct span client);
 /* Tells the watchers of a mailbox, but for `except` (may be NULL). */
 void mbox_notify(struct deliver *d, uint64_t mailbox_id, struct span folder,
     const struct conn *except);

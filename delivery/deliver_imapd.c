@@ -91,6 +91,11 @@ open_cb(struct ipc *ipc, struct ipc_msg *m, void *arg)
 		    .why = SPAN_LIT("ticket refused"));
 		return 0;
 	}
+	if (!seat_take(c, mailbox_id, in.client, in.client_limit)) {
+		PROTO_SEND(ipc, m->id, MBOX_OPENED, mbox_opened,
+		    .too_many = 1, .mailbox_id = mailbox_id);
+		return 0;
+	}
 	o = xcalloc(1, sizeof(*o));
 	conn_ref(c);
 	c->d->jobs++;
@@ -100,6 +105,19 @@ open_cb(struct ipc *ipc, struct ipc_msg *m, void *arg)
 	o->work = (struct work){ .order = mailbox_id + 1, .run = open_run,
 	    .done = open_done, .arg = o };
 	work_give(c->d->openers, &o->work);
+	return 0;
+}
+
+static int
+left_cb(struct ipc *ipc, struct ipc_msg *m, void *arg)
+{
+	struct conn *c = OBJ_CAST(arg, conn, CONN_MAGIC);
+	struct msg_mbox_left in;
+
+	(void)ipc;
+	if (!msg_mbox_left_unpack(m->body, &in))
+		return PS_ESYNTAX;
+	seat_leave(c, in.mailbox_id, in.client);
 	return 0;
 }
 
@@ -174,6 +192,7 @@ mbox_notify(struct deliver *d, uint64_t mailbox_id, struct span folder,
 
 const struct ipc_handler deliver_imapd_handlers[] = {
 	{ MSG_MBOX_OPEN, open_cb, IPC_ANY_PHASE },
+	{ MSG_MBOX_LEFT, left_cb, IPC_ANY_PHASE },
 	{ MSG_MBOX_WATCH, watch_cb, IPC_ANY_PHASE },
 	{ MSG_MBOX_UNWATCH, unwatch_cb, IPC_ANY_PHASE },
 	{ MSG_MBOX_CHANGED, changed_cb, IPC_ANY_PHASE },

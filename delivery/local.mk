@@ -7,6 +7,7 @@ DELIVER_PARTS = delivery/deliver.c delivery/deliver.h \
 	delivery/delivery_log.c delivery/delivery_log.h \
 	delivery/deliver_imapd.c \
 	delivery/deliver_pool.c delivery/deliver_quota.c \
+	delivery/deliver_seats.c \
 	delivery/deliver_sync.c delivery/deliver_usage.c
 delivery_deliver_SOURCES = delivery/deliver_main.c $(DELIVER_PARTS)
 delivery_deliver_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)

@@ -57,7 +57,7 @@ static struct {
 	/* imapd's end */
 	struct ipc *imapd;
 	unsigned opened, changed;
-	bool open_ok;
+	bool open_ok, too_many;
 	int box_fd;
 	char log[16384];
 } t;
@@ -161,6 +161,7 @@ opened_cb(struct ipc *c, struct ipc_msg *m, void *arg)
 	(void)arg;
 	assert_true(msg_mbox_opened_unpack(m->body, &in));
 	t.open_ok = in.ok;
+	t.too_many = in.too_many;
 	t.opened++;
 	if (in.ok) {
 		t.box_fd = m->fd[0];
@@ -193,15 +194,21 @@ static const struct ipc_handler handlers[] = {
 };
 
 static struct ipc *
-connect_as(enum service_role role)
+connect_as_nth(enum service_role role, unsigned index)
 {
 	struct err err;
 	int fd[2];
 
 	assert_int_equal(ipc_pair(fd, &err), 0);
-	deliver_service.peer(t.d, role, 0, fd[1]);
+	deliver_service.peer(t.d, role, index, fd[1]);
 	return ipc_new(t.loop, fd[0], service_role_name(role), handlers,
 	    ARRAY_LEN(handlers), gone_cb, NULL);
+}
+
+static struct ipc *
+connect_as(enum service_role role)
+{
+	return connect_as_nth(role, 0);
 }
 
 /* --- records -------------------------------------------------------------------- */
@@ -598,6 +605,54 @@ a_ticket_opens_its_mailbox_only(void **state)
 	wait_for(&t.changed, 1);
 }
 
+/* May a session of A's user begin that comes from this network? */
+static bool
+seat(struct ipc *imapd, const char *client, uint32_t limit)
+{
+	uint8_t ticket[TICKET_LEN];
+	unsigned before = t.opened;
+
+	ticket_make(t.env.key, BOX_A, clock_wall_us() + TICKET_LIFE_US,
+	    ticket);
+	PROTO_SEND(imapd, 1, MBOX_OPEN, mbox_open,
+	    .ticket = span_of(ticket, sizeof(ticket)),
+	    .client = span_str(client), .client_limit = limit);
+	wait_for(&t.opened, before + 1);
+	assert_true(t.open_ok != t.too_many);
+	if (t.open_ok)
+		assert_int_equal(close(t.box_fd), 0);
+	return t.open_ok;
+}
+
+static void
+a_user_has_so_many_sessions_from_a_network(void **state)
+{
+	struct ipc *other = connect_as_nth(ROLE_IMAPD, 1), *again;
+
+	(void)state;
+	assert_true(seat(t.imapd, "net1", 2));
+	assert_true(seat(other, "net1", 2));
+	assert_false(seat(t.imapd, "net1", 2));
+	assert_false(seat(other, "net1", 2));
+	assert_true(seat(t.imapd, "net2", 2));
+	assert_true(seat(t.imapd, "net1", 0));
+	assert_true(seat(t.imapd, "", 1));
+	assert_true(seat(t.imapd, "", 1));
+	/* three are there; one too many gave nothing to leave */
+	PROTO_SEND(t.imapd, 0, MBOX_LEFT, mbox_left, .mailbox_id = BOX_A,
+	    .client = SPAN_LIT("net1"));
+	assert_false(seat(t.imapd, "net1", 2));
+	PROTO_SEND(t.imapd, 0, MBOX_LEFT, mbox_left, .mailbox_id = BOX_A,
+	    .client = SPAN_LIT("net1"));
+	assert_true(seat(t.imapd, "net1", 2));
+	assert_false(seat(t.imapd, "net1", 2));
+	/* those of a process that has gone went with it */
+	again = connect_as_nth(ROLE_IMAPD, 1);
+	assert_true(seat(again, "net1", 2));
+	ipc_free(&other);
+	ipc_free(&again);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 /* All mailboxes of a job are in use at once, but need not be open at once. */
@@ -643,6 +698,7 @@ main(void)
 		T(a_removed_home_is_made_again),
 		T(quota_counts_what_is_there_and_reserved),
 		T(a_ticket_opens_its_mailbox_only),
+		T(a_user_has_so_many_sessions_from_a_network),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

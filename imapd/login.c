@@ -87,6 +87,7 @@ login_reset(struct session *s)
 	free(s->user);
 	s->user = NULL;
 	secret_free(&s->ticket);
+	server_left(s->server, s);
 	if (s->counted)
 		server_account_closed(s->server, s->mailbox_id);
 	s->counted = false;
@@ -182,6 +183,20 @@ login_opened(struct session *s, bool ok, struct span why, int *fd)
 	session_job(s, open_job, opened_done);
 }
 
+void
+login_too_many(struct session *s)
+{
+	s->asked = 0;
+	if (s->closing)
+		return;
+	log_info("%s: user=<%s> ip=%s has imap_user_connection_limit (%d) "
+	    "sessions from there already", s->id, s->user, s->ip,
+	    (int)s->conf->imap_user_connection_limit);
+	login_reset(s);
+	session_reply(s, "NO", "[LIMIT] You have too many sessions from your "
+	    "network already");
+}
+
 static void
 mailbox_open(struct session *s)
 {
@@ -193,8 +208,11 @@ mailbox_open(struct session *s)
 	}
 	s->asked = ipc_next_id();
 	server_await(s->server, s->asked, s);
+	s->seat_on = c;
 	PROTO_SEND(c, s->asked, MBOX_OPEN, mbox_open,
-	    .ticket = span_of(s->ticket, s->ticket_n));
+	    .ticket = span_of(s->ticket, s->ticket_n),
+	    .client = span_of(s->client, s->client_n),
+	    .client_limit = (uint32_t)s->conf->imap_user_connection_limit);
 	secret_free(&s->ticket);
 }
 

@@ -81,7 +81,14 @@ opened_cb(struct ipc *c, struct ipc_msg *m, void *arg)
 	if (!msg_mbox_opened_unpack(m->body, &in))
 		return PS_ESYNTAX;
 	s = map_del_u64(v->asked, m->id);
-	if (s != NULL)
+	if (s == NULL)
+		return 0;
+	/* neither one too many nor a refused ticket was counted */
+	if (in.too_many || in.mailbox_id == 0)
+		s->seat_on = NULL;
+	if (in.too_many)
+		login_too_many(s);
+	else
 		login_opened(s, in.ok && m->nfds == 1, in.why, &m->fd[0]);
 	return 0;
 }
@@ -217,6 +224,18 @@ server_account_closed(struct server *v, uint64_t mailbox_id)
 	free(u);
 }
 
+void
+server_left(struct server *v, struct session *s)
+{
+	struct ipc *c = server_deliver(v, s->mailbox_id);
+
+	if (s->seat_on != NULL && s->seat_on == c)
+		PROTO_SEND(c, 0, MBOX_LEFT, mbox_left,
+		    .mailbox_id = s->mailbox_id,
+		    .client = span_of(s->client, s->client_n));
+	s->seat_on = NULL;
+}
+
 /* The connection has gone; its address may come back as another one. */
 static void
 accounts_forget(struct server *v, const struct ipc *c)
@@ -274,6 +293,8 @@ peer_closed_cb(struct ipc *c, void *arg)
 
 	log_warning("lost %s", ipc_name(c));
 	TAILQ_FOREACH_SAFE(s, &v->sessions, link, next) {
+		if (s->seat_on == c)
+			s->seat_on = NULL;
 		if (s->asked == 0 || s->closing)
 			continue;
 		/* without a mailbox it waits for authd, else for deliver */

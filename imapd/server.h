@@ -58,6 +58,9 @@ void server_stop(void *arg);
 void server_file(void *arg, const char *name, struct span contents);
 void server_status(void *arg, struct buf *json);
 
+/* The session no longer counts as one of its user. */
+void server_left(struct server *v, struct session *s);
+
 /* The session is linked into the list, or leaves it (last act of a session;
  * ends the process when that was the last one and we stop). */
 void server_enter(struct server *v, struct session *s);

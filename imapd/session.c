@@ -115,6 +115,7 @@ session_free(struct session *s)
 	conf_unref(&s->conf);
 	free(s->user);
 	secret_free(&s->ticket);
+	server_left(v, s);
 	if (s->counted)
 		server_account_closed(v, s->mailbox_id);
 	s->magic = 0;
@@ -269,24 +270,35 @@ static const struct stream_cbs stream_cbs = {
 	readable_cb, drained_cb, secured_cb, ended_cb
 };
 
+/* The peer's address, and its network as deliver counts sessions: an IPv4
+ * address, or the /64 that an IPv6 host has all of. */
 static void
-peer_text(int fd, char *out, size_t n)
+peer_take(struct session *s, int fd)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
-	const void *addr;
+	const char *addr;
 
-	memcpy(out, "unknown", 8);
+	memcpy(s->ip, "unknown", 8);
 	if (getpeername(fd, (struct sockaddr *)&ss, &len) == -1)
 		return;
-	if (ss.ss_family == AF_INET)
-		addr = &((struct sockaddr_in *)&ss)->sin_addr;
-	else if (ss.ss_family == AF_INET6)
-		addr = &((struct sockaddr_in6 *)&ss)->sin6_addr;
-	else
+	if (ss.ss_family == AF_INET) {
+		addr = (char *)&((struct sockaddr_in *)&ss)->sin_addr;
+		s->client_n = 4;
+		memcpy(s->client, addr, 4);
+	} else if (ss.ss_family == AF_INET6) {
+		const struct in6_addr *a6 =
+		    &((struct sockaddr_in6 *)&ss)->sin6_addr;
+		bool mapped = IN6_IS_ADDR_V4MAPPED(a6);
+
+		addr = (const char *)a6;
+		s->client_n = mapped ? 4 : 8;
+		memcpy(s->client, mapped ? addr + 12 : addr, s->client_n);
+	} else {
 		return;
-	if (inet_ntop(ss.ss_family, addr, out, (socklen_t)n) == NULL)
-		memcpy(out, "unknown", 8);
+	}
+	if (inet_ntop(ss.ss_family, addr, s->ip, sizeof(s->ip)) == NULL)
+		memcpy(s->ip, "unknown", 8);
 }
 
 void
@@ -304,7 +316,7 @@ session_new(struct server *v, int fd, const char *section)
 		log_error("session ids are used up: restart imapd");
 		memcpy(s->id, "0000000000", SESSION_ID_LEN + 1);
 	}
-	peer_text(fd, s->ip, sizeof(s->ip));
+	peer_take(s, fd);
 	s->state = SESSION_GREETED;
 	reader_init(&s->reader, SESSION_LINE_BEFORE_LOGIN);
 	args_init(&s->args);

@@ -106,6 +106,9 @@ struct session {
 	uint64_t mailbox_id, quota_bytes, quota_messages;
 	struct account *account;
 	bool counted;			/* server_account_opened() was told */
+	char client[16];		/* its network, as deliver counts it */
+	size_t client_n;		/* 0: not known */
+	const struct ipc *seat_on;	/* the deliver that counts us, or NULL */
 	/* Undoes in a thread what a command left when the session ends. */
 	void (*abandon)(struct session *s);
 
@@ -213,6 +216,7 @@ void update_refresh(struct session *s, bool expunges,
 struct msg_auth_result;
 void login_challenge(struct session *s, struct span challenge);
 void login_result(struct session *s, const struct msg_auth_result *m);
+void login_too_many(struct session *s);
 void login_opened(struct session *s, bool ok, struct span why, int *fd);
 void login_lost(struct session *s);	/* the asked process has gone */
 /* The session ends: tells authd when an exchange was under way. */

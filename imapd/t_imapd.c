@@ -186,6 +186,7 @@ static const struct ipc_handler authd_fake[] = {
 };
 static const struct ipc_handler deliver_fake[] = {
 	{ MSG_MBOX_OPEN, mbox_open, IPC_ANY_PHASE },
+	{ MSG_MBOX_LEFT, mbox_any, IPC_ANY_PHASE },
 	{ MSG_MBOX_WATCH, mbox_any, IPC_ANY_PHASE },
 	{ MSG_MBOX_UNWATCH, mbox_any, IPC_ANY_PHASE },
 	{ MSG_MBOX_CHANGED, mbox_any, IPC_ANY_PHASE },

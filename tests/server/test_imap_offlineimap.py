@@ -12,6 +12,7 @@ from tests.harness import paths
 from tests.harness.wait import until
 
 MESSAGES = 150
+MANY = 5000
 
 
 class OfflineImap:
@@ -50,9 +51,9 @@ idlefolders = ['INBOX']
     def command(self, *words):
         return ["offlineimap", "-c", str(self.conf), *words]
 
-    def sync(self):
+    def sync(self, timeout=300):
         done = subprocess.run(self.command("-o"), env=self.env, text=True,
-                              capture_output=True, timeout=300)
+                              capture_output=True, timeout=timeout)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "ERROR" not in done.stdout + done.stderr, \
             done.stdout + done.stderr
@@ -109,6 +110,61 @@ def test_offlineimap_syncs_both_ways(postern, kim, offlineimap):
         offlineimap.sync()
         assert len(offlineimap.files()) == 2 * MESSAGES - 70
         assert len(offlineimap.files("Work.2026")) == 5
+
+
+def subjects(paths_of_letters):
+    """Sorted subjects, and how often each flag stands in a file's name."""
+    found, flags = [], {}
+    for path in paths_of_letters:
+        with open(path, "rb") as file:
+            found.append(re.search(rb"Subject: (.*?)\r?\n",
+                                   file.read(2000)).group(1).decode())
+        for flag in path.name.rpartition(":2,")[2] if ":2," in path.name \
+                else "":
+            flags[flag] = flags.get(flag, 0) + 1
+    return sorted(found), flags
+
+
+def test_offlineimap_5000_messages_both_ways(postern, kim, offlineimap):
+    """5,000 there, 5,000 here, and changes on both sides after it."""
+    for number in range(MANY):
+        drop(postern.home(kim), f"{1000000000 + number}.far{number}.host",
+             f"Subject: far {number}\r\n\r\nbody\r\n")
+    offlineimap.sync(900)
+    assert len(offlineimap.files()) == MANY
+    for number in range(MANY):
+        drop(offlineimap.mail / "INBOX", f"1.near{number}.host",
+             f"Subject: near {number}\n\nmade here\n")
+    offlineimap.sync(900)
+    here = [path for path in offlineimap.files()
+            if b"Subject: far" in path.read_bytes()]
+    assert len(here) == MANY
+    for path in here[:300]:
+        path.rename(offlineimap.mail / "INBOX" / "cur" /
+                    (path.name.split(":")[0] + ":2,FS"))
+    for path in here[300:600]:
+        path.unlink()
+    with postern.imap(kim, "secret") as wire:
+        wire.ok("SELECT INBOX")
+        assert len(wire.ok("SEARCH ALL")[0].split()) - 2 == 2 * MANY
+        assert len(wire.ok("SEARCH SUBJECT near")[0].split()) - 2 == MANY
+        wire.ok(f"UID STORE {MANY + 1}:{MANY + 400} +FLAGS.SILENT "
+                "(\\Answered \\Seen)")
+        wire.ok(f"UID STORE {MANY + 401}:{MANY + 500} +FLAGS.SILENT "
+                "(\\Deleted)")
+        wire.ok("EXPUNGE")
+        offlineimap.sync(900)
+        wire.ok("NOOP")
+        assert len(wire.ok("SEARCH ALL")[0].split()) - 2 == 2 * MANY - 400
+        assert len(wire.ok("SEARCH FLAGGED SEEN")[0].split()) - 2 == 300
+        wire.ok("CHECK")
+    left, flags = subjects(offlineimap.files())
+    assert len(left) == 2 * MANY - 400
+    assert len(set(left)) == len(left)
+    assert (flags["F"], flags["R"], flags["S"]) == (300, 400, 700)
+    there, _ = subjects(path for part in ("cur", "new") for path in
+                        (postern.home(kim) / part).iterdir())
+    assert there == left
 
 
 def test_offlineimap_is_woken_by_idle(postern, kim, offlineimap):

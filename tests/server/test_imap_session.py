@@ -1,6 +1,8 @@
 """Logins, refusals and ends of IMAP sessions."""
 import base64
 import imaplib
+import os
+import signal
 import ssl
 
 import pytest
@@ -129,6 +131,45 @@ def test_who_does_not_log_in_is_sent_away(fresh_postern):
     with instance.imap() as wire:
         assert wire.line().startswith("* BYE")
         assert wire.at_end()
+
+
+def test_a_user_has_so_many_sessions_from_one_address(fresh_postern):
+    """All imapd processes count together, and others' places stay theirs."""
+    instance = fresh_postern(settings={"imap_user_connection_limit": "4"})
+    instance.add_domain("many.example")
+    for name in ("kim", "lee"):
+        instance.add_mailbox(f"{name}@many.example", "secret")
+
+    def login(wire, user="kim"):
+        return wire.cmd(f"LOGIN {user}@many.example secret")[1]
+
+    wires = [instance.imap() for _ in range(6)]
+    assert len(instance.pids("imapd")) > 1
+    try:
+        answers = [login(wire) for wire in wires[:5]]
+        assert [answer[:2] for answer in answers] == ["OK"] * 4 + ["NO"]
+        assert answers[4].startswith("NO [LIMIT]")
+        # who was one too many is not sent away, and others may come
+        assert login(wires[4], "lee").startswith("OK")
+        # a place becomes free: by LOGOUT, and by a connection that is lost
+        wires[0].ok("LOGOUT")
+        until(lambda: login(wires[5]).startswith("OK"), "a free place")
+        wires[1].close()
+        wires.append(instance.imap())
+        until(lambda: login(wires[6]).startswith("OK"), "a free place")
+        wires.append(instance.imap())
+        assert login(wires[7]).startswith("NO [LIMIT]")
+        # an imapd that dies gives back the places of its sessions
+        for pid in instance.pids("imapd"):
+            os.kill(pid, signal.SIGKILL)
+
+        def again():
+            wires.append(instance.imap())
+            return login(wires[-1]).startswith("OK")
+        until(again, "logins after all imapd were killed")
+    finally:
+        for wire in wires:
+            wire.close()
 
 
 def test_the_separator_is_a_setting(fresh_postern):
