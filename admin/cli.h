@@ -123,6 +123,8 @@ int cmd_access_add(struct cli *cli), cmd_access_remove(struct cli *cli),
     cmd_access_export(struct cli *cli);
 int cmd_map_query(struct cli *cli), cmd_map_types(struct cli *cli);
 int cmd_resolve(struct cli *cli);
+int cmd_firstcontact_list(struct cli *cli),
+    cmd_firstcontact_forget(struct cli *cli);
 int cmd_verify_list(struct cli *cli), cmd_verify_set(struct cli *cli),
     cmd_verify_forget(struct cli *cli);
 int cmd_explain(struct cli *cli);

@@ -253,6 +253,16 @@ static const struct cli_command commands[] = {
 	    cmd_verify_forget, "Forgets what is noted about an address.",
 	    "postern verify forget kim@example.net" },
 
+	{ "firstcontact list", "[ADDRESS]", 0, 1, CLI_CONFIG, { NULL },
+	    cmd_firstcontact_list,
+	    "Lists the clients that have passed first-contact tests, and until "
+	    "when that is good; or one of them. An IPv6 client is its /64.",
+	    "postern firstcontact list 192.0.2.7" },
+	{ "firstcontact forget", "ADDRESS", 1, 1, CLI_CONFIG, { NULL },
+	    cmd_firstcontact_forget,
+	    "Makes all hosts forget a client: at its next connection it is "
+	    "tested anew.", "postern firstcontact forget 192.0.2.7" },
+
 	/* --- the running server --- */
 	{ "queue list", "", 0, 0, CLI_CONFIG | CLI_SERVER, { NULL }, cmd_queue,
 	    "Lists the messages that are not done yet. One that is `sent' is "

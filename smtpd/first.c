@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/xmalloc.h"
+#include "smtpd/keeper_ask.h"
 
 #define OWN_ENTRIES	10000
 #define DRAIN_MAX	16	/* reads before a close */
@@ -74,6 +75,23 @@ first_now_s(struct server *srv)
 	return loop_now_ms(srv->loop) / 1000;
 }
 
+/* gatekeeper is to know, and so all hosts. */
+static void
+tell(struct server *srv, const struct pass_key *key,
+    const struct pass_left *left)
+{
+	struct buf body, packed;
+
+	buf_init(&body, 256);
+	buf_init(&packed, 64);
+	pass_left_pack(&packed, left);
+	entry_pass_ask_pack(&body, &(struct entry_pass_ask){
+	    .client = pass_key_span(key), .left = buf_span(&packed) });
+	keeper_tell(srv, KEEPER_PASS, buf_span(&body));
+	buf_fini(&packed);
+	buf_fini(&body);
+}
+
 void
 first_passed(struct server *srv, const struct conf *conf,
     const struct pass_key *key, unsigned bits, bool vouched)
@@ -88,6 +106,20 @@ first_passed(struct server *srv, const struct conf *conf,
 		    vouched ? first_ttl(conf, PASS_DNSBL) : 0;
 	(void)passes_add(srv->first->own, pass_key_span(key), &left,
 	    first_now_s(srv));
+	tell(srv, key, &left);
+}
+
+int
+first_forget_message_cb(struct ipc *c, struct ipc_msg *m, void *arg)
+{
+	struct server *srv = arg;
+	struct msg_keeper_forget in;
+
+	if (!msg_keeper_forget_unpack(m->body, &in))
+		return PS_ESYNTAX;
+	if (in.subject == KEEPER_PASS)
+		(void)passes_forget(srv->first->own, in.key);
+	return 0;
 }
 
 /* --- who is tested --- */

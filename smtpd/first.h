@@ -15,7 +15,9 @@
  *  2. No byte of the client's is taken before its session begins.
  *  3. Who is refused for a test is refused at each RCPT, or is told 521; who
  *     logs in is refused for no test.
- *  4. Nobody waits longer than postscreen_greet_wait (or, where that is 0,
+ *  4. Without gatekeeper a worker goes by what it knows itself: who is not
+ *     known waits, and nobody is refused for that.
+ *  5. Nobody waits longer than postscreen_greet_wait (or, where that is 0,
  *     postscreen_dnsbl_timeout) for us, whatever others do or don't answer.
  */
 #ifndef SMTPD_FIRST_H
@@ -26,6 +28,8 @@
 struct buf;
 struct conf;
 struct first;
+struct ipc;
+struct ipc_msg;
 struct net_addr;
 struct profile;
 struct server;
@@ -53,6 +57,9 @@ void first_status(const struct server *srv, struct buf *json);
  * where the client reached us; NULL: the socket's own address. */
 void first_accept(struct server *srv, struct profile *prof, int fd,
     const struct sockaddr_storage *from, const struct sockaddr_storage *to);
+
+/* An administrator made the site forget a client. */
+int first_forget_message_cb(struct ipc *c, struct ipc_msg *m, void *arg);
 
 /* --- first_talk.c --- */
 

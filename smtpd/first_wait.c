@@ -10,6 +10,7 @@
 #include "base/map.h"
 #include "base/xmalloc.h"
 #include "gate/dnsscore_ask.h"
+#include "smtpd/keeper_ask.h"
 
 #define WAITER_MAGIC	0x77616974u
 #define TALK_MAX	100	/* of what it said early, for the log */
@@ -33,6 +34,7 @@ struct waiter {
 	uint8_t passed;
 	uint8_t todo;		/* for the session */
 	char *refusal;
+	struct keeper_ask *ask;
 	struct dnsscore_ask *score;
 };
 
@@ -100,6 +102,7 @@ waiter_free(struct waiter *w)
 	TAILQ_REMOVE(&f->waiters, w, link);
 	io_clear(&w->io);
 	timer_clear(&w->timer);
+	keeper_ask_cancel(&w->ask);
 	dnsscore_cancel(&w->score);	/* before the profile it looks into */
 	profile_unref(&w->prof);
 	free(w->refusal);
@@ -342,14 +345,55 @@ informed(struct waiter *w, bool seen, const struct pass_left *left)
 		begin(w);
 }
 
+/* As far as this worker knows. */
+static void
+uninformed(struct waiter *w)
+{
+	struct pass_left left;
+	bool seen = passes_get(w->srv->first->own, pass_key_span(&w->key),
+	    first_now_s(w->srv), &left);
+
+	informed(w, seen, &left);
+}
+
+static void
+answer_cb(struct span body, void *arg)
+{
+	struct waiter *w = OBJ_CAST(arg, waiter, WAITER_MAGIC);
+	struct entry_pass_known in;
+	struct pass_left left;
+
+	w->ask = NULL;
+	if (!entry_pass_known_next(&body, &in) ||
+	    !pass_left_unpack(in.left, &left)) {
+		uninformed(w);
+		return;
+	}
+	(void)passes_add(w->srv->first->own, pass_key_span(&w->key), &left,
+	    first_now_s(w->srv));
+	informed(w, in.known, &left);
+}
+
+static void
+ask(struct waiter *w)
+{
+	struct buf body;
+
+	buf_init(&body, 256);
+	entry_pass_ask_pack(&body, &(struct entry_pass_ask){
+	    .client = pass_key_span(&w->key) });
+	w->ask = keeper_ask(w->srv, KEEPER_PASS, buf_span(&body), answer_cb,
+	    w);
+	buf_fini(&body);
+	if (w->ask == NULL)
+		uninformed(w);
+}
+
 void
 first_wait(struct server *srv, const struct first_client *c)
 {
 	const char *busy = no_room(srv, c);
-	struct pass_left left;
-	struct waiter *w;
 	struct endpoint own;
-	bool seen;
 
 	if (c->to != NULL)
 		endpoint_set(&own, c->to);
@@ -361,10 +405,7 @@ first_wait(struct server *srv, const struct first_client *c)
 		first_turn_away(srv, c->fd, busy);
 		return;
 	}
-	w = waiter_new(srv, c);
-	seen = passes_get(srv->first->own, pass_key_span(&c->key),
-	    first_now_s(srv), &left);
-	informed(w, seen, &left);
+	ask(waiter_new(srv, c));
 }
 
 void

@@ -14,6 +14,7 @@
 #include "db/share.h"
 #include "proto/service.h"
 #include "smtpd/keeper_serve.h"
+#include "smtpd/pass_keep.h"
 
 #define PROGRAM_MAGIC	0x6b656570u
 
@@ -22,6 +23,7 @@ struct program {
 	const struct service_env *env;
 	struct keeper *keeper;
 	struct keeper_server *server;
+	struct pass_keep *passes;
 	struct share *share;		/* NULL: not open yet */
 	char *password;			/* until then */
 	struct defer open;		/* after the files of the start came */
@@ -54,6 +56,7 @@ open_cb(void *arg)
 
 	g->share = share_new(g->env->loop, conf, conf->database_role_gate,
 	    g->password);
+	pass_keep_share(g->passes, g->share);
 	secret_free(&g->password);
 }
 
@@ -69,6 +72,7 @@ program_init(const struct service_env *env, struct err *err)
 	g->keeper = keeper_new((size_t)conf->gatekeeper_cache_entries,
 	    (uint64_t)conf->anvil_rate_time_unit);
 	g->server = keeper_server_new(env->loop, g->keeper);
+	g->passes = pass_keep_new(conf, g->server);
 	defer_init(&g->open, env->loop, open_cb, g);
 	defer_call(&g->open);
 	timer_init(&g->report, env->loop, report_cb, g);
@@ -95,6 +99,7 @@ program_reload(void *arg)
 
 	keeper_configure(g->keeper, (size_t)conf->gatekeeper_cache_entries,
 	    (uint64_t)conf->anvil_rate_time_unit);
+	pass_keep_configure(g->passes, conf);
 	timer_set_ms(&g->report, (uint64_t)conf->anvil_status_update_time);
 }
 
@@ -115,6 +120,7 @@ flushed_cb(void *arg)
 	struct program *g = OBJ_CAST(arg, program, PROGRAM_MAGIC);
 
 	share_free(&g->share);
+	pass_keep_free(&g->passes);
 	service_stopped();
 }
 
@@ -127,12 +133,13 @@ program_stop(void *arg)
 	timer_clear(&g->report);
 	defer_cancel(&g->open);
 	secret_free(&g->password);
+	pass_keep_leave(g->passes);
 	keeper_server_free(&g->server);
 	keeper_free(&g->keeper);
 	if (g->share != NULL)
 		share_flush(g->share, flushed_cb, g);
 	else
-		service_stopped();
+		flushed_cb(g);
 }
 
 static void
@@ -143,10 +150,11 @@ program_status(void *arg, struct buf *json)
 	if (g->server == NULL)
 		return;
 	buf_fmt(json, "\"workers\": %zu, \"clients\": %zu, "
-	    "\"connections\": %llu, \"events\": %llu",
+	    "\"connections\": %llu, \"events\": %llu, \"passes\": %zu",
 	    keeper_server_peers(g->server), keeper_clients(g->keeper),
 	    (unsigned long long)keeper_connections(g->keeper),
-	    (unsigned long long)keeper_server_events(g->server));
+	    (unsigned long long)keeper_server_events(g->server),
+	    pass_keep_count(g->passes));
 	if (g->share != NULL) {
 		buf_str(json, ", ");
 		share_status(g->share, json);

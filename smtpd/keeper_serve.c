@@ -213,6 +213,18 @@ keeper_server_subject(struct keeper_server *s, enum keeper_subject subject,
 }
 
 void
+keeper_server_forget(struct keeper_server *s, enum keeper_subject subject,
+    struct span key)
+{
+	struct peer *p;
+
+	TAILQ_FOREACH(p, &s->peers, link)
+		if (ipc_backlog(p->c) < BACKLOG_MAX)
+			PROTO_SEND(p->c, 0, KEEPER_FORGET, keeper_forget,
+			    .subject = (uint8_t)subject, .key = key);
+}
+
+void
 keeper_server_peer(struct keeper_server *s, unsigned index, int fd)
 {
 	struct peer *p = xcalloc(1, sizeof(*p));

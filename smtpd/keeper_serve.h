@@ -26,6 +26,9 @@ typedef int keeper_subject_fn(struct span body, struct buf *answer,
     void *arg);
 void keeper_server_subject(struct keeper_server *s,
     enum keeper_subject subject, keeper_subject_fn *fn, void *arg);
+/* All workers forget what they know of a key (KEEPER_FORGET). */
+void keeper_server_forget(struct keeper_server *s,
+    enum keeper_subject subject, struct span key);
 /* A worker's wire; takes fd. The worker's number only names it in the log. */
 void keeper_server_peer(struct keeper_server *s, unsigned index, int fd);
 size_t keeper_server_peers(const struct keeper_server *s);

@@ -63,12 +63,12 @@ dist_man_MANS += doc/gatekeeper.8 doc/smtpd.8
 noinst_LIBRARIES += smtpd/libkeeper.a
 smtpd_libkeeper_a_SOURCES = smtpd/keeper.c smtpd/keeper.h \
 	smtpd/keeper_serve.c smtpd/keeper_serve.h \
-	smtpd/pass.c smtpd/pass.h
+	smtpd/pass.c smtpd/pass.h smtpd/pass_keep.c smtpd/pass_keep.h
 smtpd_libkeeper_a_CFLAGS = $(SMTPD_CFLAGS)
 pkglibexec_PROGRAMS += smtpd/gatekeeper
 smtpd_gatekeeper_SOURCES = smtpd/gatekeeper.c
 smtpd_gatekeeper_CFLAGS = $(SMTPD_CFLAGS) $(PQ_CFLAGS)
-smtpd_gatekeeper_LDADD = smtpd/libkeeper.a $(DB_LIBS) $(BASE_LIBS)
+smtpd_gatekeeper_LDADD = smtpd/libkeeper.a lib/libgate.a $(DB_LIBS) $(BASE_LIBS)
 smtpd_t_keeper_SOURCES = smtpd/t_keeper.c
 smtpd_t_keeper_CFLAGS = $(smtpd_t_session_CFLAGS)
 smtpd_t_keeper_LDADD = smtpd/libkeeper.a lib/libgate.a $(BASE_LIBS) \

@@ -212,23 +212,40 @@ client_new(struct passes *p, struct span key, uint64_t now)
 }
 
 bool
-passes_add(struct passes *p, struct span key, const struct pass_left *left,
-    uint64_t now_s)
+passes_learn(struct passes *p, struct span key,
+    const uint64_t until_s[PASS_TESTS], uint64_t now_s)
 {
 	struct client *c = find(p, key, now_s);
+	uint64_t last = 0;
 	bool changed = false;
 	int t;
 
-	if (pass_missing(left) == PASS_BIT(PASS_TESTS) - 1)
+	for (t = 0; t < PASS_TESTS; t++)
+		last = MAX(last, until_s[t]);
+	if (last + p->keep_s <= now_s)
 		return false;
 	if (c == NULL)
 		c = client_new(p, key, now_s);
 	for (t = 0; t < PASS_TESTS; t++)
-		if (left->s[t] > 0 && now_s + left->s[t] > c->until[t]) {
-			c->until[t] = now_s + left->s[t];
+		if (until_s[t] > c->until[t]) {
+			c->until[t] = until_s[t];
 			changed = true;
 		}
 	return changed;
+}
+
+bool
+passes_add(struct passes *p, struct span key, const struct pass_left *left,
+    uint64_t now_s)
+{
+	uint64_t until[PASS_TESTS];
+	int t;
+
+	if (pass_missing(left) == PASS_BIT(PASS_TESTS) - 1)
+		return false;
+	for (t = 0; t < PASS_TESTS; t++)
+		until[t] = left->s[t] > 0 ? now_s + left->s[t] : 0;
+	return passes_learn(p, key, until, now_s);
 }
 
 bool

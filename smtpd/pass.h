@@ -73,6 +73,10 @@ bool passes_get(struct passes *p, struct span key, uint64_t now_s,
 /* Each test's later end holds. True when that changed anything. */
 bool passes_add(struct passes *p, struct span key,
     const struct pass_left *left, uint64_t now_s);
+/* The same for ends by that clock, 0 for never; what is over already is known
+ * as such. */
+bool passes_learn(struct passes *p, struct span key,
+    const uint64_t until_s[PASS_TESTS], uint64_t now_s);
 /* False: there was none. */
 bool passes_forget(struct passes *p, struct span key);
 size_t passes_count(const struct passes *p);

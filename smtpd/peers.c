@@ -6,6 +6,7 @@
 #include "live/live.h"
 #include "proto/proto.h"
 #include "smtpd/commit.h"
+#include "smtpd/first.h"
 #include "smtpd/keeper_ask.h"
 #include "smtpd/limits.h"
 #include "smtpd/quota.h"
@@ -143,6 +144,7 @@ authd_closed(struct ipc *c, void *arg)
 static const struct ipc_handler keeper_handlers[] = {
 	{ MSG_KEEPER_COUNTED, limits_counted_cb, IPC_ANY_PHASE },
 	{ MSG_KEEPER_ANSWER, keeper_answer_message_cb, IPC_ANY_PHASE },
+	{ MSG_KEEPER_FORGET, first_forget_message_cb, IPC_ANY_PHASE },
 };
 
 /* Who waits for it goes on without it soon. */

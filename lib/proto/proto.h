@@ -129,6 +129,7 @@ enum keeper_event {
 /* What gatekeeper is asked about. */
 enum keeper_subject {
 	KEEPER_GREYLIST = 0,	/* may this sender pass? */
+	KEEPER_PASS,		/* which tests a client has passed */
 	KEEPER_SUBJECTS
 };
 
