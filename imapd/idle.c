@@ -1,8 +1,10 @@
 /*
  * IDLE (RFC 2177) and NOOP. While idle a session holds no buffers; it wakes
- * when deliver says that its folder changed, and now and then by itself, as
- * other programs change maildirs without a word.
+ * when deliver says that its folder changed, when a file there comes or goes
+ * (watch.h: other programs change maildirs without a word), and now and then by
+ * itself, as neither need be heard.
  */
+#include "base/clock.h"
 #include "imapd/command.h"
 
 void
@@ -27,6 +29,46 @@ idle_wake(struct session *s)
 	if (s->folder != NULL && !s->busy && s->slice == NULL)
 		update_refresh(s, true, woken);
 }
+
+/* --- what other programs do --- */
+
+#define LOOK_MS		200	/* what we do ourselves is announced before */
+#define LOOK_SHARE	4	/* at most a fifth of the time is for looking */
+#define LOOK_MS_MAX	5000
+
+/* Called with the watcher's lock held: only notes it. */
+static void
+heard(void *arg)
+{
+	struct session *s = OBJ_CAST(arg, session, SESSION_MAGIC);
+
+	s->heard = true;
+	if (!s->look_timer.set)
+		timer_set_ms(&s->look_timer, MIN(MAX(LOOK_MS,
+		    LOOK_SHARE * s->refresh_ms), LOOK_MS_MAX));
+}
+
+void
+idle_listen(struct session *s)
+{
+	if (s->idling && !watch_is_on(&s->watch))
+		(void)watch_begin(&s->watch, s->server->watcher,
+		    folder_dirfd(s->folder), heard, s);
+}
+
+void
+idle_look_cb(void *arg)
+{
+	struct session *s = OBJ_CAST(arg, session, SESSION_MAGIC);
+
+	if (!s->heard || !s->idling || s->closing)
+		return;
+	s->stale = true;
+	if (!s->busy)
+		idle_wake(s);
+}
+
+/* --- the commands --- */
 
 static void
 idle_line(struct session *s, struct span line)

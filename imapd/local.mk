@@ -22,7 +22,8 @@ imapd_libimapd_a_SOURCES = \
 	imapd/session.h imapd/sort.c imapd/sort_key.c imapd/sort_key.h \
 	imapd/thread.c imapd/thread_tree.c imapd/thread_tree.h \
 	imapd/status.c imapd/status.h \
-	imapd/status_items.c imapd/status_items.h imapd/store.c imapd/update.c
+	imapd/status_items.c imapd/status_items.h imapd/store.c imapd/update.c \
+	imapd/watch.c imapd/watch.h
 IMAPD_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 imapd_libimapd_a_CFLAGS = $(IMAPD_CFLAGS)
 IMAPD_LIBS = imapd/libimapd.a $(LIVE_LIBS) $(SPOOL_LIBS) $(STORE_LIBS) $(NET_LIBS)
@@ -35,7 +36,7 @@ imapd_imapd_LDADD = $(IMAPD_LIBS)
 
 if HAVE_CMOCKA
 check_PROGRAMS += imapd/t_parse imapd/t_session imapd/t_folders \
-	imapd/t_resync imapd/t_extensions imapd/t_thread
+	imapd/t_resync imapd/t_extensions imapd/t_thread imapd/t_watch
 endif
 imapd_t_parse_SOURCES = imapd/t_parse.c
 imapd_t_parse_CFLAGS = $(IMAPD_CFLAGS) $(CMOCKA_CFLAGS)
@@ -53,6 +54,10 @@ imapd_t_extensions_SOURCES = imapd/t_extensions.c imapd/t_imapd.c \
 	imapd/t_imapd.h
 imapd_t_extensions_CFLAGS = $(IMAPD_CFLAGS) $(CMOCKA_CFLAGS)
 imapd_t_extensions_LDADD = $(IMAPD_LIBS) $(CMOCKA_LIBS)
+imapd_t_watch_SOURCES = imapd/t_watch.c
+imapd_t_watch_CFLAGS = $(IMAPD_CFLAGS) $(CMOCKA_CFLAGS)
+imapd_t_watch_LDADD = $(IMAPD_LIBS) lib/libdiskrecord.a $(BASE_LIBS) \
+	$(CMOCKA_LIBS)
 imapd_t_thread_SOURCES = imapd/t_thread.c
 imapd_t_thread_CFLAGS = $(IMAPD_CFLAGS) $(CMOCKA_CFLAGS)
 imapd_t_thread_LDADD = $(IMAPD_LIBS) $(CMOCKA_LIBS)

@@ -28,6 +28,8 @@ command_finish(struct session *s)
 	s->command = NULL;
 	s->hold_expunges = false;
 	s->idling = false;
+	watch_end(&s->watch);
+	timer_clear(&s->look_timer);
 	s->line = NULL;
 	args_fini(&s->args);
 	reader_plain(&s->reader, false);

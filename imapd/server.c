@@ -77,6 +77,7 @@ server_new(const struct service_env *env, struct err *err)
 	v->certs = certs_new(v->conf);
 	certs_alpn(v->certs, "imap");
 	v->pool = work_pool_new(v->loop, FILE_THREADS);
+	v->watcher = watcher_new(v->loop, (size_t)v->conf->imap_watch_limit);
 	v->deliver = xcalloc(MAX(env->count[ROLE_DELIVER], 1u),
 	    sizeof(*v->deliver));
 	v->asked = map_new();
@@ -108,6 +109,7 @@ server_free(struct server **vp)
 	timer_clear(&v->stop_timer);
 	live_free(&v->live);
 	work_pool_free(&v->pool);
+	watcher_free(&v->watcher);
 	for (i = 0; i < v->env->count[ROLE_DELIVER]; i++)
 		ipc_free(&v->deliver[i]);
 	ipc_free(&v->authd);
@@ -129,6 +131,7 @@ server_reload(void *arg)
 	conf_unref(&v->conf);
 	v->conf = conf_ref(v->env->conf);
 	certs_conf(v->certs, v->conf);
+	watcher_max_set(v->watcher, (size_t)v->conf->imap_watch_limit);
 }
 
 void
@@ -165,9 +168,10 @@ server_status(void *arg, struct buf *json)
 {
 	struct server *v = OBJ_CAST(arg, server, SERVER_MAGIC);
 
-	buf_fmt(json, "\"sessions\": %zu, \"connections\": %llu, "
+	buf_fmt(json, "\"sessions\": %zu, \"watches\": %zu, \"connections\": %llu, "
 	    "\"logins\": %llu, \"failed_logins\": %llu, \"commands\": %llu",
-	    v->n_sessions, (unsigned long long)v->stats.connections,
+	    v->n_sessions, watcher_count(v->watcher),
+	    (unsigned long long)v->stats.connections,
 	    (unsigned long long)v->stats.logins,
 	    (unsigned long long)v->stats.failed_logins,
 	    (unsigned long long)v->stats.commands);

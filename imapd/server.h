@@ -33,6 +33,7 @@ struct server {
 	struct conf *conf;		/* our reference to the snapshot */
 	struct certs *certs;
 	struct work_pool *pool;
+	struct watcher *watcher;
 	struct queueid_gen ids;
 	struct ipc *authd;
 	struct ipc **deliver;		/* env->count[ROLE_DELIVER] of them */

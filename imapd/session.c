@@ -105,6 +105,8 @@ session_free(struct session *s)
 	timer_clear(&s->room.timer);
 	timer_clear(&s->idle_timer);
 	timer_clear(&s->lazy_timer);
+	timer_clear(&s->look_timer);
+	watch_end(&s->watch);
 	defer_cancel(&s->next);
 	reader_fini(&s->reader);
 	args_fini(&s->args);
@@ -324,6 +326,7 @@ session_new(struct server *v, int fd, const char *section)
 	buf_init(&s->out, BUF_NO_CAP);
 	timer_init(&s->idle_timer, v->loop, idle_timer_cb, s);
 	timer_init(&s->lazy_timer, v->loop, session_lazy_cb, s);
+	timer_init(&s->look_timer, v->loop, idle_look_cb, s);
 	quota_init(s);
 	defer_init(&s->next, v->loop, session_next_cb, s);
 	server_enter(v, s);

@@ -19,6 +19,7 @@
 #include "imapd/seqset.h"
 #include "imapd/server.h"
 #include "live/live.h"
+#include "imapd/watch.h"
 #include "net/stream.h"
 #include "store/account.h"
 #include "store/folder.h"
@@ -50,7 +51,7 @@ struct session {
 	const struct conf *listener;	/* its [service], in conf */
 	struct stream *stream;
 	struct reader reader;
-	struct timer idle_timer, lazy_timer;
+	struct timer idle_timer, lazy_timer, look_timer;
 	struct defer next;
 	char id[SESSION_ID_LEN + 1];
 	char ip[64];
@@ -119,6 +120,9 @@ struct session {
 	bool modseq_lowered;		/* HIGHESTMODSEQ was told too low, as
 					 * expunges are held back */
 	bool stale;			/* somebody changed it: refresh */
+	struct watch watch;		/* while idling */
+	bool heard;			/* something since the last refresh */
+	uint64_t refresh_began_ms, refresh_ms;	/* how long the last took */
 	uint32_t told_exists, told_recent;
 	uint32_t told_keywords;		/* bits of those in FLAGS */
 	bool watching;
@@ -223,7 +227,10 @@ void login_lost(struct session *s);	/* the asked process has gone */
 void login_abandon(struct session *s);
 
 /* idle.c */
-#define IDLE_LOOK_MS	30000	/* at what others did unannounced */
+#define IDLE_LOOK_MS	30000	/* at what others did and nobody heard */
 void idle_wake(struct session *s);
+/* In a refresh's thread: listens to the folder from now on, if there is room. */
+void idle_listen(struct session *s);
+void idle_look_cb(void *arg);	/* the look timer's */
 
 #endif

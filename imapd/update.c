@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "imapd/condstore.h"
 #include "imapd/flags.h"
@@ -139,12 +140,14 @@ update_send(struct session *s, bool expunges,
 static void
 refresh_job(struct session *s)
 {
+	idle_listen(s);
 	s->job_rc = folder_refresh(s->folder, &s->job_err);
 }
 
 static void
 refresh_done(struct session *s)
 {
+	s->refresh_ms = clock_mono_ms() - s->refresh_began_ms;
 	if (s->job_rc < 0) {
 		log_error("%s: refresh user=<%s> folder=<%s>: %s", s->id,
 		    s->user, folder_name(s->folder), s->job_err.why);
@@ -165,7 +168,8 @@ void
 update_refresh(struct session *s, bool expunges,
     void (*done)(struct session *))
 {
-	s->stale = false;
+	s->stale = s->heard = false;
+	s->refresh_began_ms = clock_mono_ms();
 	s->update_expunges = expunges;
 	s->update_done = done;
 	session_job(s, refresh_job, refresh_done);

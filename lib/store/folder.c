@@ -449,6 +449,12 @@ folder_name(const struct folder *f)
 	return f->box->name;
 }
 
+int
+folder_dirfd(const struct folder *f)
+{
+	return f->box->dir;
+}
+
 /* --- looking --- */
 
 uint32_t

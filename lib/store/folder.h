@@ -60,6 +60,8 @@ int folder_load(struct folder *f, struct err *err) MUST_CHECK;
 /* Touches files only by close(2); safe from a loop. */
 void folder_close(struct folder **f);
 const char *folder_name(const struct folder *f);
+/* Its directory, lent: to watch new/ and cur/ in it. */
+int folder_dirfd(const struct folder *f);
 
 /* --- the view: memory only ---------------------------------------------- */
 

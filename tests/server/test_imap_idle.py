@@ -1,5 +1,7 @@
 """IDLE hears of mail, flags and other clients at once, across processes."""
+import json
 import os
+import time
 
 from tests.harness.wait import until
 
@@ -73,3 +75,72 @@ def test_a_file_that_another_program_drops_appears_at_noop(postern, kim):
         # its line ends become CR LF on the wire
         assert "RFC822.SIZE 43" in lines[0]
         assert "{43}" in lines[0]
+
+
+def put(path, content, owner):
+    path.write_bytes(content)
+    os.chown(path, owner.st_uid, owner.st_gid)
+    path.chmod(0o660)
+
+
+def test_what_other_programs_do_is_heard_in_idle(postern, kim):
+    """Each within a second or so; without inotify an idle session looks once
+    in 30 seconds, and four changes would take a minute and a half."""
+    home = postern.home(kim)
+    for number in range(1, 3):
+        postern.send("anna@sender.example", kim)
+    postern.wait_for_messages(kim, 2)
+    began = time.monotonic()
+    with postern.imap(kim, "secret") as wire:
+        wire.ok("SELECT INBOX")
+        assert len(wire.ok("UID SEARCH ALL")[0].split()) == 4
+        idle(wire)
+        owner = os.stat(home / "new")
+        tmp = home / "tmp" / "dropped"
+        put(tmp, b"From: x@y.example\nSubject: dropped\n\nhi\n", owner)
+        tmp.rename(home / "new" / "1700000000.M1P1.host")
+        hear(wire, "3 EXISTS", "RECENT")
+        ours = until(lambda: [*home.glob("*/1700000000.*")], "it")[0]
+        ours = ours.rename(home / "cur" / (ours.name.split(":")[0] +
+                                           ":2,FS"))
+        line = wire.line()
+        assert "3 FETCH" in line and "\\Flagged" in line and \
+            "\\Seen" in line, line
+        ours = ours.rename(str(ours)[:-2] + "S")
+        line = wire.line()
+        assert "3 FETCH" in line and "\\Flagged" not in line, line
+        ours.unlink()
+        assert wire.line() == "* 3 EXPUNGE"
+        wire.send("DONE\r\n")
+        wire.answer("i")
+    assert time.monotonic() - began < 60
+
+
+def watches(postern):
+    rows = json.loads(postern.postern("status", "--json").stdout)
+    return sum(row.get("watches", 0) for row in rows)
+
+
+def test_watches_are_bounded_and_given_back(fresh_postern):
+    postern = fresh_postern(settings={"imap_watch_limit": "2",
+                                      "imapd_workers": "1"})
+    postern.add_domain("watch.example")
+    for name in ("kim", "lee"):
+        postern.add_mailbox(f"{name}@watch.example", "secret")
+    kim, lee = (postern.imap(f"{name}@watch.example", "secret")
+                for name in ("kim", "lee"))
+    for wire in (kim, lee):
+        wire.ok("SELECT INBOX")
+        assert watches(postern) <= 2
+        idle(wire)
+        until(lambda: watches(postern) == 2, "a watch")
+    postern.wait_for_log("imap_watch_limit is reached")
+    # what is ours is told to both all the same
+    for name, wire in (("kim", kim), ("lee", lee)):
+        postern.send("anna@sender.example", f"{name}@watch.example")
+        hear(wire, "1 EXISTS")
+        wire.send("DONE\r\n")
+        wire.answer("i")
+    until(lambda: watches(postern) == 0, "no watch")
+    for wire in (kim, lee):
+        wire.close()
