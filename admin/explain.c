@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/xmalloc.h"
 #include "gate/ask.h"
+#include "mail/spf.h"
 #include "net/client_name.h"
 
 struct explain {
@@ -145,6 +146,24 @@ list(const char *zone, enum list_kind kind, void *arg)
 		    list_kind_name(kind), dnshealth_why(x->world.lists, zone,
 		    kind));
 	return use;
+}
+
+/* Facts of SPF are asked for beneath the evaluator: the verdict is told. */
+static const struct spf_verdict *
+spf(const struct conf *conf, const char *helo, const char *sender, void *arg)
+{
+	struct explain *x = arg;
+	const struct spf_verdict *v = gate_ask_ops.spf(conf, helo, sender,
+	    &x->ask);
+
+	if (v == NULL)
+		return NULL;
+	asked(x, "SPF %s%s: %s%s%s%s%s%s%s", sender[0] == '\0' ? "HELO " : "",
+	    sender[0] == '\0' ? helo : sender, spf_result_name(v->result),
+	    v->mechanism[0] == '\0' ? "" : " by ", v->mechanism,
+	    v->mechanism[0] == '\0' ? "" : " of ", v->mechanism[0] == '\0' ?
+	    "" : v->domain, v->why[0] == '\0' ? "" : ": ", v->why);
+	return v;
 }
 
 static enum table_result
@@ -331,7 +350,7 @@ trace(const struct gate_eval *e, const struct gate_rule *rule,
 }
 
 static const struct gate_ops explain_ops = { .need = need, .note = note,
-	.dns = dns, .list = list, .table = table, .effect = effect, .verify = verify,
+	.dns = dns, .list = list, .spf = spf, .table = table, .effect = effect, .verify = verify,
 	.policy = policy, .trace = trace };
 
 /* --- one moment --- */

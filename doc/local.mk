@@ -4,6 +4,7 @@ EXTRA_DIST += doc/README.md doc/architecture.md doc/database.md \
 	doc/first-domain.md doc/from-postfix.md doc/imap.md doc/install.md \
 	doc/performance.md doc/policy.md doc/postern.8.in \
 	doc/postern.conf.5.in doc/restrictions.md doc/roadmap.md \
+	doc/spam.md \
 	doc/spool-format.md doc/store-format.md doc/tables.md doc/testing.md
 dist_man_MANS += doc/posternd.8 doc/qmgr.8
 man_MANS = doc/postern.8 doc/postern.conf.5

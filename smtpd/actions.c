@@ -1,6 +1,7 @@
 #include "smtpd/actions.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 #include "base/log.h"
 #include "base/xmalloc.h"
@@ -24,6 +25,8 @@ actions_init(struct actions *a)
 void
 actions_fini(struct actions *a)
 {
+	size_t i;
+
 	directory_cancel(&a->ask);
 	buf_fini(&a->prepend);
 	while (a->n_bcc > 0)
@@ -32,6 +35,8 @@ actions_fini(struct actions *a)
 	free(a->hold);
 	free(a->filter);
 	free(a->redirect);
+	for (i = 0; i < ACTIONS_RESULTS_MAX; i++)
+		free(a->result[i]);
 	memset(a, 0, sizeof(*a));
 }
 
@@ -106,6 +111,29 @@ filter(struct txn *t, struct span text, struct span line)
 	set(&t->act.filter, text);
 }
 
+/* The newest of a name: a second recipient brings the same, or knows more. */
+static void
+result(struct txn *t, struct span text, struct span line)
+{
+	size_t name = (size_t)span_chr(text, ':') + 1, i;
+	char **slot = t->act.result;
+
+	for (i = 0; i < ACTIONS_RESULTS_MAX - 1 && slot[i] != NULL; i++)
+		if (strncasecmp(slot[i], text.p, name) == 0)
+			break;
+	set(&slot[i], text);
+}
+
+void
+actions_header(const struct actions *a, struct buf *out)
+{
+	size_t i;
+
+	for (i = 0; i < ACTIONS_RESULTS_MAX && a->result[i] != NULL; i++)
+		buf_fmt(out, "%s\r\n", a->result[i]);
+	buf_span_add(out, buf_span(&a->prepend));
+}
+
 /* Postfix logs the first HOLD only, and no PREPEND. */
 static const struct {
 	const char *name;	/* for the log; NULL: none */
@@ -117,6 +145,7 @@ static const struct {
 	[GATE_DO_REDIRECT] = { "redirect", redirect },
 	[GATE_DO_BCC] = { "bcc", bcc },
 	[GATE_DO_FILTER] = { "filter", filter },
+	[GATE_DO_RESULT] = { NULL, result },
 };
 
 void

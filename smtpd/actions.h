@@ -16,6 +16,8 @@
 struct session;
 enum step;
 
+#define ACTIONS_RESULTS_MAX	4
+
 /* Strings of their own: what the lists look at lies in the transaction's
  * buffer, which must not move while they run. */
 struct actions {
@@ -27,6 +29,8 @@ struct actions {
 	bool too_many;			/* more BCC than we take */
 	bool prepend_full;		/* more header lines than we take */
 	struct buf prepend;		/* header lines, each with its CR LF */
+	/* Fields of ours about the message, one of a name. */
+	char *result[ACTIONS_RESULTS_MAX];
 	/* private: the address that is being looked up */
 	struct directory_ask *ask;
 	uint32_t next;
@@ -40,6 +44,10 @@ void actions_fini(struct actions *a);
 /* From gate_ops.effect, with a transaction: logs it and keeps it. */
 void actions_add(struct session *s, enum gate_do what, struct span text,
     const char *line);
+
+/* The header lines that go in front of the message: results, then what was
+ * prepended. */
+void actions_header(const struct actions *a, struct buf *out);
 
 /*
  * After the last list has permitted: gives the message its recipients, then

@@ -9,6 +9,7 @@ smtpd_libsmtpd_a_SOURCES = \
 	smtpd/first.c smtpd/first.h smtpd/first_int.h smtpd/first_talk.c \
 	smtpd/first_wait.c \
 	smtpd/footer.c smtpd/footer.h smtpd/greet.c smtpd/headscan.c \
+	smtpd/headfilter.c smtpd/headfilter.h \
 	smtpd/headscan.h smtpd/judge.c smtpd/judge.h \
 	smtpd/keeper_ask.c smtpd/keeper_ask.h smtpd/limits.c \
 	smtpd/limits.h smtpd/live_sessions.c smtpd/live_sessions.h \
@@ -34,11 +35,15 @@ SMTPD_FAKE_LIBS = smtpd/libsmtpd.a smtpd/libfake.a smtpd/libsmtpd.a \
 
 if HAVE_CMOCKA
 check_PROGRAMS += smtpd/t_keeper smtpd/t_keeper_ask smtpd/t_limits smtpd/t_session \
-	smtpd/t_peers smtpd/t_xattr smtpd/t_actions smtpd/t_upstream
+	smtpd/t_peers smtpd/t_xattr smtpd/t_actions smtpd/t_upstream \
+	smtpd/t_headfilter
 endif
 smtpd_t_session_SOURCES = smtpd/t_session.c
 smtpd_t_session_CFLAGS = $(SMTPD_CFLAGS) $(CMOCKA_CFLAGS)
 smtpd_t_session_LDADD = $(SMTPD_FAKE_LIBS) $(CMOCKA_LIBS)
+smtpd_t_headfilter_SOURCES = smtpd/t_headfilter.c smtpd/headfilter.c
+smtpd_t_headfilter_CFLAGS = $(SMTPD_CFLAGS) $(CMOCKA_CFLAGS)
+smtpd_t_headfilter_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
 smtpd_t_upstream_SOURCES = smtpd/t_upstream.c
 smtpd_t_upstream_CFLAGS = $(smtpd_t_session_CFLAGS)
 smtpd_t_upstream_LDADD = $(smtpd_t_session_LDADD)

@@ -19,10 +19,18 @@ text_begin(struct session *s)
 	struct txn *t = s->txn;
 
 	t->arrival_us = clock_wall_us();
-	buf_span_add(&t->body.mem, buf_span(&t->act.prepend));
+	actions_header(&t->act, &t->body.mem);
 	received_write(s, &t->body.mem);
 	t->body.size = buf_len(&t->body.mem);
+	headfilter_init(&t->filter, session_conf(s)->authserv_id,
+	    session_conf(s)->myhostname);
 	t->size = 0;
+}
+
+static void
+body_sink(struct span run, void *arg)
+{
+	body_add(arg, run);
 }
 
 /* Decoded bytes. A message that is refused already is only drained. */
@@ -43,7 +51,7 @@ text_sink(struct span run, void *arg)
 			t->refusal = TXN_TOO_MANY_HOPS;
 	}
 	if (t->refusal == TXN_FINE && !t->act.discard)
-		body_add(&t->body, run);
+		headfilter_feed(&t->filter, run, body_sink, &t->body);
 	else if (t->body.flush == NULL)
 		body_fini(&t->body);
 }
@@ -106,6 +114,12 @@ text_end(struct session *s)
 		session_reset(s);
 		return STEP_NEXT;
 	}
+	if (!t->act.discard)
+		headfilter_end(&t->filter, body_sink, &t->body);
+	if (t->filter.removed > 0)
+		log_info("%s: removed %u forged result field%s",
+		    t->queue_id, t->filter.removed, t->filter.removed == 1 ?
+		    "" : "s");
 	id = headscan_id(&t->head);
 	if (id.n > 0)
 		log_info("%s: message-id=%.*s", t->queue_id, SPAN_ARG(id));

@@ -83,6 +83,7 @@ txn_free(struct txn **tp)
 	srv->n_txns--;
 	quota_release(t, 0, 0);
 	actions_fini(&t->act);
+	headfilter_fini(&t->filter);
 	body_fini(&t->body);
 	map_free(&t->seen);
 	if (t->cold_fd != -1)

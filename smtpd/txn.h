@@ -12,6 +12,7 @@
 #include "smtpd/actions.h"
 #include "smtpd/body.h"
 #include "smtpd/data.h"
+#include "smtpd/headfilter.h"
 #include "smtpd/headscan.h"
 #include "spool/envelope.h"
 #include "spool/journal.h"
@@ -75,6 +76,7 @@ struct txn {
 	uint64_t size;		/* of the text, without our Received */
 	struct data_decoder decoder;
 	struct headscan head;
+	struct headfilter filter;
 	struct body body;
 
 	/* commit.c */

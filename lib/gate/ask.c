@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/xmalloc.h"
+#include "gate/ask_spf.h"
 #include "gate/ask_table.h"
 #include "gate/policy_facts.h"
 
@@ -15,6 +16,7 @@ struct gate_ask_dns {
 	struct gate_ask *ask;
 	struct dnscache_ask *query;	/* NULL: it has come */
 	struct dns_kept *kept;
+	struct spf_fact fact;		/* the same once more, for SPF */
 	enum dns_type type;
 	char name[];
 };
@@ -168,20 +170,18 @@ dns_came(struct dns_kept *k, void *arg)
 	defer_call(&d->ask->again);
 }
 
-static const struct dns_answer *
-dns(const char *name, enum dns_type type, void *arg)
+/* NULL: no DNS, or too many look-ups. */
+static struct gate_ask_dns *
+dns_entry(struct gate_ask *a, const char *name, enum dns_type type)
 {
-	static const struct dns_answer failed = { .result = DNS_TEMPFAIL,
-		.why = "no DNS, or too many look-ups" };
-	struct gate_ask *a = arg;
 	size_t n = strlen(name) + 1;
 	struct gate_ask_dns *d;
 
 	SLIST_FOREACH(d, &a->dns, link)
 		if (d->type == type && strcmp(d->name, name) == 0)
-			return d->kept == NULL ? NULL : &d->kept->answer;
+			return d;
 	if (a->world->dns == NULL || a->n_dns >= DNS_MAX_ASKED)
-		return &failed;
+		return NULL;
 	d = xcalloc(1, sizeof(*d) + n);
 	d->ask = a;
 	d->type = type;
@@ -192,7 +192,35 @@ dns(const char *name, enum dns_type type, void *arg)
 	if (d->kept == NULL)
 		d->query = dnscache_ask(a->world->dns, name, type, dns_came,
 		    d);
+	return d;
+}
+
+static const struct dns_answer *
+dns(const char *name, enum dns_type type, void *arg)
+{
+	static const struct dns_answer failed = { .result = DNS_TEMPFAIL,
+		.why = "no DNS, or too many look-ups" };
+	const struct gate_ask_dns *d = dns_entry(arg, name, type);
+
+	if (d == NULL)
+		return &failed;
 	return d->kept == NULL ? NULL : &d->kept->answer;
+}
+
+const struct spf_fact *
+gate_ask_spf_fact(struct gate_ask *a, const char *name, enum dns_type type)
+{
+	static const struct spf_fact failed = { .result = DNS_TEMPFAIL };
+	struct gate_ask_dns *d = dns_entry(a, name, type);
+
+	if (d == NULL)
+		return &failed;
+	if (d->kept == NULL)
+		return NULL;
+	d->fact = (struct spf_fact){ .result = d->kept->answer.result,
+		.n = d->kept->answer.n_records,
+		.record = d->kept->answer.record };
+	return &d->fact;
 }
 
 /* --- DNS lists --- */
@@ -353,7 +381,8 @@ effect(enum gate_do what, struct span text, const char *line, void *arg)
 
 const struct gate_ops gate_ask_ops = { .need = need, .note = note,
 	.effect = effect, .dns = dns, .table = gate_ask_table, .verify = verify,
-	.sleep = nap, .policy = policy, .list = list, .list_odd = list_odd };
+	.sleep = nap, .policy = policy, .list = list, .list_odd = list_odd,
+	.spf = gate_ask_spf };
 
 static void
 again_cb(void *arg)
@@ -376,6 +405,7 @@ gate_ask_begin(struct gate_ask *a, struct span normal)
 	SLIST_INIT(&a->tables);
 	a->n_dns = a->n_tables = 0;
 	memset(&a->lists, 0, sizeof(a->lists));
+	SLIST_INIT(&a->spf);
 	SLIST_INIT(&a->policies);
 	memset(a->verdict, 0, sizeof(a->verdict));
 	defer_init(&a->again, a->world->loop, again_cb, a);
@@ -406,6 +436,7 @@ gate_ask_end(struct gate_ask *a)
 	}
 	gate_ask_tables_end(a);
 	dnshealth_wait_end(&a->lists);
+	gate_ask_spf_end(a);
 	for (i = 0; i < ARRAY_LEN(a->verdict); i++) {
 		verdicts_cancel(&a->verdict[i].query);
 		verdict_unref(&a->verdict[i].verdict);

@@ -31,6 +31,7 @@ struct gate_world {
 
 struct gate_ask_dns;
 struct gate_ask_policy;
+struct gate_ask_spf_one;
 struct gate_ask_table;
 
 /* The sender's, or the recipient's. */
@@ -60,6 +61,7 @@ struct gate_ask {
 	SLIST_HEAD(, gate_ask_table) tables;
 	unsigned n_dns, n_tables;
 	struct dnshealth_wait lists;
+	SLIST_HEAD(, gate_ask_spf_one) spf;
 	struct gate_ask_verdict verdict[2];
 	struct timer nap;
 	enum { NAP_NONE, NAP_ON, NAP_OVER } napping;

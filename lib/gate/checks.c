@@ -394,6 +394,13 @@ static const struct gate_restriction table[] = {
 	  "Asks a policy service, inet:HOST:PORT or unix:/PATH, and does what "
 	  "it says: an access(5) value. Settings of one service: "
 	  "{ inet:HOST:PORT, timeout=10s, default_action=DUNNO }." },
+	{ "check_spf", AT_RCPT | STAGE(GATE_DATA), GATE_ARG_NONE, 0, check_spf,
+	  "Asks SPF whether the client may send for its HELO name and for the "
+	  "sender's domain: 550 5.7.23 for the results that spf_helo_reject "
+	  "and spf_mail_from_reject name (5.7.24 with spf_permerror_reject, "
+	  "450 4.7.24 with spf_temperror_defer), and adds Received-SPF and "
+	  "Authentication-Results. Clients that are logged in, and those of "
+	  "spf_skip_addresses and spf_*whitelist*, are not looked at." },
 	{ "reject_unlisted_sender", ANY, GATE_ARG_NONE, 0,
 	  reject_unlisted_sender,
 	  "Refuses senders in domains of the database that it does not know "

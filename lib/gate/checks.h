@@ -58,6 +58,7 @@ gate_check_fn reject_unlisted_recipient, reject_unlisted_sender, reject_sender_l
     reject_unauthenticated_sender_login_mismatch,
     reject_known_sender_login_mismatch;
 
+gate_check_fn check_spf;
 gate_check_fn reject_unverified_sender, reject_unverified_recipient;
 
 /* What a check judges, whatever list it stands in. */

@@ -113,6 +113,29 @@ open_old_rbls(struct gate *g, struct buf *complaints)
 	buf_fini(&why);
 }
 
+/* What check_spf goes on with. */
+static void
+check_spf_words(const struct gate *g, struct buf *complaints)
+{
+	const struct conf *conf = g->conf;
+	const struct { const char *param, *words; } t[] = {
+		{ "spf_helo_pass_restriction",
+		  conf->spf_helo_pass_restriction },
+		{ "spf_mail_from_pass_restriction",
+		  conf->spf_mail_from_pass_restriction },
+	};
+	struct buf why;
+	size_t i;
+
+	buf_init(&why, 1024);
+	for (i = 0; i < ARRAY_LEN(t); i++)
+		if (!gate_words_ok(g, span_str(t[i].words), &why))
+			gate_complain(complaints, conf_where(conf,
+			    t[i].param), "%s: %s", t[i].param,
+			    buf_cstr(&why));
+	buf_fini(&why);
+}
+
 /* The lists and weights of the score. */
 static void
 open_score(struct gate *g, struct buf *complaints)
@@ -191,6 +214,11 @@ gate_new(struct conf *conf, struct buf *complaints)
 	    &g->login_maps, &g->n_login_maps, complaints);
 	g->dotted_parents = !list_has(conf->parent_domain_matches_subdomains,
 	    "smtpd_access_maps");
+	check_spf_words(g, complaints);
+	g->spf_skipped[0] = gate_networks(g, "spf_skip_addresses",
+	    conf->spf_skip_addresses, complaints);
+	g->spf_skipped[1] = gate_networks(g, "spf_whitelist",
+	    conf->spf_whitelist, complaints);
 	open_clientcerts(g, complaints);
 	parse_exceptions(g, complaints);
 	g->log_permits = matchlist_new(conf,
@@ -237,6 +265,8 @@ gate_unref(struct gate **gp)
 	for (i = 0; i < g->n_old_rbls; i++)
 		dnslist_free(&g->old_rbls[i]);
 	free(g->old_rbls);
+	netlist_free(&g->spf_skipped[0]);
+	netlist_free(&g->spf_skipped[1]);
 	dnssites_free(&g->score_sites);
 	free(g->score_replies);
 	free(g->login_maps);
@@ -311,6 +341,13 @@ const struct dnslist *
 gate_old_rbl(const struct gate *g, size_t i)
 {
 	return i < g->n_old_rbls ? g->old_rbls[i] : NULL;
+}
+
+bool
+gate_spf_skips(const struct gate *g, const struct net_addr *a)
+{
+	return netlist_match(g->spf_skipped[0], a) ||
+	    netlist_match(g->spf_skipped[1], a);
 }
 
 const struct dnssites *

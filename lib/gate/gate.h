@@ -88,6 +88,7 @@ struct dnslist;
 struct dnssites;
 struct gate_list;
 struct policy_spec;
+struct spf_verdict;
 
 struct gate_rule {
 	const struct gate_restriction *is;
@@ -145,6 +146,8 @@ struct table *gate_table_at(const struct gate *g, size_t i);
 struct table *gate_rbl_reply_map(const struct gate *g, size_t i);
 /* The i-th list of maps_rbl_domains, or NULL. */
 const struct dnslist *gate_old_rbl(const struct gate *g, size_t i);
+/* Is it in spf_skip_addresses or spf_whitelist? */
+bool gate_spf_skips(const struct gate *g, const struct net_addr *a);
 /* postscreen_dnsbl_sites (dnsscore.h). */
 const struct dnssites *gate_score_sites(const struct gate *g);
 /* The i-th table of postscreen_dnsbl_reply_map, or NULL. */
@@ -224,7 +227,10 @@ enum gate_do {
 	GATE_DO_PREPEND,	/* "Name: value" on top of its header */
 	GATE_DO_REDIRECT,	/* to this address instead; the last counts */
 	GATE_DO_BCC,		/* to this address, too */
-	GATE_DO_FILTER		/* through transport:destination; the last */
+	GATE_DO_FILTER,		/* through transport:destination; the last */
+	/* A field of ours about what was found, "Name: value" with folds of
+	 * CR LF TAB; above all, and each once per message */
+	GATE_DO_RESULT
 };
 #define GATE_FILTER_MAX	1024
 
@@ -248,6 +254,11 @@ struct gate_ops {
 	    void *arg);
 	/* It gave an answer that can't be true. May be NULL. */
 	void (*list_odd)(const char *zone, enum list_kind kind, void *arg);
+	/* What SPF (mail/spf.h) says of the client, who calls itself `helo`,
+	 * when it sends for `sender` ("": for helo itself); lent until
+	 * gate_end. NULL: asked for. */
+	const struct spf_verdict *(*spf)(const struct conf *conf,
+	    const char *helo, const char *sender, void *arg);
 	/* As table_look_up, for any type; TABLE_PARKED: asked for. NULL:
 	 * table_look_up itself. */
 	enum table_result (*table)(struct table *t, struct span key,
@@ -356,6 +367,16 @@ enum gate_result gate_run_words(struct gate_eval *e, struct span words);
 /* For checks: a DNS fact. NULL: park. Never NULL without ops->dns. */
 const struct dns_answer *gate_dns(struct gate_eval *e, const char *name,
     enum dns_type type);
+/* For checks: the SPF verdict on HELO, or on the sender. NULL: park. Never NULL
+ * without ops->spf. */
+const struct spf_verdict *gate_spf_helo(struct gate_eval *e);
+const struct spf_verdict *gate_spf_sender(struct gate_eval *e);
+/*
+ * For checks: the domain for which SPF lets this client speak, in normal form:
+ * the sender's, of a null sender HELO's. GATE_PARKED; else GATE_PERMIT with
+ * *domain, or GATE_DUNNO: there is none.
+ */
+enum gate_result gate_spf_domain(struct gate_eval *e, struct buf *domain);
 /* For checks: any table. TABLE_PARKED: park. */
 enum table_result gate_look_up(struct gate_eval *e, struct table *t,
     struct span key, struct buf *out, struct err *err);

@@ -26,6 +26,7 @@ struct gate {
 	struct dnssites *score_sites;	/* postscreen_dnsbl_sites */
 	struct table **score_replies;	/* ..._reply_map; among tables */
 	size_t n_score_replies;
+	struct netlist *spf_skipped[2];	/* spf_skip_addresses, _whitelist */
 	struct table **login_maps;	/* smtpd_sender_login_maps, likewise */
 	size_t n_login_maps;
 	bool dotted_parents;

@@ -15,6 +15,8 @@ lib_libgate_a_SOURCES = lib/gate/access.c lib/gate/access.h \
 	lib/gate/dnsscore.c lib/gate/dnsscore.h \
 	lib/gate/dnsscore_ask.c lib/gate/dnsscore_ask.h \
 	lib/gate/listhealth.c lib/gate/listhealth.h \
+	lib/gate/ask_spf.c lib/gate/ask_spf.h lib/gate/checks_spf.c \
+	lib/gate/spf_header.c lib/gate/spf_header.h \
 	lib/gate/template.c lib/gate/template.h \
 	lib/gate/eval.c lib/gate/gate.c lib/gate/gate.h \
 	lib/gate/gate_int.h lib/gate/manners.c lib/gate/manners.h \

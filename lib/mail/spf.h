@@ -34,6 +34,8 @@ struct spf_verdict {
 	enum spf_result result;
 	char domain[DNS_NAME_MAX];	/* whose policy decided */
 	char mechanism[96];		/* "ip4:192.0.2.0/24", "default" */
+	/* Its whole policy is "v=spf1 -all": nobody sends for it. */
+	bool sends_no_mail;
 	char explanation[SPF_EXPLANATION_MAX];	/* exp=, on SPF_FAIL; or "" */
 	char why[SPF_WHY_MAX];		/* for the log on the two errors */
 };

@@ -462,6 +462,8 @@ record_eval(struct run *r, const struct spf_record *rec, const char *domain,
 	size_t i;
 	bool hit;
 
+	r->v->sends_no_mail = depth == 0 && rec->n == 1 &&
+	    rec->term[0].mech == SPF_ALL && rec->term[0].qualifier == '-';
 	for (i = 0; i < rec->n; i++) {
 		res = term_match(r, &rec->term[i], domain, depth, &hit);
 		if (res != SPF_NONE || r->missing)

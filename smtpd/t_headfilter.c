@@ -1,0 +1,164 @@
+/*
+ * Forged result fields, in one piece, byte by byte and in threes: the same
+ * stays.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "smtpd/headfilter.h"
+
+#define AR	"Authentication-Results:"
+
+static const struct {
+	const char *name, *in, *out;
+	unsigned removed;
+} cases[] = {
+	{ "nothing", "", "", 0 },
+	{ "no header", "\r\nbody\r\n", "\r\nbody\r\n", 0 },
+	{ "others' stay", AR " mx.other.example; spf=pass\r\nSubject: x\r\n"
+	  "\r\nbody\r\n", AR " mx.other.example; spf=pass\r\nSubject: x\r\n"
+	  "\r\nbody\r\n", 0 },
+	{ "ours goes", "Subject: x\r\n" AR " mx.us.example; spf=pass\r\n"
+	  "From: a\r\n\r\nb\r\n", "Subject: x\r\nFrom: a\r\n\r\nb\r\n", 1 },
+	{ "with its folds", AR " mx.us.example;\r\n\tspf=pass\r\n dkim=pass"
+	  "\r\nFrom: a\r\n\r\n", "From: a\r\n\r\n", 1 },
+	{ "in any case", "aUTHENTICATION-rESULTS: MX.us.EXAMPLE; none\r\n\r\n",
+	  "\r\n", 1 },
+	{ "folded before the id", AR "\r\n\tmx.us.example; none\r\n\r\n",
+	  "\r\n", 1 },
+	{ "with comments", AR " (hi (\\) there)) mx.us.example (x) 1; none"
+	  "\r\n\r\n", "\r\n", 1 },
+	{ "a comment directly behind", AR "mx.us.example(x); none\r\n\r\n",
+	  "\r\n", 1 },
+	{ "quoted", AR " \"mx.us.\\example\"; none\r\n\r\n", "\r\n", 1 },
+	{ "quoted with a fold in it", AR " \"mx.us\r\n .example\"; none"
+	  "\r\n\r\n", AR " \"mx.us\r\n .example\"; none\r\n\r\n", 0 },
+	{ "a version", AR " mx.us.example/1; none\r\n\r\n", "\r\n", 1 },
+	{ "a dot at the end", AR " mx.us.example.; none\r\n\r\n", "\r\n", 1 },
+	{ "no results", AR " mx.us.example\r\n\r\n", "\r\n", 1 },
+	{ "space before the colon", "Authentication-Results  : mx.us.example"
+	  "\r\n\r\n", "\r\n", 1 },
+	{ "much of it", "Authentication-Results"
+	  "                                                     : "
+	  "mx.us.example\r\n\r\n", "\r\n", 1 },
+	{ "a fold before the colon", "Authentication-Results\r\n : "
+	  "mx.us.example\r\n\r\n", "\r\n", 1 },
+	{ "a comment without end", AR " (mx.us.example; none\r\n\r\n", "\r\n",
+	  1 },
+	{ "names that only begin so", "Authentication-Results-X: "
+	  "mx.us.example\r\nX-" AR " mx.us.example\r\n\r\n",
+	  "Authentication-Results-X: mx.us.example\r\nX-" AR
+	  " mx.us.example\r\n\r\n", 0 },
+	{ "a name like ours", AR " mx.us.example.net; none\r\n\r\n",
+	  AR " mx.us.example.net; none\r\n\r\n", 0 },
+	{ "ours named further on", AR " o.example; x=mx.us.example\r\n\r\n",
+	  AR " o.example; x=mx.us.example\r\n\r\n", 0 },
+	{ "in the body it is text", "From: a\r\n\r\n" AR " mx.us.example\r\n",
+	  "From: a\r\n\r\n" AR " mx.us.example\r\n", 0 },
+	{ "two", AR " mx.us.example; a\r\nA: b\r\n" AR " mx.us.example; c\r\n"
+	  "\r\n", "A: b\r\n\r\n", 2 },
+	{ "two in a row", AR " mx.us.example; a\r\n" AR " mx.us.example; c"
+	  "\r\nA: b\r\n\r\n", "A: b\r\n\r\n", 2 },
+	{ "the text ends within", "A: b\r\n" AR " mx.us.example;", "A: b\r\n",
+	  1 },
+	{ "the text ends within a name", "A: b\r\nAuthent",
+	  "A: b\r\nAuthent", 0 },
+	{ "the text ends within others'", "A: b\r\n" AR " o.example",
+	  "A: b\r\n" AR " o.example", 0 },
+	{ "Received-SPF in our name", "Received-SPF: pass (x) client-ip=1.2.3."
+	  "4;\r\n receiver=mx.host.example; helo=x\r\nA: b\r\n\r\n",
+	  "A: b\r\n\r\n", 1 },
+	{ "the same, spaced and quoted", "received-spf: pass\r\n\treceiver "
+	  "(x) = \"MX.host.example\"\r\n\r\n", "\r\n", 1 },
+	{ "Received-SPF of others", "Received-SPF: pass receiver=o.example\r\n"
+	  "\r\n", "Received-SPF: pass receiver=o.example\r\n\r\n", 0 },
+	{ "a header that is none", "what is this\r\n " AR " mx.us.example\r\n"
+	  "\r\n", "what is this\r\n " AR " mx.us.example\r\n\r\n", 0 },
+};
+
+static void
+keep(struct span run, void *arg)
+{
+	buf_span_add(arg, run);
+}
+
+static unsigned
+filter(struct span in, size_t step, struct buf *out)
+{
+	struct headfilter h;
+	unsigned removed;
+	size_t i;
+
+	headfilter_init(&h, "mx.us.example", "mx.host.example");
+	for (i = 0; i < in.n; i += step)
+		headfilter_feed(&h, span_sub(in, i, step), keep, out);
+	headfilter_end(&h, keep, out);
+	removed = h.removed;
+	headfilter_fini(&h);
+	return removed;
+}
+
+static void
+forged_fields_go(void **state)
+{
+	static const size_t steps[] = { 65536, 1, 3 };
+	struct buf out;
+	size_t i, k;
+
+	for (i = 0; i < ARRAY_LEN(cases); i++)
+		for (k = 0; k < ARRAY_LEN(steps); k++) {
+			print_message("%s, by %zu\n", cases[i].name,
+			    steps[k]);
+			buf_init(&out, 65536);
+			assert_int_equal(filter(span_str(cases[i].in),
+			    steps[k], &out), cases[i].removed);
+			assert_string_equal(buf_cstr(&out), cases[i].out);
+			buf_fini(&out);
+		}
+}
+
+/* What is held is bounded: a long foreign field passes, one that hides its
+ * name behind a long comment does not. */
+static void
+long_fields(void **state)
+{
+	static const struct { const char *front; bool stays; } t[] = {
+		{ AR " o.example; x=", true }, { AR " (", false },
+		{ AR " mx.us.example; ", false },
+		{ "Received-SPF: pass (", false },
+		{ "Subject: ", true },
+	};
+	struct buf in, out;
+	size_t i, k;
+
+	for (i = 0; i < ARRAY_LEN(t); i++) {
+		buf_init(&in, BUF_NO_CAP);
+		buf_init(&out, BUF_NO_CAP);
+		buf_str(&in, t[i].front);
+		for (k = 0; k < 20000; k++)
+			buf_str(&in, k % 50 == 49 ? "\r\n " : "y");
+		buf_str(&in, "\r\nA: b\r\n\r\nbody");
+		assert_int_equal(filter(buf_span(&in), 1000, &out),
+		    !t[i].stays);
+		if (t[i].stays)
+			assert_true(span_eq(buf_span(&in), buf_span(&out)));
+		else
+			assert_string_equal(buf_cstr(&out),
+			    "A: b\r\n\r\nbody");
+		buf_fini(&in);
+		buf_fini(&out);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(forged_fields_go),
+		cmocka_unit_test(long_fields),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
