@@ -22,25 +22,18 @@ def find():
     return shutil.which("nsd", path=os.environ.get("PATH", "") + ":/usr/sbin")
 
 
-class NameServer:
-    def __init__(self, zones):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="postern-nsd-"))
-        self.serial = 1
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
-        text = f"""\
+CONF = """\
 server:
     ip-address: 127.0.0.1
-    port: {self.port}
+    port: {port}
     username: ""
     chroot: ""
     database: ""
-    zonesdir: "{self.dir}"
-    pidfile: "{self.dir}/nsd.pid"
-    xfrdfile: "{self.dir}/xfrd.state"
-    zonelistfile: "{self.dir}/zone.list"
-    xfrdir: "{self.dir}"
+    zonesdir: "{dir}"
+    pidfile: "{dir}/nsd.pid"
+    xfrdfile: "{dir}/xfrd.state"
+    zonelistfile: "{dir}/zone.list"
+    xfrdir: "{dir}"
     server-count: 1
     minimal-responses: yes
     rrl-ratelimit: 0
@@ -48,20 +41,38 @@ server:
 remote-control:
     control-enable: no
 """
-        for name in {".": "", **zones}:
-            text += f'zone:\n    name: "{name}"\n' \
-                    f'    zonefile: "{self.file(name)}"\n'
+
+
+class NameServer:
+    def __init__(self, zones):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="postern-nsd-"))
+        self.serial = 1
         self.write(".", "")
         for name, body in zones.items():
             if body is not BROKEN:
                 self.write(name, body)
-        (self.dir / "nsd.conf").write_text(text)
         self.log = open(self.dir / "log", "wb")
+        for _ in range(5):
+            if self.start({".": "", **zones}):
+                return
+        raise RuntimeError("nsd: " + (self.dir / "log").read_text()[-2000:])
+
+    def start(self, zones):
+        """False: somebody else took the port meanwhile."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
+        text = CONF.format(port=self.port, dir=self.dir)
+        for name in zones:
+            text += f'zone:\n    name: "{name}"\n' \
+                    f'    zonefile: "{self.file(name)}"\n'
+        (self.dir / "nsd.conf").write_text(text)
         self.process = subprocess.Popen(
             [find(), "-d", "-c", self.dir / "nsd.conf"],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        until(lambda: self.soa(".") == 1, lambda: "nsd: " +
-              (self.dir / "log").read_text()[-2000:])
+        until(lambda: self.soa(".") == 1 or self.process.poll() is not None,
+              lambda: "nsd: " + (self.dir / "log").read_text()[-2000:], 60)
+        return self.process.poll() is None
 
     def settings(self):
         """Parameters for an instance that asks it."""
