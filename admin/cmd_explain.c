@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "admin/explain.h"
+#include "admin/explain_first.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
@@ -121,6 +121,7 @@ bare(const char *address)
 static int
 answer(struct cli *cli, struct explain *x, const struct explain_who *who)
 {
+	struct explain_first first;
 	char *from = bare(who->from), *to = bare(who->to);
 	struct explain_who w = *who;
 	struct explain_story story;
@@ -130,6 +131,8 @@ answer(struct cli *cli, struct explain *x, const struct explain_who *who)
 
 	w.from = from;
 	w.to = to;
+	if (explain_first(cli, x, explain_conf(x), w.ip, &first))
+		w.first = &first;
 	if (!net_addr_parse(span_str(w.ip), &addr)) {
 		out_complain("postern: %s is no address\n", w.ip);
 		rc = EX_DATAERR;
@@ -143,6 +146,8 @@ answer(struct cli *cli, struct explain *x, const struct explain_who *who)
 			story_text(&story);
 		explain_story_fini(&story);
 	}
+	if (w.first != NULL)
+		explain_first_fini(&first);
 	free(from);
 	free(to);
 	return rc;

@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "admin/explain_first.h"
 #include "admin/secrets.h"
 #include "base/clock.h"
 #include "base/xmalloc.h"
 #include "gate/ask.h"
+#include "gate/dnsscore_ask.h"
 #include "mail/spf.h"
 #include "net/client_name.h"
 
@@ -574,12 +576,56 @@ refused_before(struct explain *x)
 	return true;
 }
 
+/* The first step, where the listener has first-contact tests. */
+static void
+first_told(struct explain *x)
+{
+	const struct explain_first *f = x->who->first;
+	struct explain_step *step;
+
+	if (f == NULL)
+		return;
+	x->story->step = xcalloc(1, sizeof(*x->story->step));
+	x->story->n = 1;
+	step = x->story->step;
+	*step = (struct explain_step){ .command = "CONNECT",
+		.list = xstrdup("smtpd_first_contact"),
+		.where = xstrdup(conf_where(x->conf, "smtpd_first_contact")),
+		.rule = xstrdup("first-contact tests"), .result = f->result,
+		.reply = xstrdup(f->reply) };
+	buf_init(&step->asked, 65536);
+	buf_span_add(&step->asked, buf_span(&f->told));
+}
+
+/* By a first-contact test: at connect, or each recipient of who does not log
+ * in. */
+static bool
+refused_first(struct explain *x, enum gate_moment m)
+{
+	const struct explain_first *f = x->who->first;
+	struct explain_story *s = x->story;
+
+	if (f == NULL || *f->reply == '\0' || (!f->ends &&
+	    (m != GATE_AT_RCPT || x->who->login != NULL)))
+		return false;
+	s->verdict = f->reply[0] == '5' ? "reject" : "defer";
+	s->command = f->ends ? "CONNECT" : "RCPT";
+	s->reply = xstrdup(f->reply);
+	s->rule = xstrdup("first-contact tests");
+	s->list = xstrdup("smtpd_first_contact");
+	s->where = xstrdup(conf_where(x->conf, "smtpd_first_contact"));
+	return true;
+}
+
 static void
 dialogue(struct explain *x, struct span normal)
 {
 	enum gate_moment m;
 
+	first_told(x);
 	for (m = GATE_AT_CONNECT; m <= GATE_AT_END_OF_DATA; m++) {
+		if (refused_first(x, m))
+			return;
 		if (m == GATE_AT_MAIL && refused_before(x))
 			return;
 		if (!moment(x, m, m == GATE_AT_RCPT ? normal : SPAN_NONE))
@@ -617,6 +663,34 @@ explain_run(struct explain *x, const struct explain_who *who,
 	buf_fini(&normal);
 	buf_fini(&x->asked);
 	return rc;
+}
+
+/* --- the score --- */
+
+struct scoring {
+	struct explain *x;
+	struct dnsscore *out;
+	struct buf *reply;
+};
+
+static void
+scored_cb(const struct dnsscore *s, const char *reply, void *arg)
+{
+	struct scoring *g = arg;
+
+	*g->out = *s;
+	buf_str(g->reply, reply);
+	loop_stop(g->x->loop);
+}
+
+void
+explain_score(struct explain *x, const char *ip, struct dnsscore *out,
+    struct buf *reply)
+{
+	struct scoring g = { x, out, reply };
+
+	(void)dnsscore_ask(&x->world, x->gate, ip, scored_cb, &g);
+	loop_run(x->loop);
 }
 
 /* --- life --- */
@@ -670,6 +744,12 @@ explain_listener(struct explain *x, struct conf *section, struct err *err)
 	}
 	buf_fini(&complaints);
 	return rc;
+}
+
+const struct conf *
+explain_conf(const struct explain *x)
+{
+	return x->conf;
 }
 
 void

@@ -11,6 +11,9 @@
 #include "base/buf.h"
 #include "base/conf.h"
 #include "base/err.h"
+#include "gate/dnsscore.h"
+
+struct explain_first;
 
 /* The client and its message. Strings are lent; NULL or "" where not said. */
 struct explain_who {
@@ -21,6 +24,7 @@ struct explain_who {
 	const char *login;		/* address; NULL: no AUTH */
 	bool tls;
 	uint64_t size;			/* SIZE= of MAIL; 0 not said */
+	const struct explain_first *first;	/* NULL: no such tests */
 };
 
 /* A rule that was looked at. */
@@ -54,8 +58,13 @@ void explain_free(struct explain **x);
  * or PS_ESYNTAX with err when the lists are wrong. First of all. */
 int explain_listener(struct explain *x, struct conf *section,
     struct err *err) MUST_CHECK;
+const struct conf *explain_conf(const struct explain *x);	/* lent */
 /* May ask policy services, which may remember it (greylisting). */
 void explain_ask_policy(struct explain *x);
+/* The score of a client in DNS lists before the greeting, and what a refusal
+ * would say. Waits for the answers. */
+void explain_score(struct explain *x, const char *ip, struct dnsscore *out,
+    struct buf *reply);
 /* Waits for the answers. 0, or PS_ESYNTAX with err when an address is none. */
 int explain_run(struct explain *x, const struct explain_who *who,
     struct explain_story *story, struct err *err) MUST_CHECK;

@@ -54,6 +54,7 @@ admin_postern_SOURCES = \
 	admin/doctor_files.c \
 	admin/doctor_host.c \
 	admin/explain.c admin/explain.h \
+	admin/explain_first.c admin/explain_first.h \
 	admin/help.c admin/help.h \
 	admin/listen.c admin/listen.h \
 	admin/logline.c admin/logline.h \

@@ -77,19 +77,23 @@ iplist_new(const struct conf *conf, const char *param, const char *text,
 {
 	struct iplist *l = xcalloc(1, sizeof(*l));
 	struct span rest = span_str(text), word, bad;
-	struct item *it;
+	struct item it;
 	struct err err;
 
 	l->mynetworks = netlist_parse(conf->mynetworks, &bad);
 	while (gate_word_next(&rest, &word)) {
-		l->items = xreallocarray(l->items, l->n + 1,
-		    sizeof(*l->items));
-		it = &l->items[l->n++];
-		*it = (struct item){ .word = xmemdup0(word.p, word.n) };
+		it = (struct item){ .table = NULL };
 		err_clear(&err);
-		if (!item_parse(it, word, &err))
+		if (!item_parse(&it, word, &err)) {
 			gate_complain(complaints, conf_where(conf, param),
 			    "%s: %s", param, err.why);
+			table_unref(&it.table);
+			continue;
+		}
+		it.word = xmemdup0(word.p, word.n);
+		l->items = xreallocarray(l->items, l->n + 1,
+		    sizeof(*l->items));
+		l->items[l->n++] = it;
 	}
 	return l;
 }

@@ -10,6 +10,7 @@
 #include "gate/checks.h"
 #include "gate/clientlist.h"
 #include "gate/dnslist.h"
+#include "gate/iplist.h"
 #include "gate/netlist.h"
 #include "gate/template.h"
 #include "tests/fuzz/fuzz.h"
@@ -92,6 +93,33 @@ clients(struct span s)
 	free(text);
 }
 
+/* As clients(). An address that no word of a list speaks of is decided by
+ * none. */
+static void
+addresses(struct span s)
+{
+	static struct conf *conf;
+	char *text = xmemdup0(s.p, s.n);
+	struct net_addr a = { { 0 } };
+	struct buf complaints;
+	struct iplist *l;
+	const char *by;
+
+	buf_init(&complaints, 65536);
+	if (conf == NULL)
+		conf = conf_parse("f", SPAN_LIT("mynetworks = 10.0.0.0/8\n"),
+		    &complaints);
+	if (strstr(text, ":/") == NULL) {
+		l = iplist_new(conf, "p", text, &complaints);
+		if (iplist_find(l, "::", &a, &by) != IPLIST_DUNNO &&
+		    *by == '\0')
+			__builtin_trap();
+		iplist_free(&l);
+	}
+	buf_fini(&complaints);
+	free(text);
+}
+
 /* What is done with a message goes into headers, envelopes and the log. */
 static void
 effect(enum gate_do what, struct span text, const char *line, void *arg)
@@ -147,6 +175,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	template(s);
 	networks(s);
 	clients(s);
+	addresses(s);
 	access_parse(s, &a);
 	if (a.text.n > s.n)
 		__builtin_trap();

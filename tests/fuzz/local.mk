@@ -72,6 +72,10 @@ tests_fuzz_fuzz_headfilter_LDADD = $(FUZZ_MAIN) smtpd/libsmtpd.a $(BASE_LIBS)
 fuzz_targets += tests/fuzz/fuzz_smtp_session
 tests_fuzz_fuzz_smtp_session_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 tests_fuzz_fuzz_smtp_session_LDADD = $(FUZZ_MAIN) $(SMTPD_FAKE_LIBS)
+fuzz_targets += tests/fuzz/fuzz_pass
+tests_fuzz_fuzz_pass_LDADD = $(FUZZ_MAIN) smtpd/libkeeper.a lib/libgate.a \
+	$(BASE_LIBS)
+tests_fuzz_fuzz_pass_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 fuzz_targets += tests/fuzz/fuzz_ccert_arg
 tests_fuzz_fuzz_ccert_arg_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 tests_fuzz_fuzz_ccert_arg_LDADD = $(FUZZ_MAIN) $(GATE_LIBS)

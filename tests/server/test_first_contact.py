@@ -220,3 +220,57 @@ def test_a_stopping_server_tells_those_who_wait(testing):
         assert wire.line() == "421 4.3.2 Service shutting down"
         with pytest.raises(Closed):
             wire.line()
+
+
+def explained(server, client, **more):
+    words = [f"--{name}={value}" for name, value in more.items()]
+    return json.loads(server.postern(
+        "--json", "explain", "--client", client, "--helo", "mx.example",
+        "--from", "a@b.example", "--to", "kim@first.example",
+        *words).stdout)
+
+
+def first_step(story):
+    step = story["steps"][0]
+    assert step["rule"] == "first-contact tests"
+    assert step["command"] == "CONNECT"
+    return step
+
+
+def test_explain_says_what_the_tests_would_do(testing):
+    server = testing(start=False, mynetworks="203.0.113.0/24")
+    server.set("postscreen_access_list", "permit_mynetworks, "
+               f"cidr:{{{{{OTHER}/32 reject}}}}")
+    server.start()
+    story = explained(server, CLIENT)
+    assert story["verdict"] == "accept"
+    step = first_step(story)
+    assert step["result"] == "dunno"
+    assert step["asked"] == [
+        f"NEW client, waits {WAIT}.000 s for its greeting",
+        "greet: to be tested", "pipelining: to be tested",
+        "non_smtp_command: to be tested", "bare_newline: to be tested"]
+    passes(server)
+
+    def known():
+        asked = first_step(explained(server, CLIENT))["asked"]
+        return asked if asked[0] == "OLD client, does not wait" and \
+            "to be tested" not in " ".join(asked) else None
+    asked = until(known, "the passes")
+    assert re.fullmatch(r"greet: passed, good for 0d 23h 59m \d\ds", asked[1])
+    assert re.fullmatch(r"pipelining: passed, good for 29d 23h 59m \d\ds",
+                        asked[2])
+
+    step = first_step(explained(server, "203.0.113.5"))
+    assert (step["result"], step["asked"]) == ("permit", [
+        "not tested: permit_mynetworks in postscreen_access_list"])
+    story = explained(server, OTHER)
+    assert (story["verdict"], story["command"], story["reply"]) == \
+        ("reject", "RCPT", "550 5.3.2 Service currently unavailable")
+    assert story["list"] == "smtpd_first_contact"
+    assert explained(server, OTHER,
+                     sasl="kim@first.example")["verdict"] == "accept"
+    # another listener has none
+    story = explained(server, OTHER, listener="submission",
+                      sasl="kim@first.example")
+    assert all(s["rule"] != "first-contact tests" for s in story["steps"])

@@ -1,4 +1,5 @@
 """While an unknown client waits for its greeting DNS lists are asked for it."""
+import json
 import socket
 import time
 
@@ -122,3 +123,20 @@ def test_lists_that_are_silent_hold_nobody_up(server):
         with wire:
             assert WAIT - 0.1 <= took < WAIT + 2
             assert rcpt(wire).startswith("250")
+
+
+def test_explain_says_what_the_lists_have(server):
+    postern = server()
+
+    def story(client):
+        return json.loads(postern.postern(
+            "--json", "explain", "--client", client, "--helo", "mx.example",
+            "--from", "a@b.example", "--to", "kim@a.example").stdout)
+    bad = story(BAD)
+    assert (bad["verdict"], bad["command"]) == ("reject", "RCPT")
+    assert bad["reply"].startswith("550 5.7.1 Service unavailable; client ")
+    assert "DNSBL rank 5" in bad["steps"][0]["asked"]
+    kind = story(KIND)
+    assert kind["verdict"] == "accept"
+    assert "DNSBL rank -4: allowed without a wait" in \
+        kind["steps"][0]["asked"]
