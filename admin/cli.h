@@ -131,6 +131,8 @@ int cmd_explain(struct cli *cli);
 int cmd_dnsbl_status(struct cli *cli);
 int cmd_doctor(struct cli *cli);
 int cmd_queue(struct cli *cli), cmd_trace(struct cli *cli);
+int cmd_login_list(struct cli *cli), cmd_login_why(struct cli *cli),
+    cmd_login_forgive(struct cli *cli);
 int cmd_session_list(struct cli *cli), cmd_session_kick(struct cli *cli);
 int cmd_status(struct cli *cli), cmd_reload(struct cli *cli),
     cmd_stop(struct cli *cli);

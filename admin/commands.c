@@ -316,6 +316,23 @@ static const struct cli_command commands[] = {
 	    "from an address (or ADDRESS/BITS). Clients are told, by 421 or "
 	    "BYE, and may come back. A message that is being taken is taken "
 	    "first.", "postern session kick kim@example.org" },
+	{ "login list", "", 0, 0, CLI_CONFIG | CLI_SERVER,
+	    { "--refused", "--known" }, cmd_login_list,
+	    "Lists for whom different wrong passwords came lately: accounts, "
+	    "networks, and accounts in networks they know; how many, the "
+	    "limit, and whether logins are slowed or refused, and until when. "
+	    "--refused: only those; --known: the networks from which accounts "
+	    "logged in.", "postern login list --refused" },
+	{ "login why", "ADDRESS|NETWORK", 1, 1, CLI_CONFIG | CLI_SERVER,
+	    { NULL }, cmd_login_why,
+	    "Shows all that the login defence knows of an account or a "
+	    "network: why logins of kim fail from here and work from there.",
+	    "postern login why kim@example.org" },
+	{ "login forgive", "ADDRESS|NETWORK", 1, 1, CLI_CONFIG | CLI_SERVER,
+	    { NULL }, cmd_login_forgive,
+	    "Forgets the wrong passwords counted for an account or a network, "
+	    "on all hosts: it is open again at once.",
+	    "postern login forgive 192.0.2.0/24" },
 	{ "status", "", 0, 0, CLI_CONFIG | CLI_SERVER, { "--prometheus" },
 	    cmd_status,
 	    "Shows the processes and their figures; --prometheus: in "

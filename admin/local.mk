@@ -32,6 +32,7 @@ admin_postern_SOURCES = \
 	admin/cmd_doctor.c \
 	admin/cmd_domain.c \
 	admin/cmd_explain.c \
+	admin/cmd_login.c \
 	admin/cmd_mailbox.c \
 	admin/cmd_map.c \
 	admin/cmd_org.c \

@@ -3,9 +3,10 @@
 #include <stdlib.h>
 
 #include "authd/client.h"
+#include "authd/defence_control.h"
+#include "authd/defence_share.h"
 #include "authd/exchange.h"
 #include "authd/mech.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/xmalloc.h"
@@ -13,8 +14,6 @@
 
 #define AUTHD_MAGIC	0x61757468u
 #define CACHE_MAX	100000		/* verified logins remembered */
-#define SWEEP_MS	10000		/* expired guesses are dropped ... */
-#define SWEEP_MOST	20000		/* ... so many at a time */
 
 struct authd {
 	uint32_t magic;
@@ -23,7 +22,10 @@ struct authd {
 	struct credentials *credentials;
 	struct exchange_env exchanges;
 	struct map *clients;		/* role and index -> struct client */
-	struct timer sweep;
+	struct defence_share *share;
+	struct defence_control *control;
+	struct defer open;
+	char *password;			/* until then */
 	uint64_t revoked;		/* for status */
 };
 
@@ -92,47 +94,20 @@ authd_connect(struct authd *a, const char *password)
 static int64_t
 authd_now_ms(void *arg)
 {
-	(void)arg;
-	return clock_wall_us() / 1000;
-}
-
-static void
-authd_closed_cb(enum defence_kind kind, struct span subject, unsigned level,
-    int64_t until_ms, void *arg)
-{
-	static const char *const what[DEFENCE_KINDS] = {
-		"account", "network", "account and network"
-	};
 	struct authd *a = OBJ_CAST(arg, authd, AUTHD_MAGIC);
-	int64_t left_ms = until_ms - authd_now_ms(a);
 
-	log_warning("login defence: %s %.*s: %u different wrong passwords "
-	    "lately, refused for %lld min", what[kind], SPAN_ARG(subject),
-	    level, (long long)left_ms / 60000 + 1);
+	return defence_share_now_ms(a->share);
 }
 
+/* The password of our database role, if there is one, came with the files,
+ * right behind init. */
 static void
-authd_sweep_cb(void *arg)
+authd_open_cb(void *arg)
 {
 	struct authd *a = OBJ_CAST(arg, authd, AUTHD_MAGIC);
 
-	defence_sweep(a->exchanges.defence, authd_now_ms(a), SWEEP_MOST);
-	timer_set_ms(&a->sweep, SWEEP_MS);
-}
-
-static struct defence *
-authd_defence(struct authd *a)
-{
-	const struct defence_events events = {
-		.closed = authd_closed_cb, .arg = a
-	};
-	struct defence *d = defence_new(
-	    (size_t)a->conf->login_defence_entries, &events);
-
-	defence_configure(d, a->conf);
-	timer_init(&a->sweep, a->env->loop, authd_sweep_cb, a);
-	timer_set_ms(&a->sweep, SWEEP_MS);
-	return d;
+	defence_share_open(a->share, a->password);
+	secret_free(&a->password);
 }
 
 /* --- life --- */
@@ -156,12 +131,17 @@ authd_init(const struct service_env *env, struct err *err)
 		.turnstile = turnstile_new(env->loop, threads,
 		    (size_t)env->conf->auth_queue_limit),
 		.cache = login_cache_new(env->loop, CACHE_MAX),
-		.defence = authd_defence(a),
 		.now_ms = authd_now_ms, .now_arg = a,
 		.source = { source_fetch, source_cancel, source_rehash,
 		    source_used, a }
 	};
 	exchange_env_init(&a->exchanges);
+	a->share = defence_share_new(env->loop, a->conf,
+	    &a->exchanges.defence);
+	a->control = defence_control_new(env->loop, a->exchanges.defence,
+	    a->share);
+	defer_init(&a->open, env->loop, authd_open_cb, a);
+	defer_call(&a->open);
 	authd_connect(a, NULL);
 	return a;
 }
@@ -183,8 +163,10 @@ authd_free(struct authd *a)
 	work_pool_free(&a->exchanges.pool);
 	turnstile_free(&a->exchanges.turnstile);
 	login_cache_free(&a->exchanges.cache);
-	timer_clear(&a->sweep);
-	defence_free(&a->exchanges.defence);
+	defer_cancel(&a->open);
+	secret_free(&a->password);
+	defence_control_free(&a->control);
+	defence_share_free(&a->share);
 	credentials_free(&a->credentials);
 	conf_unref(&a->conf);
 	mech_fini();
@@ -193,10 +175,18 @@ authd_free(struct authd *a)
 }
 
 static void
-authd_stop(void *arg)
+authd_flushed_cb(void *arg)
 {
 	authd_free(OBJ_CAST(arg, authd, AUTHD_MAGIC));
 	service_stopped();
+}
+
+static void
+authd_stop(void *arg)
+{
+	struct authd *a = OBJ_CAST(arg, authd, AUTHD_MAGIC);
+
+	defence_share_flush(a->share, authd_flushed_cb, a);
 }
 
 static void
@@ -222,7 +212,9 @@ authd_file(void *arg, const char *name, struct span contents)
 	exchange_unfetch(&a->exchanges);
 	credentials_free(&a->credentials);
 	authd_connect(a, password);
-	secret_free(&password);
+	secret_free(&a->password);
+	a->password = password;
+	defer_call(&a->open);
 	exchange_refetch(&a->exchanges);
 }
 
@@ -254,12 +246,16 @@ static void
 authd_peer(void *arg, enum service_role role, unsigned index, int fd)
 {
 	struct authd *a = OBJ_CAST(arg, authd, AUTHD_MAGIC);
-	char *name = xasprintf("%s %u", service_role_name(role), index);
-	struct client *c = client_new(&a->exchanges, fd, name,
-	    client_gone_cb, a);
-	struct client *old = map_put_u64(a->clients,
-	    client_key(role, index), c);
+	struct client *c, *old;
+	char *name;
 
+	if (role == ROLE_CONTROL) {
+		defence_control_peer(a->control, fd);
+		return;
+	}
+	name = xasprintf("%s %u", service_role_name(role), index);
+	c = client_new(&a->exchanges, fd, name, client_gone_cb, a);
+	old = map_put_u64(a->clients, client_key(role, index), c);
 	client_free(&old);
 	free(name);
 }
@@ -289,6 +285,7 @@ authd_status(void *arg, struct buf *json)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		buf_fmt(json, "%s\"%s\": %llu", i == 0 ? "" : ", ",
 		    rows[i].name, (unsigned long long)rows[i].value);
+	defence_share_status(a->share, json);
 }
 
 const struct service authd_service = {

@@ -206,11 +206,11 @@ known_find(struct defence *d, int64_t now, const struct names *n)
 	struct subject *s = subject_find(d, DEFENCE_KNOWN,
 	    n->of[DEFENCE_KNOWN]);
 
-	if (s != NULL && s->known_until <= now) {
+	if (s == NULL || s->known_until > now)
+		return s;
+	if (s->net != NULL)	/* else its guesses came before it */
 		subject_drop(d, DEFENCE_KNOWN, s);
-		s = NULL;
-	}
-	return s;
+	return NULL;
 }
 
 /* --- limits --- */
@@ -458,11 +458,8 @@ defence_take_guesses(struct defence *d, int64_t now, enum defence_kind kind,
 	    slot > newest || slot <= newest - GUESS_SLOTS ||
 	    epoch > (uint64_t)(now + GUESS_SLOT_MS))
 		return;
-	/* a network that an account knows is learnt by `known` alone */
-	s = kind == DEFENCE_KNOWN ? subject_find(d, kind, subject) :
-	    subject_get(d, kind, subject);
-	if (s != NULL)
-		guesses_merge(subject_guesses(s), epoch, slot, n);
+	s = subject_get(d, kind, subject);
+	guesses_merge(subject_guesses(s), epoch, slot, n);
 }
 
 void

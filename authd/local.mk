@@ -2,7 +2,9 @@
 noinst_LIBRARIES += authd/libauthd.a
 authd_libauthd_a_SOURCES = authd/account.c authd/account.h authd/authd.c \
 	authd/authd.h authd/client.c authd/client.h authd/defence.c \
-	authd/defence.h authd/exchange.c authd/exchange.h \
+	authd/defence.h authd/defence_control.c \
+	authd/defence_control.h authd/defence_share.c authd/defence_share.h \
+	authd/exchange.c authd/exchange.h \
 	authd/guesses.c authd/guesses.h authd/login_cache.c authd/login_cache.h \
 	authd/mech.c authd/mech.h authd/message.c authd/message.h \
 	authd/turnstile.c authd/turnstile.h

@@ -644,10 +644,15 @@ test_what_others_say(void **state)
 	assert_int_equal(told.known, 0);
 	defence_take_known(d, now, kim, SPAN_LIT("192.0.2.0/24"), now);
 	assert_int_equal(defence_count(d, DEFENCE_KNOWN), 1);
-	/* of a known network that is not known here */
+	/* of a network that is not known here, and then is */
 	defence_take_guesses(d, now, DEFENCE_KNOWN,
 	    SPAN_LIT("lee@a.example 192.0.2.0/24"), 0, slot, 30);
-	assert_int_equal(defence_count(d, DEFENCE_KNOWN), 1);
+	assert_int_equal(ask("lee@a.example", "192.0.2.1").answer,
+	    DEFENCE_OPEN);
+	defence_take_known(d, now, SPAN_LIT("lee@a.example"),
+	    SPAN_LIT("192.0.2.0/24"), now + HOUR);
+	assert_int_equal(ask("lee@a.example", "192.0.2.1").answer,
+	    DEFENCE_REFUSED);
 }
 
 static void

@@ -1,5 +1,7 @@
 #include "base/json.h"
 
+#include <time.h>
+
 #define DEPTH_MAX	32
 
 void
@@ -29,6 +31,19 @@ json_put_string(struct buf *out, struct span s)
 		s = span_sub(s, n, s.n);
 	}
 	buf_char(out, '"');
+}
+
+void
+json_put_time(struct buf *out, int64_t s)
+{
+	time_t t = (time_t)s;
+	struct tm tm;
+	char text[40] = "";
+
+	if (gmtime_r(&t, &tm) != NULL)
+		(void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ",
+		    &tm);
+	json_put_string(out, span_str(text));
 }
 
 /* --- reading --- */

@@ -13,6 +13,10 @@
  * U+FFFD. */
 void json_put_string(struct buf *out, struct span s);
 
+/* Appends seconds since 1970 as a string, "2026-11-28T17:20:00Z"; "" when that
+ * has no such form. */
+void json_put_time(struct buf *out, int64_t s);
+
 /* Is this one complete JSON value, nothing behind it? */
 bool json_is_valid(struct span s);
 

@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <sysexits.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -66,15 +65,9 @@ put(struct buf *b, const char *name, struct span value)
 static void
 put_since(struct buf *b, uint64_t age_ms)
 {
-	time_t t = (time_t)(clock_wall_us() / 1000000 -
+	buf_str(b, ", \"since\": ");
+	json_put_time(b, clock_wall_us() / 1000000 -
 	    (int64_t)(age_ms / 1000));
-	struct tm tm;
-	char text[40] = "";
-
-	if (gmtime_r(&t, &tm) != NULL)
-		(void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ",
-		    &tm);
-	put(b, "since", span_str(text));
 }
 
 static void

@@ -47,7 +47,7 @@ SELECT pg_temp.expect('functions of service roles', (SELECT string_agg(
     AND has_function_privilege(r, p.oid, 'EXECUTE')), E'\n' ORDER BY r)
     FROM unnest(ARRAY['postern_lookup', 'postern_usage', 'postern_auth',
     'postern_queue', 'postern_gate']) r),
-'postern_auth: credential_rehash credential_used event_add host_id_of login_changed_since login_lookup schema_revision share_expire share_state
+'postern_auth: credential_rehash credential_used event_add host_id_of login_changed_since login_guess_changed login_guess_expire login_guess_merge login_known_changed login_known_expire login_known_merge login_lookup schema_revision share_expire share_state
 postern_gate: event_add first_contact_changed first_contact_expire first_contact_merge host_id_of schema_revision share_expire share_state
 postern_lookup: access_load access_lookup event_add host_id_of resolve_domain resolve_recipient schema_revision usage_of verify_lookup
 postern_queue: event_add host_id_of host_started schema_revision

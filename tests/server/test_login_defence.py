@@ -9,6 +9,7 @@ import re
 
 import pytest
 
+from tests.harness.instance import Instance
 from tests.harness.wait import until
 from tests.harness.wire import ImapWire, SmtpWire
 
@@ -187,3 +188,141 @@ def test_a_mistake_in_the_exempt_networks_is_told(server):
     assert told.returncode == 78
     assert re.search(r'postern.conf:\d+: login_defence_exempt_networks: '
                      r'"10.1.2/33" is no network', told.stderr)
+
+
+# --- the command
+
+def login(server, *words, check=True):
+    done = server.postern("login", *words, "--json", check=check)
+    return json.loads(done.stdout) if done.stdout else done
+
+
+def test_why_says_who_is_counted_and_what_follows(server):
+    clients = server.clients
+    assert login(server, "why", "kim@a.example") == []
+    clients.right(HOME, "kim@a.example")
+    clients.guesses(HOME, "kim@a.example", 2)
+    assert clients.guesses("127.60.0.1", "kim@a.example", 30) == 20
+    rows = {row["subject"]: row
+            for row in login(server, "why", "KIM@A.example")}
+    assert set(rows) == {"kim@a.example", "kim@a.example 127.20.0.0/24"}
+    row = rows["kim@a.example"]
+    assert row["kind"] == "account" and row["state"] == "refused"
+    assert row["wrong_passwords"] == row["limit"] == 20
+    assert row["refused"] == 10
+    assert re.match(r"20\d\d-\d\d-\d\dT\d\d:[03]0:00Z", row["refused_until"])
+    row = rows["kim@a.example 127.20.0.0/24"]
+    assert row["kind"] == "known network" and row["state"] == "open"
+    assert row["wrong_passwords"] == 2 and row["refused_until"] == ""
+    assert row["known_until"] > "2026"
+    row, = login(server, "why", "127.60.0.77")
+    assert row["kind"] == "network" and row["wrong_passwords"] == 20
+    assert login(server, "why", "127.60.0.0/24") == [row]
+    # lists
+    assert {r["subject"] for r in login(server, "list")} == {
+        "kim@a.example", "kim@a.example 127.20.0.0/24", "127.60.0.0/24"}
+    assert [r["subject"] for r in login(server, "list", "--refused")] == \
+        ["kim@a.example"]
+    assert [r["subject"] for r in login(server, "list", "--known")] == \
+        ["kim@a.example 127.20.0.0/24"]
+    text = server.postern("login", "why", "kim@a.example").stdout
+    assert "refused_until" in text.splitlines()[0]
+
+
+def test_forgiving_an_account_and_a_network(server):
+    clients = server.clients
+    assert server.postern("login", "forgive", "kim@a.example",
+                          check=False).returncode == 66
+    assert clients.guesses("127.60.0.1", "kim@a.example", 30) == 20
+    server.postern("login", "forgive", "Kim@A.Example")
+    clients.right("127.60.0.2", "kim@a.example")
+    for i in range(60):
+        clients.smtp("127.61.0.1", f"u{i}@a.example", "x")
+    assert clients.smtp("127.61.0.1", "lee@a.example", "secret").code == 454
+    server.postern("login", "forgive", "127.61.0.0/24")
+    clients.right("127.61.0.1", "lee@a.example")
+    for word in ("kim", "127.61.0.0.0", ""):
+        assert server.postern("login", "forgive", word,
+                              check=False).returncode == 64
+
+
+def test_an_event_tells_what_was_refused(server):
+    server.clients.guesses("127.60.0.1", "kim@a.example", 30)
+    row, = until(lambda: server.sql(
+        "SELECT subject, detail->>'kind', detail->>'wrong_passwords' "
+        "FROM event WHERE name = 'login_refused'"), "the event")
+    assert list(row) == ["kim@a.example", "account", "20"]
+
+
+# --- shared and kept
+
+def written(server):
+    """All that was counted is in the database."""
+    def done():
+        status = json.loads(server.postern("status", "--json").stdout)
+        row = next(r for r in status if r["process"].startswith("authd"))
+        return all(kind["fresh"] and kind["waiting"] == 0
+                   for kind in row["shared"].values())
+    until(done, "shared state written")
+
+
+@pytest.mark.parametrize("how", ["restart", "kill"])
+def test_a_restart_keeps_what_was_counted(server, how):
+    clients = server.clients
+    clients.right(HOME, "kim@a.example")
+    assert clients.guesses("127.60.0.1", "kim@a.example", 30) == 20
+    assert clients.guesses(OFFICE, "lee@a.example", 12) == 12
+    clients.right(OFFICE, "mia@a.example")
+    clients.guesses(OFFICE, "mia@a.example", 5)
+    if how == "kill":
+        written(server)
+        server.kill_all()
+        server.start()
+    else:
+        server.restart()
+    written(server)
+    row = next(r for r in login(server, "why", "kim@a.example")
+               if r["kind"] == "account")
+    assert row["wrong_passwords"] == 20 and row["state"] == "refused"
+    assert clients.guesses("127.60.0.1", "kim@a.example", 3, 100) == 0
+    clients.right(HOME, "kim@a.example")
+    assert clients.guesses("127.61.0.1", "lee@a.example", 30, 100) == 8
+    row, = [r for r in login(server, "why", "mia@a.example")]
+    assert row["kind"] == "known network" and row["wrong_passwords"] == 5
+
+
+@pytest.fixture
+def pair(server):
+    """Another host on the same database. Mailboxes live on the first."""
+    server.sql("INSERT INTO host (name) VALUES ('mx2.test.example')")
+    other = Instance(server.cluster, settings={
+        **SETTINGS, "database": server.cluster.url_of(server.database),
+        "host_name_in_database": "mx2.test.example"})
+    other.clients = Clients(other)
+    try:
+        yield server, other.start()
+        other.check_log()
+    finally:
+        other.destroy()
+
+
+def test_two_hosts_share_it(pair):
+    one, two = pair
+    one.clients.right(HOME, "kim@a.example")
+    assert one.clients.guesses("127.60.0.1", "kim@a.example", 11) == 11
+    until(lambda: any(r["wrong_passwords"] == 11 for r in
+                      login(two, "why", "kim@a.example")), "told to two", 10)
+    # what each counts is added up
+    assert two.clients.guesses("127.61.0.1", "kim@a.example", 30, 50) == 9
+    until(lambda: any(r["state"] == "refused" for r in
+                      login(one, "why", "kim@a.example")), "told to one", 10)
+    assert one.clients.guesses("127.62.0.1", "kim@a.example", 2, 90) == 0
+    # a network that one knows is known to the other
+    assert "kim@a.example 127.20.0.0/24" in {
+        r["subject"] for r in login(two, "list", "--known")}
+    assert two.clients.guesses(HOME, "kim@a.example", 2, 95) == 2
+    # and so is forgiving
+    two.postern("login", "forgive", "kim@a.example")
+    until(lambda: not any(r["state"] == "refused" for r in
+                          login(one, "why", "kim@a.example")), "forgiven", 10)
+    one.clients.right("127.62.0.1", "kim@a.example")
