@@ -645,6 +645,91 @@ test_limits(void **state)
 	buf_fini(&in);
 }
 
+/* "a SEARCH 1,1,1..." of so many bytes with its CR LF. */
+static void
+send_long(struct client *c, size_t n)
+{
+	struct buf line;
+
+	buf_init(&line, BUF_NO_CAP);
+	buf_str(&line, "a SEARCH 1");
+	while (buf_len(&line) < n - 2)
+		buf_str(&line, (n - buf_len(&line)) % 2 == 0 ? ",1" : "1");
+	buf_str(&line, "\r\n");
+	assert_int_equal(buf_len(&line), n);
+	client_send_span(c, buf_span(&line));
+	buf_fini(&line);
+}
+
+/* `open` and `close` so many times around "1". */
+static void
+search_nested(struct client *c, const char *open, const char *end, int n,
+    const char *result)
+{
+	struct buf line;
+	int i;
+
+	buf_init(&line, BUF_NO_CAP);
+	buf_str(&line, "SEARCH ");
+	for (i = 0; i < n; i++)
+		buf_str(&line, open);
+	buf_str(&line, "1");
+	for (i = 0; i < n; i++)
+		buf_str(&line, end);
+	client_do(c, buf_cstr(&line), result, NULL);
+	buf_fini(&line);
+}
+
+/* 64 KiB of command after login, and only that session pays for more (S4). */
+static void
+test_limits_after_login(void **state)
+{
+	struct client *c = client_ready(), *other = client_ready();
+
+	send_long(c, 64 * 1024);
+	client_wait(c, "a OK");
+	search_nested(c, "(", ")", 30, "OK");
+	search_nested(c, "(", ")", 1000, "BAD");
+	search_nested(c, "NOT ", "", 60, "OK");
+	search_nested(c, "NOT ", "", 10000, "BAD");
+	search_nested(c, "OR ", " 1", 60, "OK");
+	search_nested(c, "1 ", "", 30000, "BAD");
+	client_do(c, "SEARCH SUBJECT {70000}", "BAD [TOOBIG]", "");
+	client_free(&c);
+	c = client_ready();
+	send_long(c, 64 * 1024 + 2);
+	assert_non_null(strstr(client_wait_end(c), "* BYE [TOOBIG]"));
+	client_free(&c);
+	client_do(other, "NOOP", "OK", NULL);
+	client_free(&other);
+}
+
+/* Whoever says nothing for imap_idle_timeout, also in IDLE; others stay. */
+static void
+test_autologout(void **state)
+{
+	struct client *quiet, *idle, *busy;
+	int i;
+
+	t_server()->conf->imap_idle_timeout = 600;
+	quiet = client_login();
+	idle = client_login();
+	busy = client_login();
+	client_do(idle, "SELECT INBOX", "OK", NULL);
+	client_send(idle, "i IDLE\r\n");
+	client_wait(idle, "+ ");
+	for (i = 0; i < 5; i++) {
+		t_run_ms(200);
+		client_do(busy, "NOOP", "OK", "");
+	}
+	assert_non_null(strstr(client_wait_end(quiet), "* BYE Autologout"));
+	assert_non_null(strstr(client_wait_end(idle), "* BYE Autologout"));
+	client_do(busy, "NOOP", "OK", "");
+	client_free(&quiet);
+	client_free(&idle);
+	client_free(&busy);
+}
+
 /* Closing in the middle of anything frees everything. */
 static void
 test_disconnects(void **state)
@@ -721,6 +806,8 @@ main(void)
 		T(test_idle_wakes),
 		WHOLE(test_pipelined_commands_are_answered_in_order),
 		T(test_limits),
+		WHOLE(test_limits_after_login),
+		WHOLE(test_autologout),
 		WHOLE(test_disconnects),
 		T(test_small_commands),
 	};
