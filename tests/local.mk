@@ -10,7 +10,8 @@ EXTRA_DIST += tests/__init__.py tests/harness tests/server tests/run \
 	tests/valgrind.supp tests/clients tests/crash tests/diff tests/imap \
 	tests/mime \
 	tests/packaging \
-	tests/bench/README.md tests/bench/imap tests/bench/run \
+	tests/bench/README.md tests/bench/imap \
+	tests/bench/imapsessions tests/bench/run \
 	tests/bench/slowclients \
 	tests/bench/smtpload.c
 

@@ -127,6 +127,7 @@ def subjects(paths_of_letters):
 
 def test_offlineimap_5000_messages_both_ways(postern, kim, offlineimap):
     """5,000 there, 5,000 here, and changes on both sides after it."""
+    offlineimap.sync()
     for number in range(MANY):
         drop(postern.home(kim), f"{1000000000 + number}.far{number}.host",
              f"Subject: far {number}\r\n\r\nbody\r\n")
