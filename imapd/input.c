@@ -116,9 +116,10 @@ load_done(struct session *s)
 	int words = s->uid ? 3 : 2;	/* tag, UID, name */
 
 	if (s->job_rc < 0) {
-		log_error("%s: load user=<%s> folder=<%s>: %s", s->id,
-		    s->user, folder_name(s->folder), s->job_err.why);
-		session_bye(s, "[SERVERBUG] Mailbox cannot be read");
+		if (s->job_rc == PS_ESTATE)
+			session_bye(s, "Mailbox got another UIDVALIDITY");
+		else
+			session_failed(s, &s->job_err);
 		return;
 	}
 	while (words-- > 0)

@@ -82,6 +82,11 @@ void
 session_failed(struct session *s, const struct err *err)
 {
 	switch (err->code) {
+	case PS_EAGAIN:
+		log_warning("%s: user=<%s>: %s", s->id, s->user, err->why);
+		session_reply(s, "NO", "[INUSE] Mailbox is locked; try "
+		    "again");
+		return;
 	case PS_ENOTFOUND:
 		session_reply(s, "NO", "[NONEXISTENT] No such mailbox");
 		return;

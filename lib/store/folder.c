@@ -268,9 +268,9 @@ merge_once(struct folder *f, struct err *err)
 		return rc;
 	if (h->generation != generation)
 		return PS_EAGAIN;	/* reconciled meanwhile */
-	if (!outline_holds(f))
-		return err_set(err, ERR_TEMP, PS_ESTATE,
-		    "messages went that nobody remembers");
+	if (!outline_mend(f))
+		return err_set(err, ERR_TEMP, PS_ECORRUPT,
+		    "the index had more messages than UIDs");
 	f->loaded = true;
 	f->outline = false;
 	view_header_take(f, h);

@@ -54,8 +54,8 @@ struct folder *folder_open(struct account *a, const char *name,
 struct folder *folder_open_outline(struct account *a, const char *name,
     bool claim_recent, struct err *err) MUST_CHECK;
 bool folder_loaded(const struct folder *f);	/* memory */
-/* Reads the messages, if that was not done. PS_ESTATE: the folder changed so
- * much since it was opened that the numbers which were told mean nothing. */
+/* Reads the messages, if that was not done. PS_ESTATE: the folder got another
+ * UIDVALIDITY since it was opened. */
 int folder_load(struct folder *f, struct err *err) MUST_CHECK;
 /* Touches files only by close(2); safe from a loop. */
 void folder_close(struct folder **f);

@@ -3,7 +3,14 @@
  * of a large index instead of all. The messages are merged when they are first
  * needed, as they were at the opening: what was expunged since is gone and not
  * missing, so that the numbers that were told hold.
+ *
+ * When the index was lost meanwhile nobody remembers which messages went. But
+ * nobody was told which number is which message either, only how many there
+ * are: any UID that is not there can stand for one that went.
  */
+#include <stdlib.h>
+
+#include "base/xmalloc.h"
 #include "store/folder.h"
 #include "store/view.h"
 
@@ -36,11 +43,54 @@ outline_had(const struct folder *f, const struct index_rec *r)
 	return f->outline && r->uid < f->uidnext && r->modseq > f->modseq;
 }
 
-bool
-outline_holds(const struct folder *f)
+static struct view_msg
+gone_unknown(const struct folder *f, uint32_t uid)
 {
-	return !f->outline || folder_seq_from(f, f->uidnext) - 1 ==
-	    f->outline_exists;
+	/* as if expunged by the first change after the opening */
+	return (struct view_msg){ .r = { .uid = uid, .flags = MSG_SEEN,
+	    .state = REC_GONE | REC_UNLINKED, .modseq = f->modseq + 1 },
+	    .slot = UINT32_MAX, .gone = true, .seen = true };
+}
+
+/* Puts n of them among the `have` messages that were there at the opening, at
+ * the highest UIDs that are free. False: there are not so many. */
+static bool
+fill_up(struct folder *f, size_t have, size_t n)
+{
+	struct view_msg *msg;
+	size_t from = have, to = have + n;
+	uint32_t uid = f->uidnext;
+
+	if (have + n >= f->uidnext)
+		return false;
+	msg = xreallocarray(NULL, f->n + n, sizeof(*msg));
+	memcpy(msg + to, f->msg + have, (f->n - have) * sizeof(*msg));
+	while (to > from) {
+		uid--;
+		if (from > 0 && f->msg[from - 1].r.uid == uid)
+			msg[--to] = f->msg[--from];
+		else
+			msg[--to] = gone_unknown(f, uid);
+	}
+	memcpy(msg, f->msg, from * sizeof(*msg));
+	free(f->msg);
+	f->msg = msg;
+	f->n = f->size = f->n + n;
+	f->n_gone += (uint32_t)n;
+	return true;
+}
+
+bool
+outline_mend(struct folder *f)
+{
+	size_t have;
+
+	if (!f->outline)
+		return true;
+	have = folder_seq_from(f, f->uidnext) - 1;
+	/* more than were told (a file came back): EXISTS will say so */
+	return have >= f->outline_exists ||
+	    fill_up(f, have, f->outline_exists - have);
 }
 
 /* A group as it was when the header was written; false when it is not. */

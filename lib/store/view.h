@@ -63,8 +63,9 @@ bool outline_take(struct folder *f);
 bool outline_is_current(const struct folder *f);
 /* Was this record changed since, of a message that was there? */
 bool outline_had(const struct folder *f, const struct index_rec *r);
-/* After loading: all messages that were there are accounted for. */
-bool outline_holds(const struct folder *f);
+/* After loading: there are as many messages as were told; what went and is not
+ * remembered is gone under UIDs that nobody has. False: the index is nonsense. */
+bool outline_mend(struct folder *f);
 
 /* --- folder.c --- */
 
