@@ -117,6 +117,8 @@ int cmd_recipient_add(struct cli *cli), cmd_recipient_del(struct cli *cli),
 int cmd_credential_add(struct cli *cli), cmd_credential_del(struct cli *cli),
     cmd_credential_list(struct cli *cli),
     cmd_credential_show(struct cli *cli);
+int cmd_quota_show(struct cli *cli), cmd_quota_set(struct cli *cli),
+    cmd_quota_audit(struct cli *cli);
 int cmd_completion(struct cli *cli), cmd_complete(struct cli *cli);
 int cmd_access_add(struct cli *cli), cmd_access_remove(struct cli *cli),
     cmd_access_list(struct cli *cli), cmd_access_import(struct cli *cli),

@@ -120,6 +120,26 @@ static const struct cli_command commands[] = {
 	    "postern mailbox rename kim@example.org k.lee@example.org "
 	    "--keep-alias" },
 
+	/* --- quota --- */
+	{ "quota show", "[ADDRESS|DOMAIN]", 0, 1, CLI_CONFIG, { "--org" },
+	    cmd_quota_show,
+	    "Shows limits and what is used of them: of a mailbox and the "
+	    "pools it shares, of a domain and its mailboxes, of an "
+	    "organisation (--org) and its domains, or of all pools.",
+	    "postern quota show example.org" },
+	{ "quota set", "ADDRESS|DOMAIN", 1, 1, CLI_CONFIG,
+	    { "--bytes=SIZE", "--messages=N", "--org" }, cmd_quota_set,
+	    "Sets the limits of a mailbox, or those of the pool that the "
+	    "mailboxes of a domain or an organisation (--org) share. `none' "
+	    "takes one away. It acts at once, in open sessions, too.",
+	    "postern quota set example.org --bytes 50g" },
+	{ "quota audit", "[ADDRESS|DOMAIN]", 0, 1, CLI_CONFIG, { "--fix" },
+	    cmd_quota_audit,
+	    "Compares what the database, the indexes and the files say of this "
+	    "host's mailboxes, and the sums of domains; shows what differs "
+	    "and ends with 65 then. --fix repairs: the files win.",
+	    "postern quota audit --fix" },
+
 	/* --- app passwords --- */
 	{ "credential add", "ADDRESS LABEL", 2, 2, CLI_CONFIG | CLI_DELEGATE,
 	    { "--scope=SERVICES", "--for=TIME", "--password-stdin" },

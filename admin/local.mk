@@ -35,6 +35,7 @@ admin_postern_SOURCES = \
 	admin/cmd_login.c \
 	admin/cmd_mailbox.c \
 	admin/cmd_map.c \
+	admin/cmd_quota.c \
 	admin/cmd_org.c \
 	admin/cmd_server.c \
 	admin/cmd_session.c \

@@ -133,6 +133,7 @@ deliver_init(const struct service_env *env, struct err *err)
 	d->openers = work_pool_new(d->loop, OPENER_THREADS);
 	d->syncer = work_pool_new(d->loop, 1);
 	d->reporter = reporter_new(d);
+	marks_init(d);
 	return d;
 }
 
@@ -151,6 +152,7 @@ deliver_maybe_stop(struct deliver *d)
 	work_pool_free(&d->syncer);
 	mboxes_fini(d);
 	pools_fini(d);
+	marks_fini(d);
 	sync_fini(d);
 	deliver_stopped();
 }

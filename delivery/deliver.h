@@ -10,6 +10,7 @@
  *	deliver_pool.c	limits that mailboxes share, from PostgreSQL
  *	deliver_imapd.c	directories and notices for imapd
  *	deliver_usage.c	usage figures to PostgreSQL
+ *	deliver_marks.c	whose figures may be out of date, on disk
  */
 #ifndef DELIVERY_DELIVER_H
 #define DELIVERY_DELIVER_H
@@ -143,6 +144,7 @@ struct deliver {
 	struct reporter *reporter;	/* NULL: no database */
 	struct db *db;			/* the reporter's; NULL: none yet */
 	struct pools *pools;
+	struct marks *marks;
 	TAILQ_HEAD(, mbox) settling;	/* by settled_until_ms */
 	struct timer settle_timer;
 	/* for status */
@@ -229,6 +231,19 @@ void usage_changed(struct deliver *d, uint64_t mailbox_id);
  * read (NULL). */
 void usage_read_done(struct deliver *d, uint64_t mailbox_id,
     const struct usage *u, uint64_t version);
+
+/* Adds the ids whose figures are on their way to the database to m. */
+void reporter_live(const struct reporter *r, struct map *m);
+
+/* Marks: a file in the store that names every mailbox whose figures in the
+ * database may be out of date, so that a killed deliver's successor tells
+ * them. */
+void marks_init(struct deliver *d);
+void marks_fini(struct deliver *d);
+/* From any thread, before the mailbox is changed. */
+void marks_note(struct deliver *d, uint64_t mailbox_id);
+/* Loop: forgets the marks that are needed no more, if they are many. */
+void marks_tidy(struct deliver *d);
 
 /* main() is in deliver_main.c, so that tests can drive the rest. */
 extern const struct service deliver_service;

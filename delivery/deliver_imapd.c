@@ -35,6 +35,7 @@ open_run(void *arg)
 	struct opening *o = arg;
 	struct deliver *d = o->c->d;
 
+	marks_note(d, o->mailbox_id);
 	if (account_home_open(d->store_dir, o->mailbox_id, true, &o->fd,
 	    &o->err) < 0)
 		o->fd = -1;
@@ -205,10 +206,16 @@ const size_t deliver_imapd_n_handlers = ARRAY_LEN(deliver_imapd_handlers);
 void
 deliver_imapd_closed(struct conn *c)
 {
+	struct span key;
 	size_t pos = 0;
+	uint64_t id;
 	void *w;
 
 	quota_conn_closed(c);
-	while (map_next(c->opened, &pos, NULL, &w))
+	while (map_next(c->opened, &pos, &key, &w)) {
+		/* it may have died between a change and its notice */
+		memcpy(&id, key.p, sizeof(id));
+		mbox_usage_forget(c->d, id);
 		free(w);
+	}
 }

@@ -260,6 +260,7 @@ target_deliver(struct job *j, struct target *t,
 	head_make(&j->rec.env, &j->rec.env.rcpt[t->rcpt], head);
 	dl.head = buf_span(head);
 	t->bytes = dl.head.n + body->len;
+	marks_note(d, t->box->id);
 	pthread_mutex_lock(&t->box->lock);
 	rc = target_try(j, t, &dl, &err);
 	if (rc == PS_ENOTFOUND)
@@ -330,8 +331,11 @@ target_finish(struct job *j, struct target *t, struct buf *results)
 		d->delivered++;
 		mbox_grew(t->box, t->bytes, t->write);
 		mbox_notify(d, t->box->id, SPAN_LIT(""), NULL);
-	} else
+	} else {
+		/* who did it may have died before it could tell */
+		mbox_usage_forget(d, t->box->id);
 		d->repeated++;
+	}
 	if (t->how == DELIVERED_SECOND && t->result == JOB_SENT)
 		log_error("%s: mailbox %llu has another message under this "
 		    "queue id: was the spool restored? Both are kept",

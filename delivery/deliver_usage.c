@@ -90,6 +90,22 @@ answered_cb(const struct db_result *res, void *arg)
 	r->n_told = 0;
 	if (map_count(r->changed) > 0)
 		timer_start(r, ok && map_count(r->changed) > BATCH_MAX);
+	marks_tidy(r->d);
+}
+
+void
+reporter_live(const struct reporter *r, struct map *m)
+{
+	struct span key;
+	size_t pos = 0, i;
+	void *v;
+
+	if (r == NULL)
+		return;
+	while (map_next(r->changed, &pos, &key, &v))
+		(void)map_put(m, key, v);
+	for (i = 0; i < r->n_told; i++)
+		(void)map_put_u64(m, r->told[i].id, m);
 }
 
 struct batch_text {

@@ -5,7 +5,7 @@ pkglibexec_PROGRAMS += delivery/deliver
 DELIVER_PARTS = delivery/deliver.c delivery/deliver.h \
 	delivery/deliver_mailbox.c delivery/deliver_job.c \
 	delivery/delivery_log.c delivery/delivery_log.h \
-	delivery/deliver_imapd.c \
+	delivery/deliver_imapd.c delivery/deliver_marks.c \
 	delivery/deliver_pool.c delivery/deliver_quota.c \
 	delivery/deliver_seats.c \
 	delivery/deliver_sync.c delivery/deliver_usage.c

@@ -4,6 +4,7 @@ lib_libstore_a_SOURCES = lib/store/account.c lib/store/account.h \
 	lib/store/adopt.c lib/store/adopt.h lib/store/adopt_folder.c \
 	lib/store/adopt_int.h lib/store/adopt_plan.c \
 	lib/store/foreign.c lib/store/foreign.h \
+	lib/store/audit.c lib/store/audit.h \
 	lib/store/boot.c lib/store/boot.h lib/store/box.c lib/store/box.h \
 	lib/store/box_file.c lib/store/cache.c lib/store/cache.h \
 	lib/store/deliver_one.c lib/store/deliver_one.h \

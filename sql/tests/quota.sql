@@ -79,3 +79,65 @@ SELECT pg_temp.refused($$SELECT quota_set('domain', 'no.example', 1, 1)$$,
     'no domain');
 SELECT pg_temp.refused($$SELECT quota_set('mailbox', 'lee@a.example', -1, 1)$$,
     'quota_bytes');
+
+-- warnings: once per crossing, with a margin on the way back
+SELECT mailbox_add('max@a.example', 'mx.example', NULL, 1000, 0);
+CREATE FUNCTION pg_temp.at(bytes bigint, version bigint) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+	id bigint := need_mailbox('max@a.example');
+	said text;
+BEGIN
+	PERFORM usage_report(ARRAY[id], ARRAY[bytes], '{1}', ARRAY[version]);
+	PERFORM quota_judge('mx.example', ARRAY[id], '{80,90,95}', 2, 0, false);
+	SELECT string_agg(q.level || '#' || q.number, ' ') INTO said
+	    FROM quota_due('mx.example', 10, 0, false) q;
+	UPDATE quota_warning SET due = false;
+	RETURN said;
+END $$;
+SELECT pg_temp.expect('below', pg_temp.at(799, 1), NULL);
+SELECT pg_temp.expect('at 80', pg_temp.at(800, 2), '80#1');
+SELECT pg_temp.expect('again', pg_temp.at(850, 3), NULL);
+SELECT pg_temp.expect('two steps at once', pg_temp.at(999, 4), '95#2');
+SELECT pg_temp.expect('a little less', pg_temp.at(930, 5), NULL);
+SELECT pg_temp.expect('95 is left by now', pg_temp.at(960, 6), NULL);
+SELECT pg_temp.expect('much less', pg_temp.at(810, 7), NULL);
+SELECT pg_temp.expect('and up', pg_temp.at(950, 8), '95#3');
+SELECT pg_temp.expect('within the margin', pg_temp.at(785, 9), NULL);
+SELECT pg_temp.expect('back under', pg_temp.at(770, 10), '0#4');
+SELECT pg_temp.expect('stays there', pg_temp.at(500, 11), NULL);
+SELECT quota_set('mailbox', 'max@a.example', 500, NULL);
+SELECT pg_temp.expect('a lowered limit', pg_temp.at(500, 12), '95#5');
+SELECT pg_temp.expect('another host''s', quota_judge('other.example',
+    ARRAY(SELECT id FROM mailbox), '{1}', 0, 0, false), 0::bigint);
+SELECT pg_temp.expect('no thresholds', quota_judge('mx.example',
+    ARRAY[2::bigint], '{}', 2, 0, false), 0::bigint);
+SELECT pg_temp.expect('events', (SELECT string_agg(name || ' ' ||
+    (detail->>'level'), ', ' ORDER BY id) FROM event
+    WHERE subject = 'max@a.example'), 'quota.warning 80, quota.warning 95, '
+    'quota.cleared 80, quota.warning 95, quota.cleared 80, quota.cleared 0, '
+    'quota.warning 95');
+SELECT quota_set('domain', 'a.example', 800, 0);
+SELECT pg_temp.at(500, 13);
+SELECT pg_temp.expect('a pool has an event', (SELECT name || ' ' ||
+    (detail->>'percent') FROM event WHERE subject = 'a.example'
+    ORDER BY id DESC LIMIT 1), 'quota.warning 93');
+SELECT pg_temp.expect('site limits', (SELECT string_agg(
+    quota_limit_bytes(s, 100, o)::text, ' ') FROM (VALUES (0::bigint, false),
+    (50, false), (200, false), (200, true), (0, true)) x (s, o)),
+    '100 50 100 200 100');
+
+-- audit
+SELECT pg_temp.expect('sums are right', (SELECT count(*)
+    FROM quota_sums(false)), 0::bigint);
+UPDATE domain_usage SET bytes = bytes + 5;
+SELECT pg_temp.expect('wrong sums are told', (SELECT bytes - sum_bytes
+    FROM quota_sums(false)), 5::bigint);
+SET ROLE postern_admin;
+SELECT quota_sums(true);
+RESET ROLE;
+SELECT pg_temp.expect('and mended', (SELECT count(*)
+    FROM quota_sums(false)), 0::bigint);
+SELECT pg_temp.expect('what mailboxes are said to hold', (SELECT string_agg(
+    address || ' ' || bytes, ', ') FROM quota_reported('mx.example', 'all',
+    NULL)), 'lee@a.example 250, max@a.example 500');

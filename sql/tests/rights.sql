@@ -51,7 +51,7 @@ SELECT pg_temp.expect('functions of service roles', (SELECT string_agg(
 postern_gate: event_add first_contact_changed first_contact_expire first_contact_merge host_id_of schema_revision share_expire share_state
 postern_lookup: access_load access_lookup event_add host_id_of resolve_domain resolve_recipient schema_revision usage_of verify_lookup
 postern_queue: event_add host_id_of host_started schema_revision
-postern_usage: event_add quota_of schema_revision usage_of usage_report');
+postern_usage: event_add quota_due quota_judge quota_of quota_warned schema_revision usage_of usage_report');
 
 -- and as the roles themselves
 SET ROLE postern_lookup;
