@@ -42,7 +42,7 @@ struct fetch {
 	bool nul_ok;			/* ... may hold NUL (BINARY) */
 	uint64_t newly;			/* batch: \Seen was set just now */
 	size_t batch;			/* first index of the batch */
-	bool any_seen, missing, broken;
+	bool any_seen, missing, unreadable, broken;
 	bool unknown_encoding;		/* of a BINARY */
 	struct message message;
 	struct buf scratch;
@@ -303,11 +303,11 @@ skip_message(struct session *s, struct fetch *r)
 	if (s->job_err.code == PS_ENOSYS)
 		r->unknown_encoding = true;
 	else
-		log_warning("%s: fetch user=<%s> folder=<%s> uid=%u: %s",
-		    s->id, s->user, folder_name(s->folder),
-		    folder_uid(s->folder, r->seqs.seq[r->at]),
-		    s->job_err.why);
+		session_unreadable(s, "fetch", folder_uid(s->folder,
+		    r->seqs.seq[r->at]), &s->job_err);
 	r->missing = true;
+	r->unreadable = r->unreadable || (s->job_err.code != PS_ENOSYS &&
+	    s->job_err.code != PS_ENOTFOUND);
 	if (r->in_message && !r->mark_valid)
 		r->broken = true;
 	else if (r->in_message)
@@ -407,6 +407,9 @@ fetch_done(struct session *s)
 	if (r->unknown_encoding)
 		session_reply(s, "NO", "[UNKNOWN-CTE] Some parts could not "
 		    "be decoded");
+	else if (r->unreadable)
+		session_reply(s, "NO", "[CONTACTADMIN] Some messages could "
+		    "not be read, see the log under %s", s->id);
 	else if (r->missing)
 		session_reply(s, "NO", "[EXPUNGEISSUED] Some messages could "
 		    "not be read");

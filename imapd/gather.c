@@ -1,7 +1,6 @@
 #include "imapd/gather.h"
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "imapd/command.h"
 #include "imapd/condstore.h"
 #include "mail/charset.h"
@@ -64,10 +63,8 @@ gather_run(struct gather *g, struct session *s,
 		seq = g->seq++;
 		rc = matcher_try(&g->matcher, &g->plan, s->folder, seq, &err);
 		if (rc < 0)
-			log_warning("%s: search user=<%s> folder=<%s> "
-			    "uid=%u: %s", s->id, s->user,
-			    folder_name(s->folder),
-			    folder_uid(s->folder, seq), err.why);
+			session_unreadable(s, "search", folder_uid(s->folder,
+			    seq), &err);
 		if (rc > 0)
 			each(s, seq);
 		if (clock_mono_us() > end)

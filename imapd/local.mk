@@ -22,7 +22,8 @@ imapd_libimapd_a_SOURCES = \
 	imapd/session.h imapd/sort.c imapd/sort_key.c imapd/sort_key.h \
 	imapd/thread.c imapd/thread_tree.c imapd/thread_tree.h \
 	imapd/status.c imapd/status.h \
-	imapd/status_items.c imapd/status_items.h imapd/store.c imapd/update.c \
+	imapd/status_items.c imapd/status_items.h imapd/store.c imapd/unreadable.c \
+	imapd/update.c \
 	imapd/watch.c imapd/watch.h
 IMAPD_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 imapd_libimapd_a_CFLAGS = $(IMAPD_CFLAGS)

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/xmalloc.h"
 #include "imapd/command.h"
 #include "imapd/condstore.h"
@@ -74,9 +73,8 @@ try_one(struct session *s, struct search *r, uint32_t seq)
 
 	rc = matcher_try(&r->matcher, &r->plan, s->folder, seq, &s->job_err);
 	if (rc < 0)
-		log_warning("%s: search user=<%s> folder=<%s> uid=%u: %s",
-		    s->id, s->user, folder_name(s->folder),
-		    folder_uid(s->folder, seq), s->job_err.why);
+		session_unreadable(s, "search", folder_uid(s->folder, seq),
+		    &s->job_err);
 	if (rc > 0)
 		found_add(r, seq);
 }

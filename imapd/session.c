@@ -76,6 +76,7 @@ session_unselect(struct session *s, void (*done)(struct session *))
 	s->stale = false;
 	s->read_only = false;
 	s->modseq_lowered = false;
+	s->n_unreadable = 0;
 	seqset_fini(&s->saved);
 	session_state_set(s, SESSION_AUTHENTICATED);
 	s->unselected = done;

@@ -119,6 +119,8 @@ struct session {
 	bool read_only;
 	bool modseq_lowered;		/* HIGHESTMODSEQ was told too low, as
 					 * expunges are held back */
+	uint32_t unreadable[16];	/* UIDs that the log knows of */
+	size_t n_unreadable;
 	bool stale;			/* somebody changed it: refresh */
 	struct watch watch;		/* while idling */
 	bool heard;			/* something since the last refresh */
@@ -153,6 +155,10 @@ void session_ok(struct session *s);		/* "OK NAME completed" */
 void session_bad(struct session *s, const char *why);
 /* NO with the text that fits what the store says; logs what is ours. */
 void session_failed(struct session *s, const struct err *err);
+/* A message of the selected folder cannot be read: says so in the log, once.
+ * `what` failed: fetch, search ... For jobs, too. */
+void session_unreadable(struct session *s, const char *what, uint32_t uid,
+    const struct err *err);
 
 /* Runs `job` in a thread with the mailbox for itself, then `done` on the
  * loop (not when the session ended meanwhile). */

@@ -1,6 +1,5 @@
 #include "imapd/sort_key.h"
 
-#include "base/log.h"
 #include "mail/casemap.h"
 #include "mail/date.h"
 #include "mail/imap_read.h"
@@ -56,8 +55,7 @@ sort_text_message(struct sort_text *t, struct session *s, uint32_t seq)
 		t->references = texts.references;
 		return;
 	}
-	log_warning("%s: sort user=<%s> folder=<%s> uid=%u: %s", s->id,
-	    s->user, folder_name(s->folder), t->msg.uid, err.why);
+	session_unreadable(s, "sort", t->msg.uid, &err);
 }
 
 /* The field's text in t->field. */

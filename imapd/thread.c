@@ -4,7 +4,6 @@
  */
 #include <stdlib.h>
 
-#include "base/log.h"
 #include "base/xmalloc.h"
 #include "imapd/command.h"
 #include "imapd/gather.h"
@@ -56,9 +55,7 @@ references_field(struct session *s, struct thread *r, uint32_t seq)
 		return r->text.references;
 	if (message_open(&r->message, s->folder, seq, r->text.msg.size,
 	    &err) < 0 || message_head(&r->message, &head, &err) < 0)
-		log_warning("%s: thread user=<%s> folder=<%s> uid=%u: %s",
-		    s->id, s->user, folder_name(s->folder), r->text.msg.uid,
-		    err.why);
+		session_unreadable(s, "thread", r->text.msg.uid, &err);
 	else
 		(void)header_find(head, "References", &value);
 	return value;

@@ -172,3 +172,33 @@ def test_a_multiappend_without_end_is_ended(postern, kim):
                 wire.line()
     with postern.imap(kim, "secret") as wire:
         wire.ok("NOOP")
+
+
+def test_a_file_that_cannot_be_read_is_a_clear_no(postern, kim):
+    """For its message only, and the log tells of it once."""
+    with postern.imap(kim, "secret") as wire:
+        for number in range(3):
+            mail = b"Subject: number %d\r\n\r\nbody %d\r\n" % (number, number)
+            wire.send(b"a APPEND INBOX {%d+}\r\n%s\r\n" % (len(mail), mail))
+            assert wire.answer("a")[1].startswith("OK")
+        wire.ok("SELECT INBOX")
+        path = next(path for path in (postern.home(kim) / "cur").iterdir()
+                    if b"number 1" in path.read_bytes())
+        mode = path.stat().st_mode
+        path.chmod(0)
+        try:
+            mark = postern.log_mark()
+            for _ in range(3):
+                lines, tagged = wire.cmd("FETCH 1:3 BODY.PEEK[TEXT]")
+                assert tagged.startswith("NO [CONTACTADMIN]"), tagged
+                assert [line for line in lines if "FETCH" in line] == \
+                    ["* 1 FETCH (BODY[TEXT] {8}", "* 3 FETCH (BODY[TEXT] {8}"]
+                assert wire.ok("SEARCH BODY body") == ["* SEARCH 1 3"]
+            # what the index knows is still told
+            assert "number 1" in wire.ok("FETCH 2 ENVELOPE")[0]
+            said = [line for line in postern.log_text(mark).splitlines()
+                    if "uid=2" in line]
+            assert len(said) == 1 and "warning" in said[0], said
+        finally:
+            path.chmod(mode)
+        assert len(wire.ok("FETCH 2 BODY.PEEK[]")) > 3
