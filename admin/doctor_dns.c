@@ -425,7 +425,7 @@ dmarc_check(struct look *l, const char *domain)
 	    "\"v=DMARC1; p=none; rua=mailto:postmaster@%s\"", domain, domain);
 	if (n == 0)
 		say(l, FINDING_WARNING, domain, cure, "has no DMARC record");
-	else if (n > 1)
+	else if (at != NULL && n > 1)
 		say(l, FINDING_FAULT, domain, "leave one", "_dmarc.%s has "
 		    "%zu DMARC records: others see none", at, n);
 	else if (!dmarc_has_policy(text))
