@@ -128,8 +128,9 @@ def subjects(paths_of_letters):
 def test_offlineimap_5000_messages_both_ways(postern, kim, offlineimap):
     """5,000 there, 5,000 here, and changes on both sides after it."""
     offlineimap.sync()
+    home = postern.home(kim)
     for number in range(MANY):
-        drop(postern.home(kim), f"{1000000000 + number}.far{number}.host",
+        drop(home, f"{1000000000 + number}.far{number}.host",
              f"Subject: far {number}\r\n\r\nbody\r\n")
     offlineimap.sync(900)
     assert len(offlineimap.files()) == MANY
@@ -164,7 +165,7 @@ def test_offlineimap_5000_messages_both_ways(postern, kim, offlineimap):
     assert len(set(left)) == len(left)
     assert (flags["F"], flags["R"], flags["S"]) == (300, 400, 700)
     there, _ = subjects(path for part in ("cur", "new") for path in
-                        (postern.home(kim) / part).iterdir())
+                        (home / part).iterdir())
     assert there == left
 
 
