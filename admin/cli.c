@@ -230,7 +230,7 @@ cli_sure(struct cli *cli, const char *fmt, ...)
 }
 
 bool
-cli_size(const char *text, uint64_t *bytes)
+cli_size_parse(const char *text, uint64_t *bytes)
 {
 	static const char units[] = "kmgt";
 	struct span s = span_str(text);
@@ -248,13 +248,20 @@ cli_size(const char *text, uint64_t *bytes)
 		factor = (uint64_t)1 << (10 * (unit - units + 1));
 		s.n--;
 	}
-	if (!span_u64(s, 0, (uint64_t)INT64_MAX / factor, &n)) {
-		out_complain("postern: `%s' is not a size such as 500m or 2g, "
-		    "nor `none'\n", text);
+	if (!span_u64(s, 0, (uint64_t)INT64_MAX / factor, &n))
 		return false;
-	}
 	*bytes = n * factor;
 	return true;
+}
+
+bool
+cli_size(const char *text, uint64_t *bytes)
+{
+	if (cli_size_parse(text, bytes))
+		return true;
+	out_complain("postern: `%s' is not a size such as 500m or 2g, nor "
+	    "`none'\n", text);
+	return false;
 }
 
 bool

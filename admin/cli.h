@@ -85,6 +85,7 @@ char *cli_domain(const char *text);
 /* "Really ...?": true with --yes; false without a terminal. */
 bool cli_sure(struct cli *cli, const char *fmt, ...) PRINTF(2, 3);
 /* "2g" -> bytes; false was explained. "none" is 0. */
+bool cli_size_parse(const char *text, uint64_t *bytes);	/* says nothing */
 bool cli_size(const char *text, uint64_t *bytes);
 /* The value of a `set' command as SQL takes it: limits (quota_*, max_*) may be
  * written as "2g" or "none". NULL was explained. */
@@ -119,6 +120,7 @@ int cmd_credential_add(struct cli *cli), cmd_credential_del(struct cli *cli),
     cmd_credential_show(struct cli *cli);
 int cmd_quota_show(struct cli *cli), cmd_quota_set(struct cli *cli),
     cmd_quota_audit(struct cli *cli);
+int cmd_import(struct cli *cli), cmd_export(struct cli *cli);
 int cmd_completion(struct cli *cli), cmd_complete(struct cli *cli);
 int cmd_access_add(struct cli *cli), cmd_access_remove(struct cli *cli),
     cmd_access_list(struct cli *cli), cmd_access_import(struct cli *cli),

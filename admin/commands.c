@@ -226,6 +226,28 @@ static const struct cli_command commands[] = {
 	    "postern explain --client 192.0.2.7 --helo mx.example.net --from "
 	    "x@example.net --to kim@example.org" },
 
+	/* --- many at once --- */
+	{ "import", "FILE|CONNINFO", 1, 1, CLI_CONFIG | CLI_DELEGATE,
+	    { "--check", "--keep-going", "--update", "--make-domains",
+	    "--format=FORMAT", "--organisation=NAME", "--domain=NAME",
+	    "--scheme=NAME" }, cmd_import,
+	    "Adds mailboxes, aliases and domains from a file (- is standard "
+	    "input): csv, Dovecot's passwd-file, or, with CONNINFO, the "
+	    "PostgreSQL tables of postfixadmin. All rows or, if one has a "
+	    "fault, none; --keep-going: what is good. --check does all of it "
+	    "and takes it back: every fault is told with its line. --update "
+	    "changes what is there already, else that is a fault. "
+	    "--make-domains adds domains that are missing, to --organisation. "
+	    "--domain is for addresses without, --scheme for hashes without.",
+	    "postern import --check --make-domains users.csv" },
+	{ "export", "[DOMAIN]", 0, 1, CLI_CONFIG | CLI_DELEGATE,
+	    { "--format=FORMAT", "--no-passwords", "--role=NAME" },
+	    cmd_export,
+	    "Prints all domains or one, with mailboxes, app passwords, "
+	    "aliases and relay recipients, as import takes it: csv, or the "
+	    "mailboxes as passwd-file. Hashes are read as the owner of the "
+	    "database.", "postern export example.org" },
+
 	/* --- tables --- */
 	{ "access add", "TABLE PATTERN ACTION...", 3, CLI_WORDS_MAX,
 	    CLI_CONFIG, { "--note=TEXT", "--for=TIME" }, cmd_access_add,

@@ -33,6 +33,8 @@ admin_postern_SOURCES = \
 	admin/cmd_domain.c \
 	admin/cmd_explain.c \
 	admin/cmd_login.c \
+	admin/cmd_export.c \
+	admin/cmd_import.c \
 	admin/cmd_mailbox.c \
 	admin/cmd_map.c \
 	admin/cmd_quota.c \
@@ -58,12 +60,15 @@ admin_postern_SOURCES = \
 	admin/explain.c admin/explain.h \
 	admin/explain_first.c admin/explain_first.h \
 	admin/help.c admin/help.h \
+	admin/import.c admin/import.h \
 	admin/listen.c admin/listen.h \
 	admin/logline.c admin/logline.h \
 	admin/logsource.c admin/logsource.h \
 	admin/out.c admin/out.h \
 	admin/owner.c admin/owner.h \
 	admin/password.c admin/password.h \
+	admin/postfixadmin.c admin/postfixadmin.h \
+	admin/userfile.c admin/userfile.h \
 	admin/place.c admin/place.h \
 	admin/postern.c \
 	admin/prometheus.c admin/prometheus.h \
@@ -78,7 +83,7 @@ admin_postern_CPPFLAGS = $(admin_posternd_CPPFLAGS)
 admin_postern_CFLAGS = $(AM_CFLAGS) $(NET_CFLAGS) $(PQ_CFLAGS)
 admin_postern_LDADD = lib/libscheme.a lib/libgate.a lib/libpolicy.a \
 	lib/libstore.a \
-	$(MAIL_LIBS) $(TABLEASK_LIBS) $(CRYPT_LIBS)
+	$(MAIL_LIBS) $(TABLEASK_LIBS) $(CRYPT_LIBS) $(ARGON2_LIBS)
 EXTRA_DIST += admin/README.md admin/quickstart admin/quickstart_mail.py
 
 # plays every child in tests of supervision
@@ -88,7 +93,7 @@ admin_fake_child_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 admin_fake_child_LDADD = $(BASE_LIBS)
 
 if HAVE_CMOCKA
-check_PROGRAMS += admin/t_listen admin/t_out admin/t_trail
+check_PROGRAMS += admin/t_listen admin/t_out admin/t_userfile admin/t_trail
 endif
 admin_t_listen_SOURCES = admin/t_listen.c admin/listen.c admin/listen.h \
 	admin/roles.c admin/roles.h
@@ -101,3 +106,7 @@ admin_t_trail_SOURCES = admin/t_trail.c admin/logline.c admin/logline.h \
 	admin/trail.c admin/trail.h
 admin_t_trail_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CMOCKA_CFLAGS)
 admin_t_trail_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+admin_t_userfile_SOURCES = admin/t_userfile.c admin/userfile.c \
+	admin/userfile.h
+admin_t_userfile_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+admin_t_userfile_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)

@@ -34,30 +34,46 @@ one_line(char *out, size_t n, const char *text)
 			out[i] = ' ';
 }
 
-struct sql *
-sql_open(const struct conf *conf, const char *role, struct err *err)
+/* A parameter that is NULL is as if not there. */
+static struct sql *
+connect_to(const char *database, const char *role, const char *password,
+    struct err *err)
 {
-	char *password = secret_database_password(conf, role, err);
 	const char *keys[] = { "dbname", "application_name",
 	    "connect_timeout", "gssencmode", "client_encoding",
 	    "user", "password", NULL };
-	const char *values[] = { conf->database, "postern", "5", "disable",
-	    "UTF8", *role != '\0' ? role : NULL, password, NULL };
+	const char *values[] = { database, "postern", "5", "disable",
+	    "UTF8", role, password, NULL };
+	struct sql *s = xcalloc(1, sizeof(*s));
 	char why[200];
-	struct sql *s;
 
-	if (err != NULL && err->kind != ERR_NONE)
-		return NULL;
-	s = xcalloc(1, sizeof(*s));
-	/* A parameter that is NULL is as if not there. */
 	s->pg = PQconnectdbParams(keys, values, 1);
-	secret_free(&password);
 	if (PQstatus(s->pg) == CONNECTION_OK)
 		return s;
 	one_line(why, sizeof(why), PQerrorMessage(s->pg));
 	err_set(err, ERR_TEMP, PS_EIO, "database: %s", why);
 	sql_close(&s);
 	return NULL;
+}
+
+struct sql *
+sql_open(const struct conf *conf, const char *role, struct err *err)
+{
+	char *password = secret_database_password(conf, role, err);
+	struct sql *s;
+
+	if (err != NULL && err->kind != ERR_NONE)
+		return NULL;
+	s = connect_to(conf->database, *role != '\0' ? role : NULL, password,
+	    err);
+	secret_free(&password);
+	return s;
+}
+
+struct sql *
+sql_open_other(const char *conninfo, struct err *err)
+{
+	return connect_to(conninfo, NULL, NULL, err);
 }
 
 void

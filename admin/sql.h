@@ -14,6 +14,8 @@ struct sql_result;
 /* As database_role_admin. NULL and err (ERR_TEMP) when it does not answer. */
 struct sql *sql_open(const struct conf *conf, const char *role,
     struct err *err);
+/* Somebody else's database: a libpq URL or keyword string. */
+struct sql *sql_open_other(const char *conninfo, struct err *err);
 void sql_close(struct sql **s);
 
 /*

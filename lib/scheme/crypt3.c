@@ -79,6 +79,30 @@ crypt3_work_free(struct crypt_data **work)
 	*work = NULL;
 }
 
+static bool
+crypt3_possible(struct span data)
+{
+	return data.n >= 13 && data.n < CRYPT_OUTPUT_SIZE &&
+	    span_chr(data, '\0') == -1 && crypt3_affordable(data);
+}
+
+bool
+crypt3_check(const struct scheme *s, struct span data)
+{
+	char *setting;
+	int verdict;
+
+	(void)s;
+	if (!crypt3_possible(data))
+		return false;
+	setting = xmemdup0(data.p, data.n);
+	verdict = crypt_checksalt(setting);
+	secret_free(&setting);
+	/* Old ones verify, too. */
+	return verdict == CRYPT_SALT_OK || verdict == CRYPT_SALT_METHOD_LEGACY
+	    || verdict == CRYPT_SALT_TOO_CHEAP;
+}
+
 enum scheme_verdict
 crypt3_verify(const struct scheme *s, struct span data, struct span password)
 {
@@ -88,8 +112,7 @@ crypt3_verify(const struct scheme *s, struct span data, struct span password)
 	char *setting;
 
 	(void)s;
-	if (data.n < 13 || data.n >= CRYPT_OUTPUT_SIZE ||
-	    span_chr(data, '\0') != -1 || !crypt3_affordable(data))
+	if (!crypt3_possible(data))
 		return SCHEME_UNUSABLE;
 	if (password.n > CRYPT_MAX_PASSPHRASE_SIZE)
 		return SCHEME_MISMATCH;

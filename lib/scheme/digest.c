@@ -31,6 +31,31 @@ digest_of(const char *name, struct span a, struct span b, struct digest *d)
 	EVP_MD_CTX_free(ctx);
 }
 
+static size_t
+digest_length(const struct scheme *s)
+{
+	return (size_t)EVP_MD_get_size(EVP_get_digestbyname(s->detail));
+}
+
+bool
+digest_check(const struct scheme *s, struct span data)
+{
+	return data.n == digest_length(s);
+}
+
+bool
+digest_salted_check(const struct scheme *s, struct span data)
+{
+	return data.n > digest_length(s);
+}
+
+bool
+clear_check(const struct scheme *s, struct span data)
+{
+	(void)s;
+	return data.n > 0;
+}
+
 enum scheme_verdict
 digest_verify(const struct scheme *s, struct span data, struct span password)
 {
@@ -50,8 +75,7 @@ enum scheme_verdict
 digest_salted_verify(const struct scheme *s, struct span data,
     struct span password)
 {
-	unsigned n = (unsigned)EVP_MD_get_size(EVP_get_digestbyname(
-	    s->detail));
+	size_t n = digest_length(s);
 	struct digest d;
 	bool same;
 

@@ -1,3 +1,5 @@
+#include "config.h"
+
 #include "scheme/scheme_int.h"
 
 #include <stdlib.h>
@@ -8,33 +10,43 @@
 #include "mail/codec.h"
 
 static const struct scheme schemes[] = {
-	{ "SCRAM-SHA-256", scram_verify, scram_make, SCHEME_TEXT, "SHA256",
+	{ "SCRAM-SHA-256", scram_verify, scram_check, scram_make, SCHEME_TEXT, "SHA256",
 	    true },
-	{ "SCRAM-SHA-1", scram_verify, NULL, SCHEME_TEXT, "SHA1", false },
-	{ "BLF-CRYPT", crypt3_verify, crypt3_make, SCHEME_TEXT, "$2b$",
+	{ "SCRAM-SHA-1", scram_verify, scram_check, NULL, SCHEME_TEXT, "SHA1", false },
+	{ "BLF-CRYPT", crypt3_verify, crypt3_check, crypt3_make, SCHEME_TEXT, "$2b$",
 	    true },
-	{ "SHA512-CRYPT", crypt3_verify, crypt3_make, SCHEME_TEXT, "$6$",
+	{ "SHA512-CRYPT", crypt3_verify, crypt3_check, crypt3_make, SCHEME_TEXT, "$6$",
 	    true },
-	{ "SHA256-CRYPT", crypt3_verify, crypt3_make, SCHEME_TEXT, "$5$",
+	{ "SHA256-CRYPT", crypt3_verify, crypt3_check, crypt3_make, SCHEME_TEXT, "$5$",
 	    true },
-	{ "CRYPT", crypt3_verify, NULL, SCHEME_TEXT, "", true },
-	{ "MD5-CRYPT", crypt3_verify, NULL, SCHEME_TEXT, "", false },
-	{ "DES-CRYPT", crypt3_verify, NULL, SCHEME_TEXT, "", false },
-	{ "SSHA512", digest_salted_verify, digest_salted_make, SCHEME_B64,
+	{ "CRYPT", crypt3_verify, crypt3_check, NULL, SCHEME_TEXT, "", true },
+	{ "PBKDF2", pbkdf2_verify, pbkdf2_check, NULL, SCHEME_TEXT, "SHA1",
+	    false },
+#ifdef HAVE_ARGON2
+	{ "ARGON2ID", argon2_scheme_verify, argon2_check, NULL, SCHEME_TEXT,
+	    "$argon2id$", true },
+	{ "ARGON2I", argon2_scheme_verify, argon2_check, NULL, SCHEME_TEXT,
+	    "$argon2i$", true },
+	{ "ARGON2", argon2_scheme_verify, argon2_check, NULL, SCHEME_TEXT,
+	    "$argon2", true },
+#endif
+	{ "MD5-CRYPT", crypt3_verify, crypt3_check, NULL, SCHEME_TEXT, "", false },
+	{ "DES-CRYPT", crypt3_verify, crypt3_check, NULL, SCHEME_TEXT, "", false },
+	{ "SSHA512", digest_salted_verify, digest_salted_check, digest_salted_make, SCHEME_B64,
 	    "SHA512", false },
-	{ "SSHA256", digest_salted_verify, digest_salted_make, SCHEME_B64,
+	{ "SSHA256", digest_salted_verify, digest_salted_check, digest_salted_make, SCHEME_B64,
 	    "SHA256", false },
-	{ "SSHA", digest_salted_verify, NULL, SCHEME_B64, "SHA1", false },
-	{ "SMD5", digest_salted_verify, NULL, SCHEME_B64, "MD5", false },
-	{ "SHA512", digest_verify, NULL, SCHEME_B64, "SHA512", false },
-	{ "SHA256", digest_verify, NULL, SCHEME_B64, "SHA256", false },
-	{ "SHA1", digest_verify, NULL, SCHEME_B64, "SHA1", false },
-	{ "SHA", digest_verify, NULL, SCHEME_B64, "SHA1", false },
-	{ "LDAP-MD5", digest_verify, NULL, SCHEME_B64, "MD5", false },
-	{ "PLAIN-MD5", digest_verify, NULL, SCHEME_HEX, "MD5", false },
-	{ "PLAIN", clear_verify, clear_make, SCHEME_TEXT, "", false },
-	{ "CLEAR", clear_verify, NULL, SCHEME_TEXT, "", false },
-	{ "CLEARTEXT", clear_verify, NULL, SCHEME_TEXT, "", false },
+	{ "SSHA", digest_salted_verify, digest_salted_check, NULL, SCHEME_B64, "SHA1", false },
+	{ "SMD5", digest_salted_verify, digest_salted_check, NULL, SCHEME_B64, "MD5", false },
+	{ "SHA512", digest_verify, digest_check, NULL, SCHEME_B64, "SHA512", false },
+	{ "SHA256", digest_verify, digest_check, NULL, SCHEME_B64, "SHA256", false },
+	{ "SHA1", digest_verify, digest_check, NULL, SCHEME_B64, "SHA1", false },
+	{ "SHA", digest_verify, digest_check, NULL, SCHEME_B64, "SHA1", false },
+	{ "LDAP-MD5", digest_verify, digest_check, NULL, SCHEME_B64, "MD5", false },
+	{ "PLAIN-MD5", digest_verify, digest_check, NULL, SCHEME_HEX, "MD5", false },
+	{ "PLAIN", clear_verify, clear_check, clear_make, SCHEME_TEXT, "", false },
+	{ "CLEAR", clear_verify, clear_check, NULL, SCHEME_TEXT, "", false },
+	{ "CLEARTEXT", clear_verify, clear_check, NULL, SCHEME_TEXT, "", false },
 };
 
 bool
@@ -76,7 +88,9 @@ scheme_cut(struct span stored, enum scheme_encoding *encoding,
 	*data = stored;
 	if (stored.n == 0 || stored.n > SCHEME_STORED_MAX)
 		return NULL;
-	if (stored.p[0] == '$')
+	if (span_starts(stored, "$argon2"))
+		name = SPAN_LIT("ARGON2");
+	else if (stored.p[0] == '$')
 		name = SPAN_LIT("CRYPT");
 	else if (span_starts(stored, "SCRAM-SHA-256$"))
 		name = SPAN_LIT("SCRAM-SHA-256");
@@ -121,6 +135,21 @@ hex_decode(struct buf *out, struct span in)
 	return true;
 }
 
+/* What a row's functions get: data as it is, or decoded into raw. */
+static bool
+scheme_data(enum scheme_encoding encoding, struct span data, struct buf *raw,
+    struct span *out)
+{
+	*out = data;
+	if (encoding == SCHEME_TEXT)
+		return true;
+	if (!(encoding == SCHEME_B64 ? base64_decode(raw, data) :
+	    hex_decode(raw, data)) || buf_failed(raw))
+		return false;
+	*out = buf_span(raw);
+	return true;
+}
+
 enum scheme_verdict
 scheme_verify(struct span stored, struct span password)
 {
@@ -129,23 +158,48 @@ scheme_verify(struct span stored, struct span password)
 	const struct scheme *s;
 	struct span data;
 	struct buf raw;
-	bool ok = true;
 
 	if ((s = scheme_cut(stored, &encoding, &data)) == NULL)
 		return SCHEME_UNUSABLE;
 	if (password.n > SCHEME_PASSWORD_MAX || span_chr(password, '\0') != -1)
 		return SCHEME_MISMATCH;
-	if (encoding == SCHEME_TEXT)
-		return s->verify(s, data, password);
 	buf_init(&raw, SCHEME_STORED_MAX);
-	if (encoding == SCHEME_B64)
-		ok = base64_decode(&raw, data);
-	else
-		ok = hex_decode(&raw, data);
-	if (ok && !buf_failed(&raw))
-		verdict = s->verify(s, buf_span(&raw), password);
+	if (scheme_data(encoding, data, &raw, &data))
+		verdict = s->verify(s, data, password);
 	buf_fini_secret(&raw);
 	return verdict;
+}
+
+int
+scheme_check(struct span stored, struct err *err)
+{
+	enum scheme_encoding encoding;
+	const struct scheme *s;
+	struct span data;
+	struct buf raw;
+	bool ok;
+
+	if (stored.n > SCHEME_STORED_MAX)
+		return err_set(err, ERR_PERM, PS_ETOOBIG,
+		    "a hash has at most %d bytes", SCHEME_STORED_MAX);
+	if ((s = scheme_cut(stored, &encoding, &data)) == NULL)
+		return err_set(err, ERR_PERM, PS_ENOTFOUND,
+		    "a hash of no known scheme");
+	buf_init(&raw, SCHEME_STORED_MAX);
+	ok = scheme_data(encoding, data, &raw, &data) && s->check(s, data);
+	buf_fini_secret(&raw);
+	return ok ? 0 : err_set(err, ERR_PERM, PS_ESYNTAX,
+	    "not a hash of scheme %s", s->name);
+}
+
+bool
+scheme_is_clear(struct span stored, struct span *password)
+{
+	enum scheme_encoding encoding;
+	const struct scheme *s = scheme_cut(stored, &encoding, password);
+
+	return s != NULL && s->verify == clear_verify &&
+	    encoding == SCHEME_TEXT && password->n > 0;
 }
 
 int
@@ -188,8 +242,8 @@ scheme_is_current(struct span stored, unsigned iterations)
 	if (scram_verifier_read(stored, &v))
 		return v.iterations >= iterations;
 	s = scheme_cut(stored, &encoding, &data);
-	return s != NULL && s->strong && s->verify == crypt3_verify &&
-	    crypt3_is_strong(data);
+	return s != NULL && s->strong && (s->verify != crypt3_verify ||
+	    crypt3_is_strong(data)) && s->verify != scram_verify;
 }
 
 const char *

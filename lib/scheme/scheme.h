@@ -9,6 +9,7 @@
  * {BLF-CRYPT}, {SHA512-CRYPT}, {SHA256-CRYPT}, {MD5-CRYPT}, {DES-CRYPT}, or a
  * bare $id$ string), {SSHA}, {SSHA256}, {SSHA512}, {SHA}, {SHA1}, {SHA256},
  * {SHA512}, {SMD5}, {PLAIN-MD5}, {LDAP-MD5}, {PLAIN}, {CLEAR}, {CLEARTEXT},
+ * {PBKDF2}, {ARGON2I} and {ARGON2ID} (where built with libargon2),
  * and {SCRAM-SHA-1} for PLAIN logins. Suffixes .B64, .BASE64 and .HEX name
  * the encoding of a digest as in Dovecot. Case does not matter.
  *
@@ -50,6 +51,12 @@ int scheme_make(const char *name, struct span password, unsigned cost,
  * `iterations` of SCRAM, or a scheme that is weak today. bcrypt, yescrypt and
  * crypt's SHA-2 schemes are left alone: they are slower to guess than ours. */
 bool scheme_is_current(struct span stored, unsigned iterations);
+
+/* Could this be verified at all? Says nothing about any password and costs
+ * nothing: for who takes hashes from elsewhere. err says what is wrong. */
+int scheme_check(struct span stored, struct err *err) MUST_CHECK;
+/* Is it a password in clear (not empty), with its scheme's name in front? */
+bool scheme_is_clear(struct span stored, struct span *password);
 
 /* For the CLI: the n-th scheme's name that scheme_make takes, or NULL. */
 const char *scheme_name_at(size_t n);

@@ -95,6 +95,15 @@ scram_read(struct span data, size_t key_len, struct scram_verifier *v)
 	    scram_field(f[3], v->server_key, SCRAM_KEY_LEN) == key_len;
 }
 
+bool
+scram_check(const struct scheme *s, struct span data)
+{
+	struct scram_verifier v;
+
+	return scram_read(data, (size_t)EVP_MD_get_size(
+	    EVP_get_digestbyname(s->detail)), &v);
+}
+
 enum scheme_verdict
 scram_verify(const struct scheme *s, struct span data, struct span password)
 {

@@ -1,3 +1,5 @@
+#include "config.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -62,6 +64,17 @@ static const struct { const char *stored, *password; } vectors[] = {
 	{ "{PLAIN}secret", "secret" },
 	{ "{cleartext}se}cr{et", "se}cr{et" },
 	{ "{PLAIN.b64}c2VjcmV0", "secret" },
+	/* doveadm pw */
+	{ "{PBKDF2}$1$xUL81KFgMLaFaTk5$5000$e5491c4bba87ba5ed971e53da71235fb"
+	    "324c29d6", "secret" },
+#ifdef HAVE_ARGON2
+	{ "{ARGON2ID}$argon2id$v=19$m=1024,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$"
+	    "azfZBd5qxhOl2u4YH28/7xKwTHeWsd0r8eHso4Brzb4", "secret" },
+	{ "$argon2id$v=19$m=1024,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$"
+	    "azfZBd5qxhOl2u4YH28/7xKwTHeWsd0r8eHso4Brzb4", "secret" },
+	{ "{ARGON2I}$argon2i$v=19$m=1024,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$"
+	    "eiA9R+WJH8LsHeWOiuz0AFAyoI25GGOy6pSs7wMY/ZU", "secret" },
+#endif
 };
 
 static void
@@ -78,6 +91,7 @@ test_known_vectors(void **state)
 		struct span nul = span_of(vectors[i].password,
 		    strlen(vectors[i].password) + 1);
 
+		assert_int_equal(scheme_check(stored, NULL), 0);
 		if (scheme_verify(stored, span_str(vectors[i].password)) !=
 		    SCHEME_MATCH)
 			fail_msg("%s", vectors[i].stored);
@@ -111,6 +125,19 @@ test_malformed_is_unusable(void **state)
 		"{BLF-CRYPT}$2b$31$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKm"
 		"WdcYUh4Hjl0a",
 		"$6$rounds=999999999$saltstring$xxxxxxxxxxxxxxxxxxxx",
+		"{PBKDF2}", "{PBKDF2}$1$salt$5000$e5491c", "{PBKDF2}$2$xUL81KF"
+		"gMLaFaTk5$5000$e5491c4bba87ba5ed971e53da71235fb324c29d6",
+		"{PBKDF2}$1$xUL81KFgMLaFaTk5$99999999$e5491c4bba87ba5ed971e53da"
+		"71235fb324c29d6",
+		"{PBKDF2}$1$xUL81KFgMLaFaTk5$5000$e5491c4bba87ba5ed971e53da7123"
+		"5fb324c29d6$x",
+		"{ARGON2ID}", "{ARGON2ID}$argon2id$v=19$m=1024$s$h",
+		"{ARGON2ID}$argon2i$v=19$m=1024,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA"
+		"$eiA9R+WJH8LsHeWOiuz0AFAyoI25GGOy6pSs7wMY/ZU",
+		"$argon2id$v=19$m=4294967295,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$"
+		"azfZBd5qxhOl2u4YH28/7xKwTHeWsd0r8eHso4Brzb4",
+		"$argon2id$v=19$m=262144,t=11,p=1$c2FsdHNhbHRzYWx0c2FsdA$"
+		"azfZBd5qxhOl2u4YH28/7xKwTHeWsd0r8eHso4Brzb4",
 	};
 	char longest[SCHEME_STORED_MAX + 1];
 
@@ -123,6 +150,29 @@ test_malformed_is_unusable(void **state)
 	memcpy(longest, "{PLAIN}", 7);
 	assert_int_equal(scheme_verify(span_of(longest, sizeof(longest)),
 	    span_of(longest + 7, sizeof(longest) - 7)), SCHEME_UNUSABLE);
+}
+
+/* What can be seen without computing. */
+static void
+test_a_check_tells_hashes_from_others(void **state)
+{
+	static const char *const bad[] = { "", "secret", "{NOSUCH}secret",
+		"{PLAIN}", "{SHA}c2VjcmV0", "{SHA}===", "{CRYPT}!!", "{CRYPT}*",
+		"{SSHA}5en6G6MezRroT3XKqkdPOmY/BfQ=", "{SCRAM-SHA-256}1,2,3",
+		"{PLAIN-MD5}5ebe", "{CRYPT}$9$nosuch$method$aaaaa",
+		"{PBKDF2}$1$salt$0$x", "{ARGON2ID}$argon2id$x" };
+	struct span clear;
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		if (scheme_check(span_str(bad[i]), &err) == 0)
+			fail_msg("%s", bad[i]);
+	assert_true(scheme_is_clear(SPAN_LIT("{plain}se}cr"), &clear));
+	assert_true(span_eq(clear, SPAN_LIT("se}cr")));
+	assert_false(scheme_is_clear(SPAN_LIT("{PLAIN}"), &clear));
+	assert_false(scheme_is_clear(SPAN_LIT("{SHA}x"), &clear));
+	assert_false(scheme_is_clear(SPAN_LIT("x"), &clear));
 }
 
 static void
@@ -266,6 +316,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_known_vectors),
 		cmocka_unit_test(test_malformed_is_unusable),
+		cmocka_unit_test(test_a_check_tells_hashes_from_others),
 		cmocka_unit_test(test_what_is_made_is_accepted),
 		cmocka_unit_test(test_refusals_of_make),
 		cmocka_unit_test(test_what_wants_rehashing),

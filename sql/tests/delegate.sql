@@ -38,7 +38,7 @@ SELECT pg_temp.expect('functions of delegates', (SELECT string_agg(p.proname,
     ' ' ORDER BY p.proname) FROM pg_proc p
     WHERE p.pronamespace = 'postern'::regnamespace AND p.prosecdef
     AND has_function_privilege('postern_delegate', p.oid, 'EXECUTE')),
-    'admin_adds_domains admin_current admin_has_domain admin_login admin_org admin_passwd admin_salt schema_revision');
+    'admin_adds_domains admin_current admin_has_domain admin_login admin_org admin_passwd admin_salt password_salt schema_revision secret_is');
 
 -- --- nobody yet
 SET ROLE postern_delegate;
@@ -85,6 +85,10 @@ SELECT pg_temp.expect('aliases', (SELECT count(*) FROM alias_list(NULL)),
 SELECT pg_temp.expect('relay', (SELECT count(*)
     FROM relay_recipient_list(NULL)), 0::bigint);
 SELECT pg_temp.expect('rows', (SELECT count(*) FROM credential), 1::bigint);
+SELECT pg_temp.expect('import', (SELECT why FROM import_rows('[{"n": 0,
+    "type": "alias", "address": "all@other.example", "targets": ["a@b.c"]}]',
+    'mx.example', true, false, NULL)),
+    'there is no domain other.example. --make-domains adds it.');
 
 -- each function, against what is not hers
 SELECT pg_temp.refused(s, w) FROM (VALUES
@@ -125,6 +129,12 @@ SELECT pg_temp.refused(s, w) FROM (VALUES
 	($$SELECT * FROM quota_list('mailbox', 'lee@other.example')$$,
 	    'there is no mailbox'),
 	($$SELECT * FROM quota_list('domain', 'other.example')$$,
+	    'there is no domain'),
+	($$SELECT import_mailbox('{"address": "x@other.example"}',
+	    'mx.example', false)$$, 'there is no domain'),
+	($$SELECT import_credential('{"address": "lee@other.example",
+	    "label": "x", "secret": "y"}', true)$$, 'there is no mailbox'),
+	($$SELECT import_recipient('{"address": "x@relay.other.example"}')$$,
 	    'there is no domain'),
 	-- hers, but not hers to say
 	($$SELECT quota_set('domain', 'acme.example', 0, 0)$$,

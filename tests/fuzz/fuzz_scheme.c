@@ -44,6 +44,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > 4096 || !span_split(&password, '\n', &stored))
 		return 0;
 	(void)scheme_is_current(stored, 4096);
+	(void)!scheme_check(stored, NULL);
 	if (scram_verifier_read(stored, &v)) {
 		round_trip(&v);
 		if (v.iterations > CHEAP)

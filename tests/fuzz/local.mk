@@ -101,3 +101,7 @@ fuzz_targets += tests/fuzz/fuzz_logline
 tests_fuzz_fuzz_logline_SOURCES = tests/fuzz/fuzz_logline.c admin/logline.c \
 	admin/trail.c
 tests_fuzz_fuzz_logline_LDADD = $(FUZZ_MAIN) $(BASE_LIBS)
+fuzz_targets += tests/fuzz/fuzz_userfile
+tests_fuzz_fuzz_userfile_SOURCES = tests/fuzz/fuzz_userfile.c \
+	admin/userfile.c admin/userfile.h
+tests_fuzz_fuzz_userfile_LDADD = $(FUZZ_MAIN) $(BASE_LIBS)
