@@ -8,6 +8,14 @@ is_wild(char c)
 	return c == '*' || c == '%';
 }
 
+/* Its case means nothing (RFC 3501 5.1). */
+static bool
+name_begins_with_inbox(struct span name, char sep)
+{
+	return span_is(name, "INBOX") || (name.n > 5 && name.p[5] == sep &&
+	    span_starts(name, "INBOX"));
+}
+
 /*
  * One row of a table per pattern byte: reach[i] says whether the pattern so
  * far matches the first i bytes of the name. No backtracking, so "*%*%*%..."
@@ -21,7 +29,7 @@ pattern_match(struct span pattern, char sep, struct span name)
 
 	if (name.n > NAME_MAX_LEN)
 		return false;
-	inbox = span_is(name, "INBOX");
+	inbox = name_begins_with_inbox(name, sep);
 	for (k = 0; k < pattern.n; k++) {
 		char c = pattern.p[k];
 
@@ -34,8 +42,8 @@ pattern_match(struct span pattern, char sep, struct span name)
 		}
 		for (i = name.n; i > 0; i--)
 			reach[i] = reach[i - 1] && (name.p[i - 1] == c ||
-			    (inbox && ascii_lower(name.p[i - 1]) ==
-			    ascii_lower(c)));
+			    (inbox && i <= 5 &&
+			    ascii_lower(name.p[i - 1]) == ascii_lower(c)));
 		reach[0] = false;
 	}
 	return reach[name.n];

@@ -301,6 +301,10 @@ test_patterns(void **state)
 		{ "", "", true }, { "", "a", false }, { "a%", "a", true },
 		{ "*%*%*%*x", "aaaaaaaaaaaa/aaaaaaaaaaaa", false },
 		{ "%*", "a/b", true }, { "a%b", "a/b", false },
+		{ "inbox/%", "INBOX/x", true }, { "InBox*", "INBOX/x", true },
+		{ "inbox/x", "INBOX/X", false },
+		{ "inboxes", "INBOXES", false }, { "in%/x", "INBOX/x", true },
+		{ "a/inbox", "a/INBOX", false },
 	};
 	size_t i;
 

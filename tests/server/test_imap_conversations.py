@@ -12,10 +12,11 @@ CONVERSATIONS = [one for path in sorted((paths.SOURCE / "tests" / "imap")
                                         .glob("*.txt"))
                  for one in conversation.read(path)]
 DATE = '"17-Jul-1996 02:44:25 -0700"'
-# Why no conversation has them: they need a damaged store, a file that another
-# program removed, a program that is away, or more mail than a test has.
-NOT_SPOKEN = {"SERVERBUG", "CONTACTADMIN", "EXPUNGEISSUED", "UNAVAILABLE",
-              "LIMIT"}
+# Why no conversation has them: they need a damaged or locked store, a file that
+# another program removed, a program that is away, or more mail than a test has.
+NOT_SPOKEN = {"SERVERBUG", "CONTACTADMIN", "EXPUNGEISSUED", "INUSE",
+              "UNAVAILABLE", "LIMIT"}
+
 
 
 def fill(postern, user, names):
