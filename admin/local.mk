@@ -84,6 +84,9 @@ admin_postern_CFLAGS = $(AM_CFLAGS) $(NET_CFLAGS) $(PQ_CFLAGS)
 admin_postern_LDADD = lib/libscheme.a lib/libgate.a lib/libpolicy.a \
 	lib/libstore.a \
 	$(MAIL_LIBS) $(TABLEASK_LIBS) $(CRYPT_LIBS) $(ARGON2_LIBS)
+# a filter for fail2ban, to be copied to its directory
+fail2bandir = $(pkgdatadir)/fail2ban
+dist_fail2ban_DATA = admin/fail2ban/postern.conf
 EXTRA_DIST += admin/README.md admin/quickstart admin/quickstart_mail.py
 
 # plays every child in tests of supervision

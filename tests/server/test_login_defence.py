@@ -190,6 +190,79 @@ def test_a_mistake_in_the_exempt_networks_is_told(server):
                      r'"10.1.2/33" is no network', told.stderr)
 
 
+# --- what sites had scripts for
+
+def test_no_script_that_scans_the_log_is_needed(server):
+    """A site ran one every five minutes: who failed too often got into an
+    access table. Here the same client is stopped at once, by itself."""
+    clients = server.clients
+    checked = 0
+    for i in range(80):
+        checked += clients.guesses("127.70.0.1", f"user{i}@a.example", 1, i)
+    assert checked == 50
+    assert clients.smtp("127.70.0.1", "kim@a.example", "secret").code == 454
+    assert "UNAVAILABLE" in clients.imap("127.70.0.1", "kim@a.example",
+                                         "secret")
+
+
+@pytest.mark.parametrize("table", ["file", "database"])
+def test_a_table_that_such_a_script_fills_works_on(server, table):
+    """check_client_access on a table that changes every few minutes."""
+    path = server.dir / "attackers"
+    path.write_text("192.0.2.1 REJECT\n")
+    name = f"hash:{path}" if table == "file" else "pg:attackers"
+    if table == "database":
+        server.postern("access", "add", "attackers", "192.0.2.1", "REJECT")
+    server.set("smtpd_client_restrictions", f"check_client_access {name}")
+    server.set("smtpd_delay_reject", "no")
+    server.set("table_refresh_interval", "1s")
+    server.restart()
+    clients, attacker = server.clients, "127.71.0.1"
+    for i in range(10):
+        assert clients.smtp(attacker, "kim@a.example",
+                            f"guess {i}").code == 535
+    # the script: who failed five times or more is an attacker
+    failed = re.findall(r"warning: \S+\[(\S+)\]: SASL \S+ authentication "
+                        r"failed", server.log_text())
+    for ip in {ip for ip in failed if failed.count(ip) >= 5}:
+        text = "REJECT too many failed logins"
+        if table == "file":
+            with open(path, "a") as out:
+                out.write(f"{ip} {text}\n")
+        else:
+            server.postern("access", "add", "attackers", ip, *text.split())
+
+    def greeting(source):
+        with SmtpWire(server.address("mx"), source=source) as wire:
+            return str(wire.reply())
+    until(lambda: greeting(attacker).startswith("554 "), "refused", 20)
+    assert "too many failed logins" in greeting(attacker)
+    assert greeting("127.72.0.1").startswith("220 ")
+
+
+def test_who_a_proxy_speaks_for_is_who_counts(server):
+    """XCLIENT: a front end's own address is in nobody's way."""
+    server.set("smtpd_authorized_xclient_hosts", "127.0.0.1")
+    server.restart()
+
+    def smtp(ip, password):
+        with SmtpWire(server.address("mx")) as wire:
+            wire.greeted()
+            assert wire.cmd(f"XCLIENT ADDR={ip} NAME=[UNAVAILABLE]") \
+                .code == 220
+            wire.cmd("EHLO client.example")
+            return wire.cmd("AUTH PLAIN " + base64.b64encode(
+                f"\0kim@a.example\0{password}".encode()).decode()).code
+    assert smtp("203.0.113.1", "secret") == 235
+    codes = [smtp(f"198.51.100.{i}", f"guess {i}") for i in range(40)]
+    assert codes == [535] * 20 + [454] * 20
+    assert smtp("203.0.113.77", "secret") == 235
+    assert server.clients.smtp("127.0.0.1", "lee@a.example",
+                               "secret").code == 235
+    assert {r["subject"] for r in login(server, "list")} == {
+        "kim@a.example", "198.51.100.0/24"}
+
+
 # --- the command
 
 def login(server, *words, check=True):
@@ -326,3 +399,29 @@ def test_two_hosts_share_it(pair):
     until(lambda: not any(r["state"] == "refused" for r in
                           login(one, "why", "kim@a.example")), "forgiven", 10)
     one.clients.right("127.62.0.1", "kim@a.example")
+
+
+def test_without_a_database_memory_decides(server):
+    """Logins need the database, but for those that are remembered; guesses
+    are counted on, and written when it is back."""
+    clients = server.clients
+    clients.right(HOME, "kim@a.example")
+    assert clients.guesses("127.60.0.1", "kim@a.example", 25) == 20
+    written(server)
+    server.cluster.stop("immediate")
+    try:
+        until(lambda: "kept" if clients.smtp(
+            "127.60.0.1", "lee@a.example", "x").code == 454 else None,
+            "the database is missed")
+        # remembered logins work, and are refused where guesses came from
+        clients.right(HOME, "kim@a.example")
+        row = next(r for r in login(server, "why", "kim@a.example")
+                   if r["kind"] == "account")
+        assert row["state"] == "refused"
+        server.postern("login", "forgive", "kim@a.example")
+    finally:
+        server.cluster.start()
+    until(lambda: server.sql("SELECT 1 FROM login_guess WHERE epoch > 0"),
+          "forgiving is written")
+    until(lambda: clients.smtp("127.60.0.1", "kim@a.example",
+                               "secret").code == 235, "open again")
