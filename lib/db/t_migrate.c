@@ -215,7 +215,8 @@ dump(const char *url)
 {
 	const char *src = testpg_srcdir();
 	char *cmd = xasprintf("'%s/tests/pgcluster' bin pg_dump "
-	    "--exclude-table-data=postern.migration '%s' | "
+	    "--exclude-table-data=postern.migration "
+	    "--exclude-table-data=postern.admin_key '%s' | "
 	    "grep -v '^.restrict\\|^.unrestrict'", src,
 	    url);
 	FILE *f = popen(cmd, "r");
