@@ -40,7 +40,7 @@ struct sockaddr_storage;
 struct first_verdict {
 	struct pass_key key;
 	uint8_t todo;		/* bits of the tests the dialogue shows */
-	bool watched;		/* was looked at before the greeting */
+	bool watched;		/* for early talk, which was dealt with */
 	char *refusal;		/* of each recipient; NULL none */
 };
 

@@ -29,6 +29,7 @@ struct waiter {
 	uint64_t began_ms;
 	bool seen;		/* before: OLD, not NEW */
 	bool failed;		/* a test, whatever the action is */
+	bool watched;		/* for early talk */
 	bool vouched;		/* by lists: it need not show anything */
 	uint8_t due;		/* early tests that are not over yet */
 	uint8_t passed;
@@ -124,7 +125,7 @@ finish(struct waiter *w)
 {
 	struct server *srv = w->srv;
 	struct first_verdict v = { .key = w->key, .todo = w->todo,
-		.watched = true, .refusal = w->refusal };
+		.watched = w->watched, .refusal = w->refusal };
 	struct profile *prof = profile_ref(w->prof);
 	struct sockaddr_storage from = w->from, to = w->to;
 	bool has_to = w->has_to;
@@ -297,7 +298,8 @@ begin(struct waiter *w)
 	if (is_stress(w->srv, conf))
 		ms = MIN(ms, conf->postscreen_stress_greet_wait);
 	io_want(&w->io, IO_READ);
-	if (w->due & PASS_BIT(PASS_GREET))
+	w->watched = w->due & PASS_BIT(PASS_GREET);
+	if (w->watched)
 		teaser(w);
 	if (w->due & PASS_BIT(PASS_DNSBL))
 		w->score = dnsscore_ask(&w->srv->world, w->prof->gate,

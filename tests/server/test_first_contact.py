@@ -1,4 +1,5 @@
 """Clients that this site has not met before are tested in the session."""
+import base64
 import json
 import re
 import time
@@ -220,6 +221,69 @@ def test_a_stopping_server_tells_those_who_wait(testing):
         assert wire.line() == "421 4.3.2 Service shutting down"
         with pytest.raises(Closed):
             wire.line()
+
+
+def test_behind_a_proxy_the_client_is_tested(testing):
+    server = testing(start=False)
+    server.set("smtpd_upstream_proxy_protocol", "haproxy", "service mx")
+    server.set("smtpd_upstream_proxy_hosts", "127.0.0.1", "service mx")
+    server.start()
+
+    def header(client, port=1234):
+        return f"PROXY TCP4 {client} 192.0.2.1 {port} 25\r\n"
+    mark = server.log_mark()
+    wire, reply, took = greeting(server, None, talk=header("192.0.2.7"))
+    wire.close()
+    assert len(reply.lines) == 2 and took >= WAIT - 0.1
+    server.wait_for_log(r"PASS NEW \[192\.0\.2\.7\]:1234", mark)
+    wire, reply, took = greeting(server, None, talk=header("192.0.2.7"))
+    wire.close()
+    assert len(reply.lines) == 1 and took < WAIT / 2
+    # what comes behind the header, before the greeting, is early talk
+    wire, _, _ = greeting(server, None,
+                          talk=header("192.0.2.8") + "HELO bot.example\r\n")
+    wire.close()
+    server.wait_for_log(r"PREGREET 18 .*\[192\.0\.2\.8\]:1234: HELO", mark)
+    # the proxy's own connections are nobody's
+    wire, reply, took = greeting(server, None, talk="PROXY UNKNOWN\r\n")
+    wire.close()
+    assert len(reply.lines) == 1 and took < WAIT / 2
+
+
+def test_xclient_makes_it_the_client_that_is_named(testing):
+    server = testing(
+        smtpd_authorized_xclient_hosts=CLIENT,
+        postscreen_access_list="cidr:{{192.0.2.66/32 reject} "
+        "{192.0.2.77/32 permit}}")
+
+    def named(address):
+        wire, reply, took = greeting(server)
+        assert len(reply.lines) == 1 and took < WAIT / 2
+        wire.expect("EHLO proxy.example", 250)
+        wire.expect(f"XCLIENT ADDR={address} NAME=[UNAVAILABLE]", 220)
+        return wire, wire.expect("EHLO client.example", 250).texts
+    wire, offered = named("192.0.2.5")
+    with wire:
+        assert "PIPELINING" not in offered
+    wire, offered = named("192.0.2.77")
+    with wire:
+        assert "PIPELINING" in offered
+    wire, offered = named("192.0.2.66")
+    with wire:
+        wire.expect("MAIL FROM:<a@b.example>", 250)
+        assert str(wire.cmd("RCPT TO:<kim@first.example>")) == \
+            "550 5.3.2 Service currently unavailable"
+
+
+def test_who_logs_in_is_refused_for_no_test(testing):
+    server = testing(smtpd_sasl_auth_enable="yes", smtpd_tls_auth_only="no")
+    wire, _, _ = greeting(server, talk="EHLO early.example\r\n")
+    with wire:
+        assert wire.reply().code == 250
+        word = base64.b64encode(b"\0kim@first.example\0secret").decode()
+        wire.expect(f"AUTH PLAIN {word}", 235)
+        wire.expect("MAIL FROM:<kim@first.example>", 250)
+        wire.expect("RCPT TO:<kim@first.example>", 250)
 
 
 def explained(server, client, **more):
