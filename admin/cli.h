@@ -133,6 +133,7 @@ int cmd_verify_list(struct cli *cli), cmd_verify_set(struct cli *cli),
     cmd_verify_forget(struct cli *cli);
 int cmd_explain(struct cli *cli);
 int cmd_dnsbl_status(struct cli *cli);
+int cmd_stats_gate(struct cli *cli);
 int cmd_doctor(struct cli *cli);
 int cmd_queue(struct cli *cli), cmd_trace(struct cli *cli);
 int cmd_login_list(struct cli *cli), cmd_login_why(struct cli *cli),

@@ -380,6 +380,13 @@ static const struct cli_command commands[] = {
 	    "Shows the processes and their figures; --prometheus: in "
 	    "Prometheus' text format, for its textfile collector.",
 	    "postern status" },
+	{ "stats gate", "", 0, 0, CLI_CONFIG, { "--host=NAME", "--days=N" },
+	    cmd_stats_gate,
+	    "How often each rule said what, of all hosts or one: since the "
+	    "start (of the host's gatekeeper), today (UTC) and in the last "
+	    "days; --days: day by day. `warn' is what warn_if_reject let "
+	    "pass. Of a class or a table's list the rule inside it counts.",
+	    "postern stats gate --days=7" },
 	{ "dnsbl status", "", 0, 0, CLI_CONFIG | CLI_SERVER, { NULL },
 	    cmd_dnsbl_status,
 	    "Shows the DNS lists that the restrictions name, as the smtpd "

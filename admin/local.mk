@@ -40,6 +40,7 @@ admin_postern_SOURCES = \
 	admin/cmd_quota.c \
 	admin/cmd_org.c \
 	admin/cmd_server.c \
+	admin/cmd_stats.c \
 	admin/cmd_session.c \
 	admin/cmd_setup.c \
 	admin/cmd_trace.c \

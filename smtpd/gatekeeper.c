@@ -15,6 +15,7 @@
 #include "proto/service.h"
 #include "smtpd/keeper_serve.h"
 #include "smtpd/pass_keep.h"
+#include "smtpd/verdict_keep.h"
 
 #define PROGRAM_MAGIC	0x6b656570u
 
@@ -24,6 +25,7 @@ struct program {
 	struct keeper *keeper;
 	struct keeper_server *server;
 	struct pass_keep *passes;
+	struct verdict_keep *verdicts;
 	struct share *share;		/* NULL: not open yet */
 	char *password;			/* until then */
 	struct defer open;		/* after the files of the start came */
@@ -57,6 +59,7 @@ open_cb(void *arg)
 	g->share = share_new(g->env->loop, conf, conf->database_role_gate,
 	    g->password);
 	pass_keep_share(g->passes, g->share);
+	verdict_keep_share(g->verdicts, g->share);
 	secret_free(&g->password);
 }
 
@@ -73,6 +76,7 @@ program_init(const struct service_env *env, struct err *err)
 	    (uint64_t)conf->anvil_rate_time_unit);
 	g->server = keeper_server_new(env->loop, g->keeper);
 	g->passes = pass_keep_new(conf, g->server);
+	g->verdicts = verdict_keep_new(env->conf, g->server);
 	defer_init(&g->open, env->loop, open_cb, g);
 	defer_call(&g->open);
 	timer_init(&g->report, env->loop, report_cb, g);
@@ -121,6 +125,7 @@ flushed_cb(void *arg)
 
 	share_free(&g->share);
 	pass_keep_free(&g->passes);
+	verdict_keep_free(&g->verdicts);
 	service_stopped();
 }
 

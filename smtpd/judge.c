@@ -5,6 +5,7 @@
 
 #include "base/xmalloc.h"
 #include "smtpd/session.h"
+#include "smtpd/verdict_count.h"
 
 #define SPARES_MAX	16
 
@@ -81,6 +82,15 @@ effect(enum gate_do what, struct span text, const char *line, void *arg)
 	/* VRFY and ETRN have no message that something could be done to. */
 	if (j->s->txn != NULL && j->s->asked == NULL)
 		actions_add(j->s, what, text, line);
+}
+
+static void
+count(const char *list, const char *rule, const char *argument,
+    const char *action, void *arg)
+{
+	struct judge *j = arg;
+
+	verdict_count(j->s->srv, list, rule, argument, action);
 }
 
 /* These two codes say that the connection ends (RFC 5321 3.8, 7504). */
@@ -232,6 +242,7 @@ judge_begin(struct session *s, enum gate_moment m, struct span recipient,
 	j->ask.come = come;
 	j->ask.note = note;
 	j->ask.effect = effect;
+	j->ask.count = count;
 	j->ask.sleeps = true;
 	j->ask.arg = j;
 	gate_ask_begin(&j->ask, normal);

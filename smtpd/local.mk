@@ -10,6 +10,7 @@ smtpd_libsmtpd_a_SOURCES = \
 	smtpd/first_wait.c \
 	smtpd/footer.c smtpd/footer.h smtpd/greet.c smtpd/headscan.c \
 	smtpd/headfilter.c smtpd/headfilter.h \
+	smtpd/verdict_count.c smtpd/verdict_count.h \
 	smtpd/headscan.h smtpd/judge.c smtpd/judge.h \
 	smtpd/keeper_ask.c smtpd/keeper_ask.h smtpd/limits.c \
 	smtpd/limits.h smtpd/live_sessions.c smtpd/live_sessions.h \
@@ -68,6 +69,7 @@ dist_man_MANS += doc/gatekeeper.8 doc/smtpd.8
 noinst_LIBRARIES += smtpd/libkeeper.a
 smtpd_libkeeper_a_SOURCES = smtpd/keeper.c smtpd/keeper.h \
 	smtpd/keeper_serve.c smtpd/keeper_serve.h \
+	smtpd/verdict_keep.c smtpd/verdict_keep.h \
 	smtpd/pass.c smtpd/pass.h smtpd/pass_keep.c smtpd/pass_keep.h
 smtpd_libkeeper_a_CFLAGS = $(SMTPD_CFLAGS)
 pkglibexec_PROGRAMS += smtpd/gatekeeper

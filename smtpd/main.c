@@ -18,6 +18,7 @@
 #include "smtpd/limits.h"
 #include "smtpd/peers.h"
 #include "smtpd/session.h"
+#include "smtpd/verdict_count.h"
 #include "table/watch.h"
 #include "smtpd/upstream.h"
 
@@ -227,6 +228,7 @@ end_cb(void *arg)
 		timer_set_ms(&g->end, END_WAIT_MS);
 		return;
 	}
+	verdict_counts_free(&g->srv.verdicts);
 	journal_writer_free(&g->srv.journal);
 	ipc_free(&g->srv.qmgr);
 	service_stopped();
@@ -297,6 +299,7 @@ program_init(const struct service_env *env, struct err *err)
 	g->env = env;
 	TAILQ_INIT(&g->listeners);
 	server_init(srv, env->loop);
+	srv->verdicts = verdict_counts_new(srv);
 	name = xasprintf("smtpd/%u", env->index);
 	live_name(srv->live, name);
 	free(name);
@@ -403,6 +406,10 @@ program_status(void *arg, struct buf *json)
 	}
 	buf_str(json, ", ");
 	first_status(srv, json);
+	if (srv->verdicts != NULL) {
+		buf_str(json, ", ");
+		verdict_counts_status(srv->verdicts, json);
+	}
 	buf_str(json, ", ");
 	policy_status(srv->world.policy, json);
 	if (srv->world.dns != NULL) {

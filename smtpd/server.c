@@ -11,6 +11,7 @@
 #include "smtpd/live_sessions.h"
 #include "smtpd/session.h"
 #include "smtpd/upstream.h"
+#include "smtpd/verdict_count.h"
 
 /* Until limits_configure. */
 #define OWN_CLIENTS	100000
@@ -58,6 +59,7 @@ server_fini(struct server *srv)
 		srv->spare_judges = j->next_spare;
 		free(j);
 	}
+	verdict_counts_free(&srv->verdicts);
 	keeper_free(&srv->own_counts);
 	map_free(&srv->keeper_waits);
 	keeper_asks_fini(srv);

@@ -26,11 +26,13 @@ struct live;
 struct session;
 struct txn;
 struct upstream;
+struct verdict_counts;
 
 struct server {
 	struct loop *loop;
 	struct dns *dns;		/* NULL: clients stay "unknown" */
 	struct gate_world world;	/* what the chain asks through */
+	struct verdict_counts *verdicts;	/* NULL: none are counted */
 	struct report *report;		/* NULL: the database is told nothing */
 	struct certs *certs;
 	struct work_pool *pool;

@@ -379,10 +379,20 @@ effect(enum gate_do what, struct span text, const char *line, void *arg)
 		a->effect(what, text, line, a->arg);
 }
 
+static void
+count(const char *list, const char *rule, const char *argument,
+    const char *action, void *arg)
+{
+	struct gate_ask *a = arg;
+
+	if (a->count != NULL)
+		a->count(list, rule, argument, action, a->arg);
+}
+
 const struct gate_ops gate_ask_ops = { .need = need, .note = note,
 	.effect = effect, .dns = dns, .table = gate_ask_table, .verify = verify,
 	.sleep = nap, .policy = policy, .list = list, .list_odd = list_odd,
-	.spf = gate_ask_spf };
+	.spf = gate_ask_spf, .count = count };
 
 static void
 again_cb(void *arg)

@@ -51,6 +51,8 @@ struct gate_ask {
 	/* May be NULL, as `note`: nothing is done then. */
 	void (*effect)(enum gate_do what, struct span text, const char *line,
 	    void *arg);
+	void (*count)(const char *list, const char *rule,
+	    const char *argument, const char *action, void *arg);
 	void *arg;
 	bool sleeps;		/* else `sleep' takes no time */
 

@@ -34,7 +34,7 @@ gate_begin(struct gate_eval *e, const struct gate *g, unsigned stages,
 	e->reply[0] = '\0';
 	e->by = NULL;
 	e->notes_now = e->notes_done = e->lists = 0;
-	e->probing = e->broken = e->warning = false;
+	e->probing = e->broken = e->warning = e->counted = false;
 	e->depth = 0;
 	e->by_list = NULL;
 	e->if_permit = e->if_reject = (struct gate_doubt){ .reply = NULL };
@@ -239,6 +239,27 @@ log_permit(struct gate_eval *e, const struct gate_rule *rule)
 	buf_fini(&subject);
 }
 
+/* gate_ops.count. */
+static void
+count(struct gate_eval *e, const struct gate_rule *rule, enum gate_result r,
+    bool warn)
+{
+	static const char *const names[] = { [GATE_PERMIT] = "permit",
+		[GATE_REJECT] = "reject", [GATE_DEFER] = "defer",
+		[GATE_DEFER_IF_PERMIT] = "defer_if_permit",
+		[GATE_DEFER_IF_REJECT] = "defer_if_reject" };
+	bool final = r == GATE_PERMIT || ((r == GATE_REJECT ||
+	    r == GATE_DEFER) && !warn);
+
+	if (r == GATE_DUNNO || r == GATE_PARKED || e->ops->count == NULL)
+		return;
+	if (!e->counted && gate_once(e))
+		e->ops->count(gate_list(e->gate, e->stage)->param,
+		    gate_rule_name(rule), rule->arg,
+		    warn && r != GATE_PERMIT ? "warn" : names[r], e->arg);
+	e->counted = final;
+}
+
 /* One rule. What warn_if_reject covers is logged instead of told. */
 static enum gate_result
 run_rule(struct gate_eval *e, const struct gate_rule *rule)
@@ -254,6 +275,7 @@ run_rule(struct gate_eval *e, const struct gate_rule *rule)
 		return r;
 	if (e->ops->trace != NULL)
 		e->ops->trace(e, rule, r, e->depth, e->arg);
+	count(e, rule, r, warn && !e->broken);
 	if (r == GATE_PERMIT)
 		log_permit(e, rule);
 	if (warn && !e->broken && r != GATE_DUNNO &&
@@ -306,6 +328,7 @@ run_list(struct gate_eval *e, const struct gate_list *l)
 
 	for (; e->rule < l->n && !decided(e); e->rule++, e->notes_done = 0) {
 		e->notes_now = e->lists = 0;
+		e->counted = false;
 		r = run_rule(e, &l->rules[e->rule]);
 		if (r == GATE_DUNNO)
 			continue;
@@ -427,6 +450,18 @@ behind(const struct gate_eval *e)
 	return NULL;
 }
 
+/* The parameter that has it looked at stands for the list. */
+static void
+count_unlisted(struct gate_eval *e, gate_check_fn *check, enum gate_result r)
+{
+	bool sender = check == reject_unlisted_sender;
+
+	e->ops->count(sender ? "smtpd_reject_unlisted_sender" :
+	    "smtpd_reject_unlisted_recipient", sender ?
+	    "reject_unlisted_sender" : "reject_unlisted_recipient", NULL,
+	    r == GATE_REJECT ? "reject" : "defer", e->arg);
+}
+
 /*
  * The list, and behind it the unlisted check, even when the list said permit
  * (as Postfix: an unknown user is never accepted by luck).
@@ -446,6 +481,8 @@ run_stage(struct gate_eval *e)
 	e->list_done = true;
 	r = check(e, NULL);
 	if (r != GATE_DUNNO && r != GATE_PARKED) {
+		if (e->ops->count != NULL)
+			count_unlisted(e, check, r);
 		e->by = NULL;
 		e->by_list = NULL;
 	}

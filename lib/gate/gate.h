@@ -277,6 +277,11 @@ struct gate_ops {
 	 * that it named. GATE_PARKED: forget these, they come again. */
 	void (*trace)(const struct gate_eval *e, const struct gate_rule *rule,
 	    enum gate_result r, unsigned depth, void *arg);
+	/* A rule has decided something, or would have but for warn_if_reject
+	 * ("warn"): once for each, and of rules inside a rule the innermost.
+	 * `list' is a parameter, `argument' NULL without. May be NULL. */
+	void (*count)(const char *list, const char *rule,
+	    const char *argument, const char *action, void *arg);
 	/* Do so with the message. Once for each; `text` holds no control
 	 * byte but tabs, `line` is for the log: "<x>: Sender address
 	 * triggers FILTER y". */
@@ -313,6 +318,7 @@ struct gate_eval {
 	 * warn_if_reject does not cover */
 	bool broken;
 	bool warning;		/* private: inside warn_if_reject */
+	bool counted;		/* private: a rule inside was, gate_ops.count */
 	unsigned depth;		/* private: of classes and lists of tables */
 	/* private: first reply of each DEFER_IF_ */
 	struct gate_doubt {

@@ -30,7 +30,7 @@ EXTRA_DIST += lib/gate/README.md
 
 if HAVE_CMOCKA
 check_PROGRAMS += lib/gate/t_access lib/gate/t_dnschecks lib/gate/t_gate \
-	lib/gate/t_dnsscore \
+	lib/gate/t_dnsscore lib/gate/t_count \
 	lib/gate/t_policy lib/gate/t_manners lib/gate/t_tls
 endif
 lib_gate_t_gate_SOURCES = lib/gate/t_gate.c
@@ -45,6 +45,9 @@ lib_gate_t_dnschecks_LDADD = $(lib_gate_t_gate_LDADD)
 lib_gate_t_dnsscore_SOURCES = lib/gate/t_dnsscore.c
 lib_gate_t_dnsscore_CFLAGS = $(lib_gate_t_gate_CFLAGS)
 lib_gate_t_dnsscore_LDADD = $(lib_gate_t_gate_LDADD)
+lib_gate_t_count_SOURCES = lib/gate/t_count.c
+lib_gate_t_count_CFLAGS = $(lib_gate_t_gate_CFLAGS)
+lib_gate_t_count_LDADD = $(lib_gate_t_gate_LDADD)
 lib_gate_t_policy_SOURCES = lib/gate/t_policy.c
 lib_gate_t_policy_CFLAGS = $(lib_gate_t_gate_CFLAGS)
 lib_gate_t_policy_LDADD = $(lib_gate_t_gate_LDADD)

@@ -130,6 +130,7 @@ enum keeper_event {
 enum keeper_subject {
 	KEEPER_GREYLIST = 0,	/* may this sender pass? */
 	KEEPER_PASS,		/* which tests a client has passed */
+	KEEPER_VERDICTS,	/* how often a rule said what */
 	KEEPER_SUBJECTS
 };
 
