@@ -8,6 +8,7 @@ dist_pkgdata_sql_DATA += sql/0001_tables.sql sql/0002_lookup.sql \
 	sql/0014_quota_watch.sql sql/0015_import.sql sql/0016_gate_count.sql
 TESTS += sql/t_sql sql/t_no_built_sql
 EXTRA_DIST += sql/README.md tests/pgcluster sql/t_sql sql/t_no_built_sql \
-	sql/tests/access.sql sql/tests/delegate.sql sql/tests/first_contact.sql sql/tests/helpers.sql sql/tests/growth.sql sql/tests/login_defence.sql sql/tests/order.sql sql/tests/quota.sql \
+	sql/tests/access.sql sql/tests/delegate.sql sql/tests/first_contact.sql \
+	sql/tests/gate_count.sql sql/tests/helpers.sql sql/tests/growth.sql sql/tests/login_defence.sql sql/tests/order.sql sql/tests/quota.sql \
 	sql/tests/refused.sql sql/tests/rights.sql sql/tests/service.sql \
 	sql/tests/site.sql sql/tests/verify.sql
