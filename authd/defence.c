@@ -19,12 +19,13 @@
 
 #define KNOWN_RAISE	5	/* an account raises its network's limit by a
 				 * fifth */
+#define SITE_RAISE	10	/* a /48 may have as much as ten of its /64 */
 #define KNOWN_TELL	30	/* others are told anew after a thirtieth */
 
 struct subject {
 	TAILQ_ENTRY(subject) age;	/* touched last comes first */
 	struct guesses *guesses;	/* NULL: nothing counted */
-	struct subject *net;		/* of KNOWN: that network */
+	struct subject *net, *site;	/* of KNOWN: that network; NULL none */
 	int64_t known_until, told_until;	/* of KNOWN */
 	unsigned n_known;		/* of NETWORK: accounts that know it */
 	int64_t closed_slot;		/* when `closed` was told last */
@@ -109,6 +110,8 @@ subject_drop(struct defence *d, unsigned kind, struct subject *s)
 
 	if (s->net != NULL)
 		subject_pin(&d->pool[DEFENCE_NETWORK], s->net, -1);
+	if (s->site != NULL)
+		subject_pin(&d->pool[DEFENCE_NETWORK], s->site, -1);
 	subject_unlink(p, s);
 	(void)map_del(p->by_name, span_of(s->name, s->n));
 	free(s->guesses);
@@ -152,29 +155,53 @@ subject_guesses(struct subject *s)
 
 /* --- names --- */
 
+static bool
+is_v4(const struct net_addr *a)
+{
+	static const uint8_t v4[12] = { [10] = 0xff, [11] = 0xff };
+
+	return memcmp(a->b, v4, sizeof(v4)) == 0;
+}
+
+static void
+v6_net(struct net_addr a, size_t bytes, char out[DEFENCE_NET_MAX])
+{
+	char text[INET6_ADDRSTRLEN];
+
+	memset(a.b + bytes, 0, sizeof(a.b) - bytes);
+	if (inet_ntop(AF_INET6, a.b, text, sizeof(text)) != NULL)
+		(void)snprintf(out, DEFENCE_NET_MAX, "%s/%zu", text,
+		    bytes * 8);
+}
+
 void
 defence_net(struct span ip, char out[DEFENCE_NET_MAX])
 {
-	static const uint8_t v4[12] = { [10] = 0xff, [11] = 0xff };
-	char text[INET6_ADDRSTRLEN];
 	struct net_addr a;
 
 	out[0] = '\0';
 	if (!net_addr_parse(ip, &a))
 		return;
-	if (memcmp(a.b, v4, sizeof(v4)) == 0) {
+	if (is_v4(&a))
 		(void)snprintf(out, DEFENCE_NET_MAX, "%u.%u.%u.0/24",
 		    a.b[12], a.b[13], a.b[14]);
-		return;
-	}
-	memset(a.b + 8, 0, 8);
-	if (inet_ntop(AF_INET6, a.b, text, sizeof(text)) != NULL)
-		(void)snprintf(out, DEFENCE_NET_MAX, "%s/64", text);
+	else
+		v6_net(a, 8, out);
+}
+
+void
+defence_site(struct span ip, char out[DEFENCE_NET_MAX])
+{
+	struct net_addr a;
+
+	out[0] = '\0';
+	if (net_addr_parse(ip, &a) && !is_v4(&a))
+		v6_net(a, 6, out);
 }
 
 /* Who tries, as names of subjects. */
 struct names {
-	char net[DEFENCE_NET_MAX];
+	char net[DEFENCE_NET_MAX], site[DEFENCE_NET_MAX];
 	char both[DEFENCE_SUBJECT_MAX];		/* "ACCOUNT NETWORK" */
 	struct span of[DEFENCE_KINDS];		/* .n == 0: is none */
 	bool exempt;
@@ -188,6 +215,7 @@ names_set(const struct defence *d, const struct defence_who *who,
 	int len = 0;
 
 	defence_net(who->ip, n->net);
+	defence_site(who->ip, n->site);
 	if (who->account.n > 0 && n->net[0] != '\0')
 		len = snprintf(n->both, sizeof(n->both), "%.*s %s",
 		    SPAN_ARG(who->account), n->net);
@@ -220,6 +248,9 @@ limit_of(const struct defence *d, unsigned kind, const struct subject *s)
 {
 	uint64_t limit = d->limit[kind];
 
+	if (kind == DEFENCE_NETWORK && s != NULL &&
+	    span_ends(span_of(s->name, s->n), "/48"))
+		limit *= SITE_RAISE;
 	if (kind == DEFENCE_NETWORK)
 		limit += (uint64_t)MAX(limit / KNOWN_RAISE, limit > 0) *
 		    s->n_known;
@@ -270,8 +301,10 @@ defence_ask(struct defence *d, int64_t now, const struct defence_who *who)
 	    subject_find(d, DEFENCE_ACCOUNT, n.of[DEFENCE_ACCOUNT]));
 	if (n.exempt)
 		return v;
-	return verdict_worse(v, verdict_of(d, now, DEFENCE_NETWORK,
+	v = verdict_worse(v, verdict_of(d, now, DEFENCE_NETWORK,
 	    subject_find(d, DEFENCE_NETWORK, n.of[DEFENCE_NETWORK])));
+	return verdict_worse(v, verdict_of(d, now, DEFENCE_NETWORK,
+	    subject_find(d, DEFENCE_NETWORK, span_str(n.site))));
 }
 
 void
@@ -406,19 +439,35 @@ defence_wrong(struct defence *d, int64_t now, const struct defence_who *who,
 		count(d, now, DEFENCE_ACCOUNT, who->account, mark);
 	if (n.net[0] != '\0' && !n.exempt)
 		count(d, now, DEFENCE_NETWORK, n.of[DEFENCE_NETWORK], mark);
+	if (n.site[0] != '\0' && !n.exempt)
+		count(d, now, DEFENCE_NETWORK, span_str(n.site), mark);
 }
 
 /* --- networks that accounts know --- */
+
+static struct subject *
+network_pinned(struct defence *d, struct span net)
+{
+	struct subject *s = subject_get(d, DEFENCE_NETWORK, net);
+
+	subject_pin(&d->pool[DEFENCE_NETWORK], s, 1);
+	return s;
+}
 
 static struct subject *
 known_set(struct defence *d, struct span both, struct span net,
     int64_t until_ms)
 {
 	struct subject *s = subject_get(d, DEFENCE_KNOWN, both);
+	ptrdiff_t slash = span_rchr(net, '/');
+	char site[DEFENCE_NET_MAX];
 
 	if (s->net == NULL) {
-		s->net = subject_get(d, DEFENCE_NETWORK, net);
-		subject_pin(&d->pool[DEFENCE_NETWORK], s->net, 1);
+		s->net = network_pinned(d, net);
+		defence_site(span_sub(net, 0, slash < 0 ? net.n :
+		    (size_t)slash), site);
+		if (site[0] != '\0')
+			s->site = network_pinned(d, span_str(site));
 	}
 	s->known_until = MAX(s->known_until, until_ms);
 	return s;

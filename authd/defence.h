@@ -4,7 +4,8 @@
  *
  *   account	tried for this account by networks that it does not know
  *   network	tried from this network (/24 of IPv4, /64 of IPv6), for
- *		whatever name
+ *		whatever name; ten times as many from a /48 of IPv6, of
+ *		which one host may have all /64
  *   known	tried for an account from a network that it knows: one from
  *		which it logged in within known_ms. These count nowhere else,
  *		and the first two limits do not bind there.
@@ -88,6 +89,8 @@ void defence_configure(struct defence *d, const struct conf *conf);
 
 /* Text of the network an address belongs to; "" is none. */
 void defence_net(struct span ip, char out[DEFENCE_NET_MAX]);
+/* The /48 of an IPv6 address; "" for others. */
+void defence_site(struct span ip, char out[DEFENCE_NET_MAX]);
 
 /* May this one have its password checked? Counts nothing. */
 struct defence_verdict defence_ask(struct defence *d, int64_t now,

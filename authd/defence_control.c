@@ -4,6 +4,7 @@
 #include <sysexits.h>
 
 #include "base/json.h"
+#include "base/log.h"
 #include "base/xmalloc.h"
 #include "mail/address.h"
 #include "proto/ctl_serve.h"
@@ -91,6 +92,7 @@ struct walk {
 	size_t pos;
 	bool (*wanted)(const struct walk *w, const struct defence_row *row);
 	char *subject;			/* of `login why`; NULL */
+	char site[DEFENCE_NET_MAX];	/* in which that is; "" none */
 };
 
 static void
@@ -125,7 +127,11 @@ walk_start(struct ctl_call *c, struct defence_control *dc,
 
 	w->dc = dc;
 	w->wanted = wanted;
-	w->subject = subject == NULL ? NULL : xstrdup(subject);
+	if (subject != NULL) {
+		w->subject = xstrdup(subject);
+		defence_site(span_sub(span_str(subject), 0,
+		    strcspn(subject, "/")), w->site);
+	}
 	ctl_walk(c, walk_step, walk_free, w);
 }
 
@@ -177,10 +183,12 @@ login_list(struct ctl_call *c, struct span args, void *arg)
 
 /* --- of one subject --- */
 
-/* An address in normal form, or the network of an address or network. */
+/* An address in normal form, or the network of an address or network; a /48
+ * only when it is asked for. */
 static bool
 subject_read(struct span word, struct buf *out)
 {
+	bool site = span_ends(word, "/48");
 	char net[DEFENCE_NET_MAX];
 	ptrdiff_t slash = span_chr(word, '/');
 
@@ -189,7 +197,10 @@ subject_read(struct span word, struct buf *out)
 		return address_normal_text(word, out, NULL) == 0;
 	if (slash != -1)
 		word = span_sub(word, 0, (size_t)slash);
-	defence_net(word, net);
+	if (site)
+		defence_site(word, net);
+	else
+		defence_net(word, net);
 	buf_str(out, net);
 	return net[0] != '\0';
 }
@@ -203,7 +214,8 @@ concerns(const struct walk *w, const struct defence_row *row)
 	    span_rchr(row->subject, ' ') : -1;
 
 	if (cut == -1)
-		return span_eq(row->subject, who);
+		return span_eq(row->subject, who) || (w->site[0] != '\0' &&
+		    span_eq(row->subject, span_str(w->site)));
 	return span_eq(span_sub(row->subject, 0, (size_t)cut), who) ||
 	    span_eq(span_sub(row->subject, (size_t)cut + 1,
 	    row->subject.n), who);
@@ -240,8 +252,11 @@ login_forgive(struct ctl_call *c, struct span args, void *arg)
 	else if (!defence_forgive(dc->defence, now_of(dc),
 	    buf_span(&subject)))
 		ctl_end(c, EX_NOINPUT, "nothing was counted for it lately");
-	else
+	else {
+		log_info("login defence: %s forgiven by the administrator",
+		    buf_cstr(&subject));
 		ctl_end(c, EX_OK, "");
+	}
 	buf_fini(&subject);
 }
 

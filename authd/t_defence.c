@@ -345,6 +345,34 @@ test_an_ipv6_host_has_a_whole_64(void **state)
 	assert_true(right("x@a.example", "203.0.113.2"));
 }
 
+/* One host that has a /48 for itself, and takes another /64 each time. */
+static void
+test_an_ipv6_host_with_a_whole_48(void **state)
+{
+	char ip[64];
+	unsigned i, checked = 0;
+
+	(void)state;
+	assert_true(right("kim@a.example", "2001:db8:1:ffff::1"));
+	for (i = 0; i < 5000; i++) {
+		snprintf(ip, sizeof(ip), "2001:db8:1:%x::1", i);
+		checked += guess(account_of('u', i), ip, 1);
+	}
+	/* ten times 50, and a fifth of that for who knows it */
+	assert_int_equal(checked, 500 + 100);
+	assert_string_equal(told.closed_subject, "2001:db8:1::/48");
+	assert_true(right("kim@a.example", "2001:db8:1:ffff::1"));
+	assert_int_equal(ask("x@a.example", "2001:db8:2::1").answer,
+	    DEFENCE_OPEN);
+	assert_true(defence_forgive(d, now, SPAN_LIT("2001:db8:1::/48")));
+	assert_int_equal(ask("x@a.example", "2001:db8:1:7::1").answer,
+	    DEFENCE_OPEN);
+	now += 31 * DAY;
+	defence_sweep(d, now, 1000000);
+	defence_sweep(d, now, 1000000);
+	assert_int_equal(defence_count(d, DEFENCE_NETWORK), 0);
+}
+
 static void
 test_scram_is_no_way_around_it(void **state)
 {
@@ -732,6 +760,7 @@ main(void)
 		T(test_a_thousand_hosts_at_one_account),
 		T(test_one_host_at_a_thousand_accounts),
 		T(test_an_ipv6_host_has_a_whole_64),
+		T(test_an_ipv6_host_with_a_whole_48),
 		T(test_scram_is_no_way_around_it),
 		T(test_a_guesser_in_a_known_network_is_held),
 		T(test_delays_grow_from_a_quarter_of_the_limit),

@@ -752,6 +752,58 @@ test_a_refused_network_is_not_told_what_is_right(void **state)
 	    NULL), AUTH_OK);
 }
 
+/* While a login is delayed its client may go, and what was remembered may
+ * become void. */
+static void
+test_what_happens_during_a_delay(void **state)
+{
+	struct msg_auth_start start = { .service = SPAN_LIT("imap"),
+	    .mechanism = SPAN_LIT("PLAIN"), .has_initial = true,
+	    .initial = PLAIN("\0kim@a.example\0pencil"),
+	    .client_ip = SPAN_LIT("192.0.2.1") };
+	char text[64];
+	struct run r;
+	int n;
+
+	(void)state;
+	for (unsigned i = 0; i < 19; i++) {
+		n = snprintf(text, sizeof(text), "%ckim@a.example%cno %u", 0,
+		    0, i);
+		assert_int_equal(plain_as("imap", span_of(text, (size_t)n),
+		    NULL), AUTH_BAD);
+	}
+	run_start(&r, &start);
+	settle(5);
+	run_end(&r);
+	settle(40);
+	assert_int_equal(env.count, 0);
+	/* known from here on; guessed at from here, too */
+	assert_int_equal(plain_as("imap", start.initial, NULL), AUTH_OK);
+	for (unsigned i = 0; i < 29; i++) {
+		n = snprintf(text, sizeof(text), "%ckim@a.example%cmy %u", 0,
+		    0, i);
+		assert_int_equal(plain_as("imap", span_of(text, (size_t)n),
+		    NULL), AUTH_BAD);
+	}
+	fetches = 0;
+	run_start(&r, &start);
+	settle(5);
+	assert_int_equal(fetches, 0);		/* remembered */
+	exchange_revoke(&env, 7);
+	while (r.results == 0)
+		loop_run(loop);
+	assert_int_equal(fetches, 1);
+	assert_int_equal(r.verdict, AUTH_OK);
+	run_end(&r);
+	run_start(&r, &start);
+	settle(5);
+	exchange_forget(&env);
+	while (r.results == 0)
+		loop_run(loop);
+	assert_int_equal(fetches, 2);
+	run_end(&r);
+}
+
 /* As many at once as the queue holds are no more than one by one. */
 static void
 test_guesses_at_once_are_counted_one_by_one(void **state)
@@ -1046,6 +1098,7 @@ main(void)
 		T(test_answers_out_of_place_change_nothing),
 		T(test_full_queue),
 		T(test_a_refused_network_is_not_told_what_is_right),
+		T(test_what_happens_during_a_delay),
 		T(test_guesses_at_once_are_counted_one_by_one),
 		T(test_no_secret_is_logged_at_any_level),
 	};

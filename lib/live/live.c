@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/xmalloc.h"
 #include "proto/ctl_serve.h"
 
@@ -110,6 +111,9 @@ walk_done(struct ctl_call *c, const struct walk *w)
 
 	if (!w->kick)
 		return;
+	if (w->kicked > 0)
+		log_info("sessions ended by the administrator: %u",
+		    w->kicked);
 	buf_init(&b, 256);
 	buf_fmt(&b, "{\"kicked\": %u}", w->kicked);
 	ctl_row(c, buf_span(&b));
