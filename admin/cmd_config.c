@@ -98,40 +98,6 @@ cmd_config_show(struct cli *cli)
 	return rc;
 }
 
-/* By value: a line that says what the default says is no difference. */
-int
-cmd_config_diff(struct cli *cli)
-{
-	const struct conf *conf = cli->config.conf;
-	struct conf *plain;
-	const struct conf_param *p;
-	struct buf complaints, a, b;
-	struct out *o;
-	size_t i, n;
-
-	buf_init(&complaints, 65536);
-	plain = conf_parse("defaults", SPAN_LIT(""), &complaints);
-	buf_fini(&complaints);
-	if (plain == NULL)
-		return EX_SOFTWARE;
-	o = out_new(cli->json, false, columns, ARRAY_LEN(columns));
-	p = conf_params(&n);
-	for (i = 0; i < n; i++) {
-		buf_init(&a, 1024 * 1024);
-		buf_init(&b, 1024 * 1024);
-		conf_value(conf, &p[i], &a);
-		conf_value(plain, &p[i], &b);
-		if (!span_eq(buf_span(&a), buf_span(&b)) &&
-		    *conf_where(conf, p[i].name) != '\0')
-			param_row(o, conf, &p[i]);
-		buf_fini(&a);
-		buf_fini(&b);
-	}
-	out_end(&o);
-	conf_unref(&plain);
-	return EX_OK;
-}
-
 /* --- check --- */
 
 /* Each address once, each well-formed, each service with one. */
@@ -227,7 +193,7 @@ cmd_config_check(struct cli *cli)
 	if (buf_len(&complaints) > 0)
 		rc = EX_CONFIG;
 	out_complain("%s%s", buf_cstr(&complaints), buf_cstr(&warnings));
-	if (rc == EX_OK)
+	if (rc == EX_OK && !cli->json)
 		out_say("%s: no mistakes found\n", cli->config.path);
 	buf_fini(&complaints);
 	buf_fini(&warnings);

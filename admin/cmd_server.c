@@ -192,9 +192,9 @@ cmd_reload(struct cli *cli)
 
 	rc = rows_ask(cli, NULL, "reload", NULL, 0, TIMEOUT_MS, &rows, &answer);
 	if (rc == EX_OK && answer.error[0] != '\0')
-		out_say("reloaded; a restart is needed for: %s\n",
-		    answer.error);
-	else if (rc == EX_OK)
+		(cli->json ? out_complain : out_say)("reloaded; a restart is "
+		    "needed for: %s\n", answer.error);
+	else if (rc == EX_OK && !cli->json)
 		out_say("reloaded\n");
 	else if (rc == EX_CONFIG)
 		out_complain("the old configuration stays in force\n");
@@ -210,7 +210,7 @@ cmd_stop(struct cli *cli)
 	int rc;
 
 	rc = rows_ask(cli, NULL, "stop", NULL, 0, STOP_TIMEOUT_MS, &rows, &answer);
-	if (rc == EX_OK)
+	if (rc == EX_OK && !cli->json)
 		out_say("stopped\n");
 	rows_fini(&rows);
 	return rc;

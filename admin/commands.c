@@ -412,9 +412,12 @@ static const struct cli_command commands[] = {
 	    "listeners, certificates, and that it makes no open relay. Warns "
 	    "of policy services that do not answer.",
 	    "postern config check" },
-	{ "config diff", "", 0, 0, CLI_CONFIG, { NULL }, cmd_config_diff,
-	    "Shows the parameters that differ from their defaults.",
-	    "postern config diff" },
+	{ "config diff", "", 0, 0, CLI_CONFIG, { "--running" },
+	    cmd_config_diff,
+	    "Shows the parameters that differ from their defaults; --running: "
+	    "those in which the running server differs from the file, and "
+	    "whether `postern reload' or a restart makes them the same. Ends "
+	    "with 1 when there are some.", "postern config diff --running" },
 	{ "config restrictions", "", 0, 0, 0, { NULL },
 	    cmd_config_restrictions,
 	    "Lists the restrictions: argument, the lists in which each may "

@@ -12,6 +12,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "proto/proto.h"
@@ -47,6 +48,7 @@ struct control {
 	struct io io;
 	TAILQ_HEAD(, client) clients;
 	unsigned n_clients, handed_over;
+	struct buf started;		/* the configuration as it was then */
 };
 
 static void
@@ -170,6 +172,39 @@ do_status(struct client *c, struct span args)
 
 /* --- the other verbs --- */
 
+#define PIECE	65536		/* of the text; as JSON six times that */
+
+static void
+config_send(struct client *c, const char *of, struct span text)
+{
+	struct buf row;
+	size_t n;
+
+	for (; text.n > 0; text = span_sub(text, n, text.n)) {
+		n = MIN(text.n, PIECE);
+		buf_init(&row, IPC_BODY_MAX / 2);
+		buf_fmt(&row, "{\"of\": \"%s\", \"text\": ", of);
+		/* Not in the middle of a character. */
+		while (n > 1 && n < text.n && (text.p[n] & 0xc0) == 0x80)
+			n--;
+		json_put_string(&row, span_sub(text, 0, n));
+		buf_char(&row, '}');
+		row_send(c, &row);
+	}
+}
+
+static void
+do_config(struct client *c, struct span args)
+{
+	const struct configfile *now =
+	    supervisor_config(c->control->supervisor);
+
+	(void)args;
+	config_send(c, "start", buf_span(&c->control->started));
+	config_send(c, "now", span_of(now->text, now->n));
+	client_answer(c, EX_OK, SPAN_NONE);
+}
+
 static void
 do_reload(struct client *c, struct span args)
 {
@@ -253,6 +288,7 @@ static const struct {
 	void (*fn)(struct client *c, struct span args);
 } verbs[] = {
 	{ "status", do_status },
+	{ "config", do_config },
 	{ "reload", do_reload },
 	{ "stop", do_stop },
 	{ "connect", do_connect },
@@ -400,6 +436,9 @@ control_new(struct loop *l, struct supervisor *s, int run_dir,
 	ctl->events = *events;
 	ctl->run_dir = run_dir;
 	ctl->fd = fd;
+	buf_init(&ctl->started, BUF_NO_CAP);
+	buf_append(&ctl->started, supervisor_config(s)->text,
+	    supervisor_config(s)->n);
 	TAILQ_INIT(&ctl->clients);
 	io_init(&ctl->io, l, fd, accept_cb, ctl);
 	io_want(&ctl->io, IO_READ);
@@ -422,6 +461,7 @@ control_free(struct control **cp)
 	io_clear(&ctl->io);
 	close(ctl->fd);
 	unlinkat(ctl->run_dir, "control", 0);
+	buf_fini(&ctl->started);
 	ctl->magic = 0;
 	free(ctl);
 	*cp = NULL;

@@ -6,6 +6,8 @@
  * CTL_REQUEST verbs (answers are CTL_ROWs and one CTL_END):
  *   status		one row for posternd, one for each process
  *   reload		as SIGHUP; complaints in CTL_END's error
+ *   config		rows {"of", "text"}: pieces of the configuration that it
+ *			started with (of "start") and of the one it has now
  *   stop		CTL_END comes when all processes have ended
  *   connect ROLE [N]	CTL_END, then the connection belongs to process N (0) of
  *			ROLE ("qmgr", "authd", "smtpd", "imapd"): ask it again

@@ -19,9 +19,9 @@ static const char global_options[] =
 "  -h, --help          help, also behind a command\n"
 "      --version\n"
 "\nExit: 0 done, 64 usage, 65 bad or refused data, 66 no such message, 67 no\n"
-"such domain, mailbox or alias, 69 database or server not there, 70 our\n"
-"mistake, 73 exists already, 75 try again, 77 not permitted, 78\n"
-"configuration.\n";
+"such domain, mailbox, alias or organisation, 69 database or server not there,\n"
+"70 our mistake, 73 exists already, 75 try again, 77 not permitted, 78\n"
+"configuration; some commands also 1 or 2, postern(8) says when.\n";
 
 /* The first two words as one. */
 static void

@@ -26,6 +26,7 @@ admin_postern_SOURCES = \
 	admin/cmd_alias.c \
 	admin/cmd_completion.c \
 	admin/cmd_config.c \
+	admin/cmd_config_diff.c \
 	admin/cmd_credential.c \
 	admin/cmd_db.c \
 	admin/cmd_dnsbl.c \

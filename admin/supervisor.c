@@ -322,6 +322,12 @@ supervisor_reload(struct supervisor *s, struct buf *complaints,
 	return true;
 }
 
+const struct configfile *
+supervisor_config(const struct supervisor *s)
+{
+	return s->shared.config;
+}
+
 void
 supervisor_log_reopen(struct supervisor *s)
 {

@@ -28,6 +28,8 @@ struct supervisor_events {
 };
 
 /* Everything lent must outlive the supervisor. */
+/* What a reload has changed last; lent. */
+const struct configfile *supervisor_config(const struct supervisor *s);
 struct supervisor *supervisor_new(struct loop *l, struct instance *in,
     struct configfile *config, struct listen_set *listeners,
     const struct supervisor_events *events);

@@ -275,6 +275,39 @@ def test_config_shows_values_and_where_they_are_from(cli):
         done.stderr
 
 
+def test_what_runs_is_compared_with_the_file(fresh_postern):
+    server = fresh_postern()
+
+    def diff():
+        done = server.postern("--json", "config", "diff", "--running",
+                              check=False)
+        rows = json.loads(done.stdout)
+        assert done.returncode == (1 if rows else 0), done.stderr
+        return {(r["section"], r["name"], r["running"], r["file"],
+                 r["takes"]) for r in rows}
+
+    assert diff() == set()
+    assert "what the file says" in server.postern(
+        "config", "diff", "--running").stderr
+    server.set("smtpd_hard_error_limit", "7")
+    server.set("smtpd_tls_wrappermode", "no", section="service submissions")
+    server.set("smtpd_workers", "3")
+    with open(server.conf, "a") as conf:
+        conf.write("[service extra]\nprotocol = smtp\nlisten = "
+                   "127.0.0.1:1\n")
+    reload = ("", "smtpd_hard_error_limit", "20", "7", "reload")
+    restart = {row for row in diff() if row[4] == "restart"}
+    assert reload in diff()
+    assert {row[:2] for row in restart} >= {
+        ("", "smtpd_workers"), ("service extra", "(section)")}
+    assert server.postern("reload").returncode == 0
+    assert {row for row in diff() if row[4] == "reload"} == set()
+    assert {row for row in diff() if row[4] == "restart"} == restart
+    server.stop()
+    done = server.postern("config", "diff", "--running", check=False)
+    assert done.returncode == 69 and "not running" in done.stderr
+
+
 def test_the_database_revision_is_told(cli):
     row = cli.rows("db", "status")
     assert row["up_to_date"] and row["current"] == row["needed"]
