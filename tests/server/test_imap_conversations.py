@@ -18,7 +18,6 @@ NOT_SPOKEN = {"SERVERBUG", "CONTACTADMIN", "EXPUNGEISSUED", "INUSE",
               "UNAVAILABLE", "LIMIT"}
 
 
-
 def fill(postern, user, names):
     with postern.imap(user, "secret") as wire:
         for name in names:
