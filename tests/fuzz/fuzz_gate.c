@@ -71,6 +71,7 @@ static const char *const rules[] = {
 	"check_policy_service inet:127.0.0.1:2",
 	"reject_unverified_sender", "reject_unverified_recipient",
 	"reject_non_fqdn_sender", "sleep 1",
+	"check_spf", "check_spf", "reject_dnsbl_score=2", "permit_dnsbl_score",
 };
 static const char *const classes[] = { "c1", "c2" };
 static const char *const values[] = {
@@ -112,7 +113,19 @@ gate_draw(bool *default_relay)
 	buf_init(&complaints, BUF_NO_CAP);
 	buf_str(&text, "myhostname = mx1.example\n"
 	    "permit_mx_backup_networks = 192.0.2.0/24\n"
-	    "smtpd_restriction_classes = c1, c2\n");
+	    "smtpd_restriction_classes = c1, c2\n"
+	    /* of several above zero a reply names those that came in time */
+	    "postscreen_dnsbl_sites = bl.example*2 wl.example*-3\n"
+	    "postscreen_dnsbl_allowlist_threshold = -1\n");
+	buf_fmt(&text, "spf_helo_reject = %s\n", draw(2) ? "Fail" :
+	    "No_Check");
+	buf_fmt(&text, "spf_permerror_reject = %s\n", draw(2) ? "yes" :
+	    "no");
+	buf_fmt(&text, "spf_temperror_defer = %s\n", draw(2) ? "yes" : "no");
+	if (draw(4) == 1)
+		buf_str(&text, "spf_domain_whitelist = w1.example "
+		    "w2.example\nspf_helo_whitelist = h.example\n"
+		    "spf_mail_from_pass_restriction = c1\n");
 	buf_fmt(&text, "smtpd_reject_unlisted_sender = %s\n",
 	    draw(2) ? "yes" : "no");
 	buf_fmt(&text, "smtpd_reject_unlisted_recipient = %s\n",
@@ -297,6 +310,11 @@ record_fill(struct dns_record *r, enum dns_type type, struct span name,
 {
 	static const char *const hosts[] = { "mx1.example", "mx2.b.example",
 		"192.0.2.3", "h.example", "a.example" };
+	static const char *const texts[] = { "listed\r\nbecause",
+		"v=spf1 a mx ptr ~all", "v=spf1 include:b.example -all",
+		"v=spf1 exists:%{i}.%{h} redirect=a.example",
+		"v=spf1 a:h.example exp=%{p}.example -all", "v=spf1 -all",
+		"v=spf1 +all", "v=spf1 nonsense", "see %{d}: %{i}" };
 	unsigned n = answer_to("record", name, 1000) + i;
 
 	r->preference = (uint16_t)(n % 3);
@@ -307,7 +325,7 @@ record_fill(struct dns_record *r, enum dns_type type, struct span name,
 	} else if (type == DNS_AAAA)
 		r->addr[15] = (uint8_t)n;
 	else if (type == DNS_TXT)
-		r->data = SPAN_LIT("listed\r\nbecause");
+		r->data = span_str(texts[n % ARRAY_LEN(texts)]);
 	else
 		(void)snprintf(r->name, sizeof(r->name), "%s",
 		    hosts[n % ARRAY_LEN(hosts)]);
@@ -612,6 +630,14 @@ effect(enum gate_do what, struct span text, const char *line, void *arg)
 }
 
 static void
+count(const char *list, const char *rule, const char *argument,
+    const char *action, void *arg)
+{
+	buf_fmt(&((struct run *)arg)->log, "%s: %s %s: %s\n", list, rule,
+	    argument == NULL ? "" : argument, action);
+}
+
+static void
 stop_cb(void *arg)
 {
 	loop_stop(arg);
@@ -631,6 +657,7 @@ run(struct run *u, const struct gate *g, const struct gate_facts *facts,
 	u->ask.come = come;
 	u->ask.note = note;
 	u->ask.effect = effect;
+	u->ask.count = count;
 	u->ask.sleeps = false;
 	u->ask.arg = u;
 	gate_ask_begin(&u->ask, facts->recipient);
