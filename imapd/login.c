@@ -279,6 +279,8 @@ login_later(struct session *s, struct span user)
 	s->server->stats.failed_logins++;
 	session_reply(s, "NO", "[UNAVAILABLE] Too many wrong passwords "
 	    "lately; try again later");
+	if (++s->failed_logins >= FAILED_LOGINS_MAX)
+		session_bye(s, "Too many failed logins");
 }
 
 void

@@ -147,17 +147,24 @@ def test_a_guesser_in_a_good_network_is_held_there_alone(server):
 
 def test_what_is_refused_costs_the_client_no_password(server):
     """4xx and UNAVAILABLE: mail programs keep what they have stored. An
-    IMAP session may try on."""
+    IMAP session may try on, a few times."""
     assert server.clients.guesses(HOME, "kim@a.example", 30) == 20
     with ImapWire(server.address("imap"), source=HOME) as wire:
         wire.line()
-        for i in range(10):
+        for i in range(4):
             wire.send(f'{i} LOGIN kim@a.example secret\r\n')
             assert wire.line().startswith(f"{i} NO [UNAVAILABLE]")
         wire.send("x LOGIN lee@a.example secret\r\n")
         while not (line := wire.line()).startswith("x "):
             pass
         assert line.startswith("x OK")
+    with ImapWire(server.address("imap"), source=HOME) as wire:
+        wire.line()
+        for i in range(5):
+            wire.send(f'{i} LOGIN kim@a.example secret\r\n')
+            assert wire.line().startswith(f"{i} NO [UNAVAILABLE]")
+        assert wire.line() == "* BYE Too many failed logins"
+        assert wire.at_end()
 
 
 def test_guesses_are_slowed_before_they_are_refused(server):
