@@ -127,6 +127,11 @@ int cmd_access_add(struct cli *cli), cmd_access_remove(struct cli *cli),
     cmd_access_export(struct cli *cli);
 int cmd_map_query(struct cli *cli), cmd_map_types(struct cli *cli);
 int cmd_resolve(struct cli *cli);
+int cmd_greylist_waiting(struct cli *cli), cmd_greylist_list(struct cli *cli),
+    cmd_greylist_allow(struct cli *cli), cmd_greylist_forget(struct cli *cli),
+    cmd_greylist_stats(struct cli *cli);
+/* A domain's or mailbox's own choice, "on" or "off". */
+int greylist_choose(struct cli *cli, const char *who, const char *value);
 int cmd_firstcontact_list(struct cli *cli),
     cmd_firstcontact_forget(struct cli *cli);
 int cmd_verify_list(struct cli *cli), cmd_verify_set(struct cli *cli),

@@ -106,7 +106,9 @@ cmd_domain_set(struct cli *cli)
 	    span_str(value) };
 
 	snprintf(done, sizeof(done), "domain %s: %s set", name, setting);
-	rc = cli_do(cli, "SELECT postern.domain_set($1, $2, $3)", p, 3, done);
+	rc = strcmp(setting, "greylist") == 0 ?
+	    greylist_choose(cli, name, value) :
+	    cli_do(cli, "SELECT postern.domain_set($1, $2, $3)", p, 3, done);
 	free(name);
 	return rc;
 }

@@ -160,7 +160,9 @@ cmd_mailbox_set(struct cli *cli)
 	    span_str(value) };
 
 	snprintf(done, sizeof(done), "mailbox %s: %s set", address, setting);
-	rc = cli_do(cli, "SELECT postern.mailbox_set($1, $2, $3)", p, 3,
+	rc = strcmp(setting, "greylist") == 0 ?
+	    greylist_choose(cli, address, value) :
+	    cli_do(cli, "SELECT postern.mailbox_set($1, $2, $3)", p, 3,
 	    done);
 	free(address);
 	return rc;

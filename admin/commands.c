@@ -21,7 +21,8 @@ static const struct cli_command commands[] = {
 	{ "domain set", "NAME SETTING VALUE", 3, 3, CLI_CONFIG | CLI_DELEGATE, { NULL },
 	    cmd_domain_set,
 	    "Changes a setting: active, organisation, alias_of, "
-	    "relay_recipients, quota_bytes, quota_messages, transport.",
+	    "relay_recipients, quota_bytes, quota_messages, transport, "
+	    "greylist (on, off).",
 	    "postern domain set example.org quota_bytes 2g" },
 
 	{ "domain rename", "NAME NEW", 2, 2, CLI_CONFIG | CLI_DESTROYS,
@@ -96,7 +97,7 @@ static const struct cli_command commands[] = {
 	{ "mailbox set", "ADDRESS SETTING VALUE", 3, 3, CLI_CONFIG | CLI_DELEGATE,
 	    { NULL }, cmd_mailbox_set,
 	    "Changes a setting: state (active, no_login, disabled), "
-	    "quota_bytes, quota_messages, full_name.",
+	    "quota_bytes, quota_messages, full_name, greylist (on, off).",
 	    "postern mailbox set kim@example.org state no_login" },
 	{ "mailbox passwd", "ADDRESS", 1, 1, CLI_CONFIG | CLI_DELEGATE,
 	    { "--password-stdin" }, cmd_mailbox_passwd,
@@ -300,6 +301,28 @@ static const struct cli_command commands[] = {
 	    "Lists the clients that have passed first-contact tests, and until "
 	    "when that is good; or one of them. An IPv6 client is its /64.",
 	    "postern firstcontact list 192.0.2.7" },
+	{ "greylist waiting", "", 0, 0, CLI_CONFIG, { NULL },
+	    cmd_greylist_waiting,
+	    "Lists who waits: since when, from when on it may pass, and until "
+	    "when it must have come back.", "postern greylist waiting" },
+	{ "greylist list", "", 0, 0, CLI_CONFIG, { NULL }, cmd_greylist_list,
+	    "Lists who need not wait, and why: an administrator said so, a "
+	    "user wrote to that address; and what origins have proved so far.",
+	    "postern greylist list" },
+	{ "greylist allow", "WHO", 1, 1, CLI_CONFIG, { NULL },
+	    cmd_greylist_allow,
+	    "Never lets WHO wait: a sender's address, a client's address or "
+	    "network, or a domain, which is the client's name, those below it "
+	    "and that organisation.", "postern greylist allow example.net" },
+	{ "greylist forget", "WHAT", 1, 1, CLI_CONFIG, { NULL },
+	    cmd_greylist_forget,
+	    "Forgets what is known of an origin, a sender, a recipient, and "
+	    "what `greylist allow' said. Within a minute.",
+	    "postern greylist forget example.net" },
+	{ "greylist stats", "", 0, 0, CLI_CONFIG, { NULL },
+	    cmd_greylist_stats,
+	    "Counts who waits and who is known, and how long those waited "
+	    "that came back.", "postern greylist stats" },
 	{ "firstcontact forget", "ADDRESS", 1, 1, CLI_CONFIG, { NULL },
 	    cmd_firstcontact_forget,
 	    "Makes all hosts forget a client: at its next connection it is "

@@ -46,7 +46,7 @@ admin_postern_SOURCES = \
 	admin/cmd_setup.c \
 	admin/cmd_trace.c \
 	admin/cmd_transport.c \
-	admin/cmd_firstcontact.c admin/cmd_verify.c \
+	admin/cmd_greylist.c admin/cmd_firstcontact.c admin/cmd_verify.c \
 	admin/cmdline.c admin/cmdline.h \
 	admin/commands.c \
 	admin/complete.c admin/complete.h \

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "proto/proto.h"
+#include "smtpd/grey_client.h"
 #include "smtpd/quota.h"
 #include "smtpd/received.h"
 #include "spool/cold.h"
@@ -40,6 +41,20 @@ done(struct session *s, bool ok)
 	return told(s);
 }
 
+/* Whom our users write to need not wait when he answers. */
+static void
+note_correspondents(const struct txn *t)
+{
+	uint32_t i;
+
+	if (t->env.sasl_user.n == 0 || !t->learns)
+		return;
+	for (i = 0; i < t->n_rcpt; i++)
+		if (t->rcpt[i].kind == ENVELOPE_EXTERNAL)
+			grey_client_wrote(t->srv, txn_span(t,
+			    t->rcpt[i].final));
+}
+
 /* Durable, or not at all. From the loop. */
 static void
 finish(struct txn *t, bool ok, const char *why)
@@ -49,9 +64,10 @@ finish(struct txn *t, bool ok, const char *why)
 
 	t->committing = false;
 	srv->n_committing--;
-	if (ok)
+	if (ok) {
 		srv->stat.messages++;
-	else
+		note_correspondents(t);
+	} else
 		log_error("%s: message not accepted: %s", t->queue_id, why);
 	quota_release(t, 0, ok ? t->body.size : 0);
 	/* What it held is not needed for the reply. */
@@ -301,6 +317,7 @@ commit_begin(struct session *s)
 	t->append = (struct journal_append){ .body_fd = -1,
 		.cb = journal_done, .arg = t };
 	t->journal_limit = (uint64_t)session_conf(s)->journal_message_limit;
+	t->learns = session_conf(s)->greylist_learn_recipients;
 	t->committing = true;
 	s->srv->n_committing++;
 	if (t->body.fd != -1 && buf_len(&t->body.mem) > 0)

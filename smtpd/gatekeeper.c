@@ -13,6 +13,7 @@
 #include "base/xmalloc.h"
 #include "db/share.h"
 #include "proto/service.h"
+#include "smtpd/greylist_share.h"
 #include "smtpd/keeper_serve.h"
 #include "smtpd/pass_keep.h"
 #include "smtpd/verdict_keep.h"
@@ -27,6 +28,7 @@ struct program {
 	struct pass_keep *passes;
 	struct verdict_keep *verdicts;
 	struct share *share;		/* NULL: not open yet */
+	struct greylist_share *greylist;
 	char *password;			/* until then */
 	struct defer open;		/* after the files of the start came */
 	struct timer report;
@@ -60,6 +62,7 @@ open_cb(void *arg)
 	    g->password);
 	pass_keep_share(g->passes, g->share);
 	verdict_keep_share(g->verdicts, g->share);
+	g->greylist = greylist_share_new(g->share, g->server, conf);
 	secret_free(&g->password);
 }
 
@@ -105,6 +108,8 @@ program_reload(void *arg)
 	    (uint64_t)conf->anvil_rate_time_unit);
 	pass_keep_configure(g->passes, conf);
 	timer_set_ms(&g->report, (uint64_t)conf->anvil_status_update_time);
+	if (g->greylist != NULL)
+		greylist_share_reload(g->greylist, conf);
 }
 
 static void
@@ -126,6 +131,7 @@ flushed_cb(void *arg)
 	share_free(&g->share);
 	pass_keep_free(&g->passes);
 	verdict_keep_free(&g->verdicts);
+	greylist_share_free(&g->greylist);
 	service_stopped();
 }
 
@@ -163,6 +169,8 @@ program_status(void *arg, struct buf *json)
 	if (g->share != NULL) {
 		buf_str(json, ", ");
 		share_status(g->share, json);
+		buf_str(json, ", ");
+		greylist_share_status(g->greylist, json);
 	}
 }
 

@@ -152,10 +152,9 @@ ask_cb(struct ipc *c, struct ipc_msg *m, void *arg)
 		return PS_ESYNTAX;
 	s->events++;
 	is = &s->subjects[in.subject];
-	if (is->fn == NULL)
-		return PS_ESYNTAX;
 	buf_clear(&s->answer);
-	if ((rc = is->fn(in.body, &s->answer, is->arg)) != 0)
+	/* without it there is an empty answer: nobody need wait for none */
+	if (is->fn != NULL && (rc = is->fn(in.body, &s->answer, is->arg)) != 0)
 		return rc;
 	if (in.ask && ipc_backlog(c) < BACKLOG_MAX)
 		PROTO_SEND(c, m->id, KEEPER_ANSWER, keeper_answer,

@@ -8,7 +8,8 @@ smtpd_libsmtpd_a_SOURCES = \
 	smtpd/data.c smtpd/data.h smtpd/ehlo.c smtpd/ehlo.h \
 	smtpd/first.c smtpd/first.h smtpd/first_int.h smtpd/first_talk.c \
 	smtpd/first_wait.c \
-	smtpd/footer.c smtpd/footer.h smtpd/greet.c smtpd/headscan.c \
+	smtpd/footer.c smtpd/footer.h smtpd/greet.c \
+	smtpd/grey_client.c smtpd/grey_client.h smtpd/headscan.c \
 	smtpd/headfilter.c smtpd/headfilter.h \
 	smtpd/verdict_count.c smtpd/verdict_count.h \
 	smtpd/headscan.h smtpd/judge.c smtpd/judge.h \
@@ -35,7 +36,7 @@ SMTPD_FAKE_LIBS = smtpd/libsmtpd.a smtpd/libfake.a smtpd/libsmtpd.a \
 	$(MAIL_LIBS) $(TABLEASK_LIBS)
 
 if HAVE_CMOCKA
-check_PROGRAMS += smtpd/t_keeper smtpd/t_keeper_ask smtpd/t_limits smtpd/t_session \
+check_PROGRAMS += smtpd/t_greylist smtpd/t_keeper smtpd/t_keeper_ask smtpd/t_limits smtpd/t_session \
 	smtpd/t_peers smtpd/t_xattr smtpd/t_actions smtpd/t_upstream \
 	smtpd/t_headfilter
 endif
@@ -68,18 +69,25 @@ dist_man_MANS += doc/gatekeeper.8 doc/smtpd.8
 # one process that counts for all workers
 noinst_LIBRARIES += smtpd/libkeeper.a
 smtpd_libkeeper_a_SOURCES = smtpd/keeper.c smtpd/keeper.h \
+	smtpd/greylist.c smtpd/greylist.h \
 	smtpd/keeper_serve.c smtpd/keeper_serve.h \
 	smtpd/verdict_keep.c smtpd/verdict_keep.h \
 	smtpd/pass.c smtpd/pass.h smtpd/pass_keep.c smtpd/pass_keep.h
 smtpd_libkeeper_a_CFLAGS = $(SMTPD_CFLAGS)
 pkglibexec_PROGRAMS += smtpd/gatekeeper
-smtpd_gatekeeper_SOURCES = smtpd/gatekeeper.c
+smtpd_gatekeeper_SOURCES = smtpd/gatekeeper.c \
+	smtpd/greylist_share.c smtpd/greylist_share.h
 smtpd_gatekeeper_CFLAGS = $(SMTPD_CFLAGS) $(PQ_CFLAGS)
-smtpd_gatekeeper_LDADD = smtpd/libkeeper.a lib/libgate.a $(DB_LIBS) $(BASE_LIBS)
+smtpd_gatekeeper_LDADD = smtpd/libkeeper.a lib/libgate.a $(TABLE_LIBS) \
+	$(DB_LIBS) $(BASE_LIBS)
 smtpd_t_keeper_SOURCES = smtpd/t_keeper.c
 smtpd_t_keeper_CFLAGS = $(smtpd_t_session_CFLAGS)
 smtpd_t_keeper_LDADD = smtpd/libkeeper.a lib/libgate.a $(BASE_LIBS) \
 	$(CMOCKA_LIBS)
+smtpd_t_greylist_SOURCES = smtpd/t_greylist.c
+smtpd_t_greylist_CFLAGS = $(smtpd_t_session_CFLAGS)
+smtpd_t_greylist_LDADD = smtpd/libkeeper.a lib/libgate.a $(TABLE_LIBS) \
+	$(BASE_LIBS) $(CMOCKA_LIBS)
 smtpd_t_keeper_ask_SOURCES = smtpd/t_keeper_ask.c
 smtpd_t_keeper_ask_CFLAGS = $(smtpd_t_session_CFLAGS)
 smtpd_t_keeper_ask_LDADD = $(smtpd_t_session_LDADD)

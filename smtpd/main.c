@@ -15,6 +15,7 @@
 #include "db/report.h"
 #include "live/live.h"
 #include "proto/service.h"
+#include "smtpd/grey_client.h"
 #include "smtpd/limits.h"
 #include "smtpd/peers.h"
 #include "smtpd/session.h"
@@ -163,6 +164,7 @@ program_reload(void *arg)
 	certs_conf(g->srv.certs, g->env->conf);
 	body_cap_set((size_t)g->env->conf->smtpd_body_memory_limit);
 	limits_configure(&g->srv, g->env->conf);
+	grey_client_configure(&g->srv, g->env->conf);
 	if (g->srv.world.lists != NULL)
 		dnshealth_reload(g->srv.world.lists, g->env->conf);
 	TAILQ_FOREACH(l, &g->listeners, link) {
@@ -315,10 +317,12 @@ program_init(const struct service_env *env, struct err *err)
 	    sizeof(*srv->deliver));
 	body_cap_set((size_t)env->conf->smtpd_body_memory_limit);
 	limits_configure(srv, env->conf);
+	grey_client_configure(srv, env->conf);
 	srv->certs = certs_new(env->conf);
 	certs_alpn(srv->certs, "smtp");
 	srv->pool = work_pool_new(env->loop, SPILL_THREADS);
 	srv->names = work_pool_new(env->loop, NAME_THREADS);
+	srv->world.grey = grey_client_new(srv);
 	srv->world.policy = policy_new(env->loop, srv->names);
 	srv->journal = peers_journal_new(srv);
 	g->watch = table_watch_new(env->loop,

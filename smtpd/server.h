@@ -60,6 +60,8 @@ struct server {
 	struct map *keeper_waits;	/* id -> session */
 	uint64_t keeper_mute_ms;	/* nobody waits for it until then */
 	unsigned n_keepers;		/* so many gatekeepers there were */
+	bool grey_defers;		/* without an answer about greylisting */
+	uint32_t grey_delay_s;
 	/* keeper_ask.h */
 	TAILQ_HEAD(, keeper_ask) keeper_asks;
 	struct map *keeper_asked;	/* id -> keeper_ask */

@@ -92,6 +92,7 @@ struct txn {
 	struct err cold_err;
 	struct defer later;
 	uint64_t journal_limit;	/* journal_message_limit */
+	bool learns;		/* greylist_learn_recipients */
 	bool committing;
 
 	struct txn *next_spare;

@@ -291,6 +291,36 @@ verify(struct span address, void *arg)
 	return d->verdict;
 }
 
+/* --- greylisting --- */
+
+static void
+grey_came(const struct grey_answer *answer, void *arg)
+{
+	struct gate_ask *a = arg;
+
+	a->grey_asked = NULL;
+	a->grey = *answer;
+	a->grey_known = true;
+	defer_call(&a->again);
+}
+
+/* One evaluation has one recipient, so one question. */
+static const struct grey_answer *
+greylist(const struct grey_question *q, void *arg)
+{
+	static const struct grey_answer none = { .why = GREY_AWAY };
+	struct gate_ask *a = arg;
+	struct grey_source *from = a->world->grey;
+
+	if (from == NULL)
+		return &none;
+	if (!a->grey_known && a->grey_asked == NULL) {
+		a->grey_asked = from->ask(from, q, &a->grey, grey_came, a);
+		a->grey_known = a->grey_asked == NULL;
+	}
+	return a->grey_known ? &a->grey : NULL;
+}
+
 /* --- time --- */
 
 static void
@@ -391,8 +421,8 @@ count(const char *list, const char *rule, const char *argument,
 
 const struct gate_ops gate_ask_ops = { .need = need, .note = note,
 	.effect = effect, .dns = dns, .table = gate_ask_table, .verify = verify,
-	.sleep = nap, .policy = policy, .list = list, .list_odd = list_odd,
-	.spf = gate_ask_spf, .count = count };
+	.sleep = nap, .policy = policy, .greylist = greylist, .list = list,
+	.list_odd = list_odd, .spf = gate_ask_spf, .count = count };
 
 static void
 again_cb(void *arg)
@@ -421,6 +451,8 @@ gate_ask_begin(struct gate_ask *a, struct span normal)
 	defer_init(&a->again, a->world->loop, again_cb, a);
 	timer_init(&a->nap, a->world->loop, nap_cb, a);
 	a->napping = NAP_NONE;
+	a->grey_asked = NULL;
+	a->grey_known = false;
 	ps_assert(normal.n <= ADDRESS_MAX);
 	if (normal.n > 0)
 		memcpy(a->normal, normal.p, normal.n);
@@ -452,6 +484,8 @@ gate_ask_end(struct gate_ask *a)
 		verdict_unref(&a->verdict[i].verdict);
 		free(a->verdict[i].address);
 	}
+	if (a->grey_asked != NULL)
+		a->world->grey->cancel(&a->grey_asked);
 	timer_clear(&a->nap);
 	while ((p = SLIST_FIRST(&a->policies)) != NULL) {
 		SLIST_REMOVE_HEAD(&a->policies, link);

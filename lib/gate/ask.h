@@ -26,6 +26,7 @@ struct gate_world {
 	/* NULL: policy services are not asked, as if all said DUNNO (for
 	 * `postern explain`, as asking has effects). */
 	struct policy *policy;
+	struct grey_source *grey;	/* NULL: nobody waits for greylisting */
 	struct verdicts *verdicts;	/* NULL: no verdict can be had */
 };
 
@@ -65,6 +66,9 @@ struct gate_ask {
 	struct dnshealth_wait lists;
 	SLIST_HEAD(, gate_ask_spf_one) spf;
 	struct gate_ask_verdict verdict[2];
+	struct grey_asked *grey_asked;
+	struct grey_answer grey;
+	bool grey_known;
 	struct timer nap;
 	enum { NAP_NONE, NAP_ON, NAP_OVER } napping;
 	SLIST_HEAD(, gate_ask_policy) policies;

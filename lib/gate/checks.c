@@ -389,6 +389,11 @@ static const struct gate_restriction table[] = {
 	SERVER_ROWS(sender, ANY, "the sender's domain")
 	SERVER_ROWS(recipient, AT_RCPT, "the recipient's domain")
 #undef SERVER_ROWS
+	{ "check_greylist", AT_RCPT, GATE_ARG_NONE, GATE_IN_ORDER,
+	  check_greylist,
+	  "Greylisting: who sends for the first time is told to try again "
+	  "(450). Not for clients that are logged in or in mynetworks. See "
+	  "doc/spam.md." },
 	{ "check_policy_service", ANY, GATE_ARG_POLICY, GATE_IN_ORDER,
 	  check_policy_service,
 	  "Asks a policy service, inet:HOST:PORT or unix:/PATH, and does what "

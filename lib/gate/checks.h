@@ -52,7 +52,7 @@ gate_check_fn check_client_a_access, check_client_mx_access,
     check_sender_mx_access, check_sender_ns_access,
     check_recipient_a_access, check_recipient_mx_access,
     check_recipient_ns_access;
-gate_check_fn check_policy_service;
+gate_check_fn check_greylist, check_policy_service;
 gate_check_fn reject_unlisted_recipient, reject_unlisted_sender, reject_sender_login_mismatch,
     reject_authenticated_sender_login_mismatch,
     reject_unauthenticated_sender_login_mismatch,

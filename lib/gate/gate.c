@@ -3,6 +3,7 @@
  * are made: parse.c, trust.c.
  */
 #include "gate/gate_int.h"
+#include "gate/greywhite.h"
 
 #include <stdlib.h>
 
@@ -91,10 +92,10 @@ open_maps(struct gate *g, const char *param, const char *text,
 
 /* The lists of reject_maps_rbl. */
 static void
-open_old_rbls(struct gate *g, struct buf *complaints)
+open_dnslists(const struct gate *g, const char *param, const char *text,
+    struct dnslist ***lists, size_t *n, struct buf *complaints)
 {
-	static const char param[] = "maps_rbl_domains";
-	struct span rest = span_str(g->conf->maps_rbl_domains), word;
+	struct span rest = span_str(text), word;
 	struct dnslist *l;
 	struct buf why;
 
@@ -106,9 +107,8 @@ open_old_rbls(struct gate *g, struct buf *complaints)
 			    "%s: %s", param, buf_cstr(&why));
 			continue;
 		}
-		g->old_rbls = xreallocarray(g->old_rbls, g->n_old_rbls + 1,
-		    sizeof(*g->old_rbls));
-		g->old_rbls[g->n_old_rbls++] = l;
+		*lists = xreallocarray(*lists, *n + 1, sizeof(**lists));
+		(*lists)[(*n)++] = l;
 	}
 	buf_fini(&why);
 }
@@ -134,6 +134,41 @@ check_spf_words(const struct gate *g, struct buf *complaints)
 			    t[i].param), "%s: %s", t[i].param,
 			    buf_cstr(&why));
 	buf_fini(&why);
+}
+
+static void
+open_greywhite(struct gate *g, enum greywhite_of of, const char *param,
+    const char *files, struct buf *complaints)
+{
+	struct span rest = span_str(files), word, lines, line;
+	struct buf why;
+	char *path;
+
+	buf_init(&why, 65536);
+	while (conf_list_next(&rest, &word)) {
+		path = xmemdup0(word.p, word.n);
+		greywhite_read(g->greywhite, of, path, &why);
+		free(path);
+	}
+	lines = buf_span(&why);
+	while (span_split(&lines, '\n', &line) && line.n > 0)
+		gate_complain(complaints, conf_where(g->conf, param),
+		    "%s: %.*s", param, SPAN_ARG(line));
+	buf_fini(&why);
+}
+
+static void
+open_greylist(struct gate *g, struct buf *complaints)
+{
+	g->greywhite = greywhite_new();
+	open_greywhite(g, GREYWHITE_CLIENTS, "greylist_client_whitelist",
+	    g->conf->greylist_client_whitelist, complaints);
+	open_greywhite(g, GREYWHITE_RECIPIENTS,
+	    "greylist_recipient_whitelist",
+	    g->conf->greylist_recipient_whitelist, complaints);
+	open_dnslists(g, "greylist_dnswl_domains",
+	    g->conf->greylist_dnswl_domains, &g->grey_dnswls,
+	    &g->n_grey_dnswls, complaints);
 }
 
 /* The lists and weights of the score. */
@@ -208,10 +243,12 @@ gate_new(struct conf *conf, struct buf *complaints)
 		    conf->permit_mx_backup_networks, complaints);
 	open_maps(g, "rbl_reply_maps", conf->rbl_reply_maps,
 	    &g->rbl_replies, &g->n_rbl_replies, complaints);
-	open_old_rbls(g, complaints);
+	open_dnslists(g, "maps_rbl_domains", conf->maps_rbl_domains,
+	    &g->old_rbls, &g->n_old_rbls, complaints);
 	open_score(g, complaints);
 	open_maps(g, "smtpd_sender_login_maps", conf->smtpd_sender_login_maps,
 	    &g->login_maps, &g->n_login_maps, complaints);
+	open_greylist(g, complaints);
 	g->dotted_parents = !list_has(conf->parent_domain_matches_subdomains,
 	    "smtpd_access_maps");
 	check_spf_words(g, complaints);
@@ -267,6 +304,10 @@ gate_unref(struct gate **gp)
 	free(g->old_rbls);
 	netlist_free(&g->spf_skipped[0]);
 	netlist_free(&g->spf_skipped[1]);
+	for (i = 0; i < g->n_grey_dnswls; i++)
+		dnslist_free(&g->grey_dnswls[i]);
+	free(g->grey_dnswls);
+	greywhite_free(&g->greywhite);
 	dnssites_free(&g->score_sites);
 	free(g->score_replies);
 	free(g->login_maps);
@@ -277,6 +318,18 @@ gate_unref(struct gate **gp)
 	matchlist_free(&g->log_permits);
 	conf_unref(&g->conf);
 	free(g);
+}
+
+const struct greywhite *
+gate_greywhite(const struct gate *g)
+{
+	return g->greywhite;
+}
+
+const struct dnslist *
+gate_grey_dnswl(const struct gate *g, size_t i)
+{
+	return i < g->n_grey_dnswls ? g->grey_dnswls[i] : NULL;
 }
 
 const struct gate_list *

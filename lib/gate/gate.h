@@ -18,6 +18,7 @@
 #include "db/directory.h"
 #include "db/verdicts.h"
 #include "gate/clientlist.h"
+#include "gate/grey.h"
 #include "gate/listhealth.h"
 #include "gate/netlist.h"
 #include "net/client_name.h"
@@ -85,6 +86,7 @@ const struct gate_restriction *gate_restrictions(size_t *n);
 #define GATE_SLEEP_MAX	300	/* as long as clients wait: RFC 5321 4.5.3.2 */
 
 struct dnslist;
+struct greywhite;
 struct dnssites;
 struct gate_list;
 struct policy_spec;
@@ -158,6 +160,10 @@ const struct dnslist *gate_dnslist_at(const struct gate *g, size_t i,
     bool *names);
 /* The i-th table of smtpd_sender_login_maps, or NULL. */
 struct table *gate_login_map(const struct gate *g, size_t i);
+/* Who need not wait for greylisting by postgrey's files; lent. */
+const struct greywhite *gate_greywhite(const struct gate *g);
+/* The i-th list of greylist_dnswl_domains, or NULL. */
+const struct dnslist *gate_grey_dnswl(const struct gate *g, size_t i);
 /* smtpd_client_event_limit_exceptions; lent. */
 const struct client_list *gate_exceptions(const struct gate *g);
 /* For `postern config check`: the main part and every SMTP service section.
@@ -272,6 +278,9 @@ struct gate_ops {
 	/* The action of a policy service, lent until gate_end; NULL: asked
 	 * for. */
 	const char *(*policy)(struct policy_spec *spec, void *arg);
+	/* Greylisting's answer, lent until gate_end; NULL: asked for. */
+	const struct grey_answer *(*greylist)(const struct grey_question *q,
+	    void *arg);
 	/* What a rule answered, for `postern explain`. depth 0: a rule of
 	 * the list itself; before it come those of the classes and lists
 	 * that it named. GATE_PARKED: forget these, they come again. */

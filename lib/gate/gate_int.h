@@ -29,6 +29,9 @@ struct gate {
 	struct netlist *spf_skipped[2];	/* spf_skip_addresses, _whitelist */
 	struct table **login_maps;	/* smtpd_sender_login_maps, likewise */
 	size_t n_login_maps;
+	struct greywhite *greywhite;
+	struct dnslist **grey_dnswls;	/* greylist_dnswl_domains */
+	size_t n_grey_dnswls;
 	bool dotted_parents;
 	struct matchlist *log_permits;	/* smtpd_log_access_permit_actions */
 };

@@ -18,24 +18,29 @@ lib_libgate_a_SOURCES = lib/gate/access.c lib/gate/access.h \
 	lib/gate/ask_spf.c lib/gate/ask_spf.h lib/gate/checks_spf.c \
 	lib/gate/spf_header.c lib/gate/spf_header.h \
 	lib/gate/template.c lib/gate/template.h \
+	lib/gate/checks_grey.c lib/gate/grey.c lib/gate/grey.h \
+	lib/gate/greywhite.c lib/gate/greywhite.h \
 	lib/gate/eval.c lib/gate/gate.c lib/gate/gate.h \
 	lib/gate/gate_int.h lib/gate/manners.c lib/gate/manners.h \
 	lib/gate/parse.c lib/gate/testgate.h lib/gate/trust.c \
 	lib/gate/iplist.c lib/gate/iplist.h \
 	lib/gate/netlist.c lib/gate/netlist.h
-lib_libgate_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
+lib_libgate_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(PCRE2_CFLAGS)
 # of lib/db only directory.h's types are used
 GATE_LIBS = lib/libgate.a lib/libpolicy.a $(TABLE_LIBS) $(MAIL_LIBS) $(NET_LIBS)
 EXTRA_DIST += lib/gate/README.md
 
 if HAVE_CMOCKA
 check_PROGRAMS += lib/gate/t_access lib/gate/t_dnschecks lib/gate/t_gate \
-	lib/gate/t_dnsscore lib/gate/t_count \
+	lib/gate/t_dnsscore lib/gate/t_count lib/gate/t_greywhite \
 	lib/gate/t_policy lib/gate/t_manners lib/gate/t_tls
 endif
 lib_gate_t_gate_SOURCES = lib/gate/t_gate.c
 lib_gate_t_gate_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CMOCKA_CFLAGS)
 lib_gate_t_gate_LDADD = $(GATE_LIBS) $(CMOCKA_LIBS)
+lib_gate_t_greywhite_SOURCES = lib/gate/t_greywhite.c
+lib_gate_t_greywhite_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CMOCKA_CFLAGS)
+lib_gate_t_greywhite_LDADD = $(GATE_LIBS) $(CMOCKA_LIBS)
 lib_gate_t_access_SOURCES = lib/gate/t_access.c
 lib_gate_t_access_CFLAGS = $(lib_gate_t_gate_CFLAGS)
 lib_gate_t_access_LDADD = $(lib_gate_t_gate_LDADD)

@@ -465,6 +465,26 @@ check_classes(const struct gate *g, enum gate_stage s,
 	}
 }
 
+/* smtpd_greylist: as the last rule, before a "permit" that ends the list. */
+static void
+add_greylist(struct gate_list *l)
+{
+	const struct gate_restriction *nearest;
+	struct gate_rule rule = { .is = find(SPAN_LIT("check_greylist"),
+	    &nearest) };
+	size_t i, at = l->n;
+
+	for (i = 0; i < l->n; i++)
+		if (l->rules[i].is == rule.is)
+			return;
+	if (at > 0 && span_is(span_str(l->rules[at - 1].is->name), "permit"))
+		at--;
+	l->rules = xreallocarray(l->rules, l->n + 1, sizeof(*l->rules));
+	for (i = l->n++; i > at; i--)
+		l->rules[i] = l->rules[i - 1];
+	l->rules[at] = rule;
+}
+
 void
 gate_parse_stage(struct gate *g, enum gate_stage s, struct buf *complaints)
 {
@@ -474,5 +494,7 @@ gate_parse_stage(struct gate *g, enum gate_stage s, struct buf *complaints)
 	l->where = xstrdup(conf_where(g->conf, l->param));
 	parse_list(g, s, *(char *const *)(const void *)
 	    ((const char *)g->conf + stages[s].offset), l, complaints);
+	if (s == GATE_RECIPIENT && g->conf->smtpd_greylist)
+		add_greylist(l);
 	check_classes(g, s, l, 0, complaints);
 }

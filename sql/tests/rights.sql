@@ -48,8 +48,8 @@ SELECT pg_temp.expect('functions of service roles', (SELECT string_agg(
     FROM unnest(ARRAY['postern_lookup', 'postern_usage', 'postern_auth',
     'postern_queue', 'postern_gate']) r),
 'postern_auth: credential_rehash credential_used event_add host_id_of login_changed_since login_guess_changed login_guess_expire login_guess_merge login_known_changed login_known_expire login_known_merge login_lookup schema_revision share_expire share_state
-postern_gate: event_add first_contact_changed first_contact_expire first_contact_merge gate_count_changed gate_count_expire gate_count_merge host_id_of schema_revision share_expire share_state
-postern_lookup: access_load access_lookup event_add host_id_of resolve_domain resolve_recipient schema_revision usage_of verify_lookup
+postern_gate: event_add first_contact_changed first_contact_expire first_contact_merge gate_count_changed gate_count_expire gate_count_merge greylist_changed greylist_exempt_changed greylist_exempt_expire greylist_exempt_merge greylist_expire greylist_merge greylist_origin_changed greylist_origin_expire greylist_origin_merge host_id_of schema_revision share_expire share_state
+postern_lookup: access_load access_lookup event_add greylist_explain host_id_of resolve_domain resolve_recipient schema_revision usage_of verify_lookup
 postern_queue: event_add host_id_of host_started schema_revision
 postern_usage: event_add quota_due quota_judge quota_of quota_warned schema_revision usage_of usage_report');
 
