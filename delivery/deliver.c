@@ -119,9 +119,11 @@ deliver_init(const struct service_env *env, struct err *err)
 	store_host_set(env->conf->myhostname);
 	mboxes_init(d);
 	pools_init(d);
+	warn_init(d);
 	quota_init(d);
 	if (sync_init(d, err) < 0) {
 		quota_fini(d);
+		warn_fini(d);
 		mboxes_fini(d);
 		pools_fini(d);
 		sync_fini(d);
@@ -145,6 +147,7 @@ deliver_maybe_stop(struct deliver *d)
 	while (!TAILQ_EMPTY(&d->conns))
 		conn_close(TAILQ_FIRST(&d->conns));
 	quota_fini(d);
+	warn_fini(d);
 	pools_stop(d);
 	reporter_free(&d->reporter);
 	work_pool_free(&d->writers);

@@ -10,6 +10,8 @@
  *	deliver_pool.c	limits that mailboxes share, from PostgreSQL
  *	deliver_imapd.c	directories and notices for imapd
  *	deliver_usage.c	usage figures to PostgreSQL
+ *	deliver_warn.c	warnings about quota, with
+ *	quota_letter.c	their text
  *	deliver_marks.c	whose figures may be out of date, on disk
  */
 #ifndef DELIVERY_DELIVER_H
@@ -76,6 +78,7 @@ struct mbox {
 	struct usage reserved;		/* by RCPTs and APPENDs under way */
 	struct usage settled;		/* accepted, not here yet */
 	uint64_t settled_until_ms;
+	uint64_t early;			/* messages here before smtpd settled */
 	TAILQ_ENTRY(mbox) settling;	/* while settled.messages > 0 */
 	struct place place;
 	TAILQ_HEAD(, quota_ask) waiting;
@@ -145,6 +148,7 @@ struct deliver {
 	struct db *db;			/* the reporter's; NULL: none yet */
 	struct pools *pools;
 	struct marks *marks;
+	struct warner *warner;
 	TAILQ_HEAD(, mbox) settling;	/* by settled_until_ms */
 	struct timer settle_timer;
 	/* for status */
@@ -234,6 +238,14 @@ void usage_read_done(struct deliver *d, uint64_t mailbox_id,
 
 /* Adds the ids whose figures are on their way to the database to m. */
 void reporter_live(const struct reporter *r, struct map *m);
+
+/* Warnings about quota. */
+void warn_init(struct deliver *d);
+void warn_fini(struct deliver *d);
+/* d->db is up: there may be some left of before. */
+void warn_connected(struct deliver *d);
+/* The database knows new figures or a new limit of this mailbox. */
+void warn_look(struct deliver *d, uint64_t mailbox_id);
 
 /* Marks: a file in the store that names every mailbox whose figures in the
  * database may be out of date, so that a killed deliver's successor tells

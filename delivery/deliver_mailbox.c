@@ -143,8 +143,12 @@ less(uint64_t a, uint64_t b)
 void
 mbox_grew(struct mbox *b, uint64_t bytes, uint64_t write)
 {
-	b->settled.bytes = less(b->settled.bytes, bytes);
-	b->settled.messages = less(b->settled.messages, 1);
+	if (b->settled.messages > 0) {
+		b->settled.bytes = less(b->settled.bytes, bytes);
+		b->settled.messages--;
+	} else if (b->early < b->reserved.messages) {
+		b->early++;
+	}
 	if (b->usage_asked)
 		b->usage_stale = true;
 	if (write > b->usage_writes) {

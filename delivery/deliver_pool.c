@@ -399,14 +399,17 @@ notify_cb(struct span payload, void *arg)
 	b = map_get_u64(d->boxes, id);
 	if (b != NULL)
 		b->place.fresh = false;
+	warn_look(d, id);
 }
 
 /* What was told while nobody listened is not known. */
 static void
 state_cb(enum db_state state, void *arg)
 {
-	if (state == DB_UP)
-		all_forget(arg);
+	if (state != DB_UP)
+		return;
+	all_forget(arg);
+	warn_connected(arg);
 }
 
 void

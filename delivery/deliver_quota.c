@@ -176,6 +176,10 @@ settle_add(struct mbox *b, uint64_t bytes)
 {
 	struct deliver *d = b->d;
 
+	if (b->early > 0) {	/* qmgr was faster than smtpd */
+		b->early--;
+		return;
+	}
 	if (b->settled_until_ms == 0)
 		(void)mbox_get(d, b->id);
 	else
@@ -285,6 +289,7 @@ ask_free(struct quota_ask *a)
 	if (a->reserved) {
 		b->reserved.bytes -= a->more.bytes;
 		b->reserved.messages -= a->more.messages;
+		b->early = MIN(b->early, b->reserved.messages);
 	}
 	while (a->n_pools > 0) {
 		pool_release(a->pool[--a->n_pools], &a->more);
@@ -340,6 +345,9 @@ ask_answer(struct quota_ask *a, bool usage_known)
 		    .verdict = full ? QUOTA_FULL : QUOTA_OK,
 		    .used_bytes = b->usage.bytes,
 		    .used_messages = b->usage.messages);
+	/* nothing will arrive that could make the database judge it */
+	if (full)
+		warn_look(b->d, b->id);
 	if (full || a->roots) {
 		(void)map_del_u64(a->c->asks, a->id);
 		ask_free(a);

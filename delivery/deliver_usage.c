@@ -83,10 +83,12 @@ answered_cb(const struct db_result *res, void *arg)
 		log_warning("usage figures wait: %s", db_err(res)->why);
 	r->warned = !ok;
 	for (i = 0; i < r->n_told; i++)
-		if (ok)
+		if (ok) {
 			place_counted(r->d, r->told[i].id, &r->told[i].usage);
-		else
+			warn_look(r->d, r->told[i].id);
+		} else {
 			usage_changed(r->d, r->told[i].id);
+		}
 	r->n_told = 0;
 	if (map_count(r->changed) > 0)
 		timer_start(r, ok && map_count(r->changed) > BATCH_MAX);

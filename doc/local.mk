@@ -1,7 +1,7 @@
 # doc: guides, formats, manual pages. Pages whose middle is a table of the
 # program are made from a frame and what the program prints of it.
 EXTRA_DIST += doc/README.md doc/architecture.md doc/database.md \
-	doc/first-domain.md doc/from-postfix.md doc/imap.md doc/import.md doc/install.md \
+	doc/first-domain.md doc/from-postfix.md doc/imap.md doc/import.md doc/install.md doc/quota.md \
 	doc/performance.md doc/policy.md doc/postern.8.in \
 	doc/postern.conf.5.in doc/restrictions.md doc/roadmap.md \
 	doc/spam.md \

@@ -18,11 +18,12 @@ lib_libbase_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 BASE_LIBS = lib/libproto.a lib/libbase.a $(EVENT_LIBS)
 
 base_tests = lib/base/t_span lib/base/t_buf lib/base/t_pack lib/base/t_map lib/base/t_conf \
-	lib/base/t_ipc \
+	lib/base/t_ipc lib/base/t_quota \
 	lib/base/t_loop lib/base/t_log lib/base/t_disk lib/base/t_work lib/base/t_proc
 if HAVE_CMOCKA
 check_PROGRAMS += $(base_tests)
 endif
+lib_base_t_quota_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
 lib_base_t_span_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
 lib_base_t_buf_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
 lib_base_t_pack_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)

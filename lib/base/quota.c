@@ -12,3 +12,23 @@ quota_limit_bytes(const struct conf *conf, uint64_t said)
 		return said;
 	return site;
 }
+
+void
+quota_thresholds(const struct conf *conf, struct buf *out)
+{
+	const char *p = conf->quota_warning_thresholds;
+	size_t n, have = 0;
+	uint32_t percent;
+
+	buf_char(out, '{');
+	for (; *p != '\0'; p += n) {
+		p += strspn(p, ", \t");
+		n = strcspn(p, ", \t");
+		if (!span_u32(span_of(p, n), 1, 1000, &percent))
+			continue;
+		if (have++ > 0)
+			buf_char(out, ',');
+		buf_dec(out, percent);
+	}
+	buf_char(out, '}');
+}

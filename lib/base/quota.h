@@ -10,6 +10,10 @@
  * virtual_mailbox_limit. */
 uint64_t quota_limit_bytes(const struct conf *conf, uint64_t said);
 
+/* quota_warning_thresholds as an array of PostgreSQL, "{80,90,95}"; words
+ * that are no percentage are left out. */
+void quota_thresholds(const struct conf *conf, struct buf *out);
+
 /* Would `more` be too much? */
 static inline bool
 quota_over(uint64_t limit, uint64_t used, uint64_t more)

@@ -280,6 +280,10 @@ judge(struct delivery_target *t, const struct delivery *d, struct found *f,
 		 * that covers this answer syncs it. */
 		return 0;
 	}
+	if (d->any_copy && f->rec.boot == store_boot_tag()) {
+		*how = DELIVERED_BEFORE;
+		return 0;
+	}
 	if (!same && f->rec.boot == store_boot_tag()) {
 		log_error("%.*s: ALARM: mailbox %llu has another message "
 		    "under this id (%s); stored beside it",

@@ -32,6 +32,7 @@ struct delivery {
 	struct span head;		/* Return-Path: ... lines with CRLF */
 	const struct delivery_body *body;
 	bool maybe_done;		/* it was tried before: look first */
+	bool any_copy;			/* what is found need not be equal */
 	bool rewrite;			/* a sync failed since (J5): what is
 					 * found is written anew, equal or not */
 };

@@ -91,6 +91,10 @@ tests_fuzz_fuzz_thread_LDADD = $(FUZZ_MAIN) imapd/libimapd.a \
 fuzz_targets += tests/fuzz/fuzz_auth
 tests_fuzz_fuzz_auth_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 tests_fuzz_fuzz_auth_LDADD = $(FUZZ_MAIN) $(AUTHD_LIBS)
+fuzz_targets += tests/fuzz/fuzz_quota_letter
+tests_fuzz_fuzz_quota_letter_SOURCES = tests/fuzz/fuzz_quota_letter.c \
+	delivery/quota_letter.c
+tests_fuzz_fuzz_quota_letter_LDADD = $(FUZZ_MAIN) $(MAIL_LIBS) $(BASE_LIBS)
 fuzz_targets += tests/fuzz/fuzz_foreign
 tests_fuzz_fuzz_foreign_LDADD = $(FUZZ_MAIN) $(STORE_LIBS) $(BASE_LIBS)
 fuzz_targets += tests/fuzz/fuzz_fname
