@@ -98,6 +98,45 @@ jobs_of_one_order_run_one_after_another(void **state)
 	assert_int_equal(work_waiting(pool), 0);
 }
 
+static atomic_uint others_ran;
+
+/* Does not end before all others have. */
+static void
+long_run(void *arg)
+{
+	struct timespec ts = { .tv_nsec = 1000000 };
+	struct job *j = arg;
+
+	while (atomic_load(&others_ran) < JOBS - 1)
+		nanosleep(&ts, NULL);
+	j->ran = true;
+}
+
+static void
+short_run(void *arg)
+{
+	struct job *j = arg;
+
+	j->ran = true;
+	atomic_fetch_add(&others_ran, 1);
+}
+
+/* Whatever key it has: if any two shared a place this would hang. */
+static void
+a_long_job_holds_up_no_other_key(void **state)
+{
+	unsigned i;
+
+	atomic_store(&others_ran, 0);
+	for (i = 0; i < JOBS; i++) {
+		jobs[i].work.order = 77 + i;
+		jobs[i].work.run = i == 0 ? long_run : short_run;
+		work_give(pool, &jobs[i].work);
+	}
+	loop_run(l);
+	assert_int_equal(n_done, JOBS);
+}
+
 static void
 jobs_without_order_all_run(void **state)
 {
@@ -145,6 +184,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(jobs_of_one_order_run_one_after_another),
+		T(a_long_job_holds_up_no_other_key),
 		T(jobs_without_order_all_run),
 		T(free_runs_what_was_given_and_tells),
 		T(done_may_be_null),

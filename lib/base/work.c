@@ -9,12 +9,13 @@
 #include "base/xmalloc.h"
 
 /*
- * Ordered jobs hash to a lane; a lane runs one job at a time. Two keys that
- * share a lane wait for each other now and then, which is harmless.
+ * Of the jobs with one key the first, which runs or is ready to, is in a bucket
+ * by its key; the others wait behind it. No key waits for another: a mailbox
+ * with a million messages must not hold up whoever hashes to the same place.
  */
-#define LANES	64
+#define BUCKETS	256
 
-TAILQ_HEAD(work_list, work);
+LIST_HEAD(work_bucket, work);
 
 struct work_pool {
 	struct loop *loop;
@@ -24,23 +25,38 @@ struct work_pool {
 	unsigned n_threads;
 	bool stop;
 	struct work_list ready;			/* may start now */
-	struct work_list lane[LANES];		/* wait for their lane */
-	bool lane_busy[LANES];
+	struct work_bucket bucket[BUCKETS];	/* first of each key */
 	size_t waiting;
 	struct work_list finished;		/* `done` not yet called */
 	bool posted;
 };
 
-static bool
-has_lane(const struct work *w)
+static struct work_bucket *
+bucket_of(struct work_pool *p, uint64_t order)
 {
-	return w->order != 0;
+	return &p->bucket[(order * 0x9e3779b97f4a7c15ULL) >> 56];
 }
 
-static unsigned
-lane_of(const struct work *w)
+/* The first job with this key, or NULL. */
+static struct work *
+first_of(struct work_pool *p, uint64_t order)
 {
-	return (unsigned)((w->order * 0x9e3779b97f4a7c15ULL) >> 58);
+	struct work *w;
+
+	LIST_FOREACH(w, bucket_of(p, order), key_link)
+		if (w->order == order)
+			return w;
+	return NULL;
+}
+
+/* Becomes the first of its key, with those behind it. */
+static void
+first_make(struct work_pool *p, struct work *w, struct work_list *behind)
+{
+	TAILQ_INIT(&w->behind);
+	if (behind != NULL)
+		TAILQ_CONCAT(&w->behind, behind, link);
+	LIST_INSERT_HEAD(bucket_of(p, w->order), w, key_link);
 }
 
 static void
@@ -66,15 +82,14 @@ static void
 work_finish(struct work_pool *p, struct work *w)
 {
 	struct work *next;
-	unsigned lane;
 
-	if (has_lane(w)) {
-		lane = lane_of(w);
-		if ((next = TAILQ_FIRST(&p->lane[lane])) != NULL) {
-			TAILQ_REMOVE(&p->lane[lane], next, link);
+	if (w->order != 0) {
+		LIST_REMOVE(w, key_link);
+		if ((next = TAILQ_FIRST(&w->behind)) != NULL) {
+			TAILQ_REMOVE(&w->behind, next, link);
+			first_make(p, next, &w->behind);
 			TAILQ_INSERT_TAIL(&p->ready, next, link);
-		} else
-			p->lane_busy[lane] = false;
+		}
 	}
 	TAILQ_INSERT_TAIL(&p->finished, w, link);
 	if (!p->posted) {
@@ -118,8 +133,8 @@ work_pool_new(struct loop *l, unsigned threads)
 	pthread_cond_init(&p->more, NULL);
 	TAILQ_INIT(&p->ready);
 	TAILQ_INIT(&p->finished);
-	for (i = 0; i < LANES; i++)
-		TAILQ_INIT(&p->lane[i]);
+	for (i = 0; i < BUCKETS; i++)
+		LIST_INIT(&p->bucket[i]);
 	p->n_threads = MAX(threads, 1U);
 	p->thread = xcalloc(p->n_threads, sizeof(*p->thread));
 	/* signals are the loop's */
@@ -165,15 +180,16 @@ work_pool_free(struct work_pool **pp)
 void
 work_give(struct work_pool *p, struct work *w)
 {
-	unsigned lane;
+	struct work *first;
 
 	pthread_mutex_lock(&p->lock);
 	p->waiting++;
-	if (has_lane(w) && p->lane_busy[lane = lane_of(w)])
-		TAILQ_INSERT_TAIL(&p->lane[lane], w, link);
-	else {
-		if (has_lane(w))
-			p->lane_busy[lane_of(w)] = true;
+	first = w->order == 0 ? NULL : first_of(p, w->order);
+	if (first != NULL) {
+		TAILQ_INSERT_TAIL(&first->behind, w, link);
+	} else {
+		if (w->order != 0)
+			first_make(p, w, NULL);
 		TAILQ_INSERT_TAIL(&p->ready, w, link);
 		pthread_cond_signal(&p->more);
 	}

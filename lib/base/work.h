@@ -1,7 +1,7 @@
 /*
  * A pool of threads for what may block: file operations, hashing, syncs.
  * Jobs with the same `order` key (not 0) run one after another in the order
- * they were given; others in any order. `run` is called in a thread and must
+ * they were given and wait for nobody else; others in any order. `run` is called in a thread and must
  * touch only what the job owns; `done` is called afterwards on the loop.
  */
 #ifndef BASE_WORK_H
@@ -12,8 +12,11 @@
 struct work_pool;
 
 /* The job is embedded in the caller's struct; leave it alone until done. */
+TAILQ_HEAD(work_list, work);
 struct work {
 	TAILQ_ENTRY(work) link;		/* private */
+	LIST_ENTRY(work) key_link;	/* private */
+	struct work_list behind;	/* private */
 	uint64_t order;
 	void (*run)(void *arg);
 	void (*done)(void *arg);	/* may be NULL */

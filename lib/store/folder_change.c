@@ -8,6 +8,8 @@
 #include "store/folder.h"
 #include "store/view.h"
 
+#define EXPUNGE_SLICE	5000u	/* messages under one lock */
+
 /* --- changing records --- */
 
 int
@@ -63,6 +65,7 @@ view_taken(struct folder *f, bool whole)
 	f->modseq = f->box->h.modseq;
 	f->forgotten = f->box->h.forgotten;
 	f->n_lazy = f->box->h.n_lazy;
+	f->lazy_whole = false;
 	if (!whole)
 		f->generation = 0;
 }
@@ -216,6 +219,23 @@ expunge_one(struct folder *f, struct view_msg *m, struct index_rec *r,
 	return true;
 }
 
+/* A slice of them under each lock: a million take their time. */
+static int
+expunge_run(struct folder *f, const uint32_t *seqs, size_t n,
+    struct expunge_arg *a, struct err *err)
+{
+	size_t i, part;
+	int rc = 0;
+
+	for (i = 0; rc == 0 && i < n; i += part) {
+		part = MIN(n - i, (size_t)EXPUNGE_SLICE);
+		if (i > 0)
+			store_lock_rest();
+		rc = change_run(f, seqs + i, part, expunge_one, a, true, err);
+	}
+	return rc;
+}
+
 int
 folder_expunge(struct folder *f, const uint32_t *seqs, size_t n,
     struct err *err)
@@ -227,7 +247,7 @@ folder_expunge(struct folder *f, const uint32_t *seqs, size_t n,
 	int rc;
 
 	if (seqs != NULL)
-		return change_run(f, seqs, n, expunge_one, &a, true, err);
+		return expunge_run(f, seqs, n, &a, err);
 	rc = folder_load(f, err);
 	if (rc == 0)
 		rc = folder_refresh(f, err);
@@ -240,7 +260,7 @@ folder_expunge(struct folder *f, const uint32_t *seqs, size_t n,
 	n = buf_len(&all) / sizeof(i);
 	if (n > 0) {
 		uint32_t *list = (void *)buf_data(&all);
-		rc = change_run(f, list, n, expunge_one, &a, true, err);
+		rc = expunge_run(f, list, n, &a, err);
 	}
 	buf_fini(&all);
 	return rc;
@@ -285,10 +305,21 @@ file_unlink(struct box *b, const char *base, struct index_rec *r)
 	return true;
 }
 
+struct flush {
+	unsigned left;			/* files */
+	uint64_t until_us;		/* the lock is to be given up then */
+};
+
+static bool
+flush_may(const struct flush *x)
+{
+	return x->left > 0 && clock_mono_us() < x->until_us;
+}
+
 /* Does the lazy work of one group. Records whose files will not move are
  * left; reconcile sorts them out. */
 static int
-group_flush(struct folder *f, uint32_t number, unsigned *left,
+group_flush(struct folder *f, uint32_t number, struct flush *x,
     struct err *err)
 {
 	char base[FNAME_MAX + 1];
@@ -302,11 +333,11 @@ group_flush(struct folder *f, uint32_t number, unsigned *left,
 	rc = box_group_read(b, number, &g, err);
 	if (rc < 0)
 		return rc;
-	for (i = 0; i < g.count && *left > 0; i++) {
+	for (i = 0; i < g.count && flush_may(x); i++) {
 		struct index_rec *r = &g.rec[i];
 		if (!rec_is_lazy(r))
 			continue;
-		(*left)--;
+		x->left--;
 		was = *r;
 		if (!box_base(b, &f->window, r, base)) {
 			if (r->state & REC_GONE)
@@ -324,42 +355,46 @@ group_flush(struct folder *f, uint32_t number, unsigned *left,
 }
 
 static int
-groups_flush(struct folder *f, unsigned max, bool *more, struct err *err)
+groups_flush(struct folder *f, struct flush *x, bool *more, struct err *err)
 {
 	uint32_t i, groups = index_groups(f->box->h.n_recs);
-	unsigned left = max;
 	int rc;
 
 	if (f->lazy_group >= groups)
 		f->lazy_group = 0;
 	for (i = f->lazy_group; i < groups && f->box->h.n_lazy > 0; i++) {
-		rc = group_flush(f, i, &left, err);
+		rc = group_flush(f, i, x, err);
 		if (rc < 0)
 			return rc;
-		if (left == 0)
+		if (!flush_may(x))
 			break;
 	}
 	*more = i < groups && f->box->h.n_lazy > 0;
 	f->lazy_group = *more ? i : 0;
+	if (*more)
+		return 0;
+	/* At the end: what came behind us meanwhile wants another round. What
+	 * is left after a whole one will not move. */
+	*more = f->box->h.n_lazy > 0 && !f->lazy_whole;
+	f->lazy_whole = *more;
 	return 0;
 }
 
-int
-folder_flush(struct folder *f, unsigned max, bool *more, struct err *err)
+/* As much as may be done under one lock. */
+static int
+flush_slice(struct folder *f, struct flush *x, bool *more, struct err *err)
 {
 	int rc;
 
 	*more = false;
-	/* The log is durable first, names follow (doc/store-format.md 5). */
-	if (disk_fdatasync(f->box->index) == -1)
-		return err_errno(err, "sync %s", STORE_INDEX);
 	rc = view_lock(f, err);
 	if (rc < 0)
 		return rc;
+	x->until_us = clock_mono_us() + STORE_SLICE_US;
 	if (f->box->h.n_lazy > 0) {
 		rc = box_change_begin(f->box, 0, NULL, err);
 		if (rc == 0)
-			rc = groups_flush(f, max, more, err);
+			rc = groups_flush(f, x, more, err);
 		if (rc == 0)
 			rc = box_change_end(f->box, err);
 	}
@@ -369,6 +404,24 @@ folder_flush(struct folder *f, unsigned max, bool *more, struct err *err)
 		rc = view_merge(f, err);
 	f->n_lazy = f->box->h.n_lazy;
 	box_unlock(f->box);
+	return rc;
+}
+
+int
+folder_flush(struct folder *f, unsigned max, bool *more, struct err *err)
+{
+	struct flush x = { .left = max };
+	int rc;
+
+	*more = false;
+	/* The log is durable first, names follow (doc/store-format.md 5). */
+	if (disk_fdatasync(f->box->index) == -1)
+		return err_errno(err, "sync %s", STORE_INDEX);
+	rc = flush_slice(f, &x, more, err);
+	while (rc == 0 && *more && x.left > 0) {
+		store_lock_rest();
+		rc = flush_slice(f, &x, more, err);
+	}
 	return rc;
 }
 

@@ -110,6 +110,16 @@ store_unlock(int fd)
 	(void)fcntl(fd, F_OFD_SETLK, &fl);
 }
 
+#define LOCK_REST_US	1000
+
+void
+store_lock_rest(void)
+{
+	const struct timespec ts = { 0, LOCK_REST_US * 1000L };
+
+	(void)nanosleep(&ts, NULL);
+}
+
 /* --- the account's counter --- */
 
 static int

@@ -44,5 +44,9 @@ int account_uidvalidity_next(int account_dir, uint32_t above, bool sync,
  * until patience ends (PS_EAGAIN). Ends with close(2), too. */
 int store_lock(int fd, const char *what, struct err *err) MUST_CHECK;
 void store_unlock(int fd);
+/* Whoever takes a lock again and again, for a long work in slices, rests
+ * between: those who wait for it try only now and then. */
+#define STORE_SLICE_US	8000		/* of holding it */
+void store_lock_rest(void);
 
 #endif

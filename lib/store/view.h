@@ -39,6 +39,8 @@ struct folder {
 	uint64_t forgotten;		/* index_header's */
 	uint32_t n_lazy;
 	uint32_t lazy_group;		/* where folder_flush goes on */
+	bool lazy_whole;		/* it began at the first group, and
+					 * nothing was added since */
 	struct keywords keywords;
 	struct texts texts;
 	bool texts_ready;
