@@ -101,7 +101,8 @@ int cmd_domain_add(struct cli *cli), cmd_domain_del(struct cli *cli),
 int cmd_mailbox_add(struct cli *cli), cmd_mailbox_del(struct cli *cli),
     cmd_mailbox_list(struct cli *cli), cmd_mailbox_show(struct cli *cli),
     cmd_mailbox_set(struct cli *cli), cmd_mailbox_passwd(struct cli *cli),
-    cmd_mailbox_rename(struct cli *cli), cmd_mailbox_adopt(struct cli *cli);
+    cmd_mailbox_rename(struct cli *cli),
+    cmd_mailbox_deleted(struct cli *cli), cmd_mailbox_purge(struct cli *cli), cmd_mailbox_adopt(struct cli *cli);
 int cmd_alias_add(struct cli *cli), cmd_alias_del(struct cli *cli),
     cmd_alias_list(struct cli *cli), cmd_alias_show(struct cli *cli),
     cmd_alias_set(struct cli *cli);

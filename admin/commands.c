@@ -113,6 +113,16 @@ static const struct cli_command commands[] = {
 	    "called again.",
 	    "postern mailbox adopt kim@example.org /var/vmail/kim/Maildir" },
 
+	{ "mailbox deleted", "", 0, 0, CLI_CONFIG, { NULL },
+	    cmd_mailbox_deleted,
+	    "Lists this host's deleted mailboxes whose mail is still there.",
+	    "postern mailbox deleted" },
+	{ "mailbox purge", "", 0, 0, CLI_CONFIG | CLI_DESTROYS,
+	    { "--older-than=TIME" }, cmd_mailbox_purge,
+	    "Removes the mail of mailboxes that were deleted on this host "
+	    "longer ago than TIME, 30 days if not given. It can't be had "
+	    "back. Run it as root or as the owner of the store.",
+	    "postern mailbox purge --older-than '7 days'" },
 	{ "mailbox rename", "ADDRESS NEW", 2, 2, CLI_CONFIG | CLI_DELEGATE | CLI_DESTROYS,
 	    { "--keep-alias" }, cmd_mailbox_rename,
 	    "Gives a mailbox another address. Its mail, passwords and the "

@@ -40,6 +40,7 @@ admin_postern_SOURCES = \
 	admin/cmd_map.c \
 	admin/cmd_quota.c \
 	admin/cmd_org.c \
+	admin/cmd_purge.c \
 	admin/cmd_server.c \
 	admin/cmd_stats.c \
 	admin/cmd_session.c \
@@ -76,6 +77,7 @@ admin_postern_SOURCES = \
 	admin/prometheus.c admin/prometheus.h \
 	admin/roles.c admin/roles.h \
 	admin/rows.c admin/rows.h \
+	admin/rmtree.c admin/rmtree.h \
 	admin/run.c admin/run.h \
 	admin/secrets.c admin/secrets.h \
 	admin/selfsigned.c admin/selfsigned.h \

@@ -173,3 +173,36 @@ def test_a_renamed_domain_keeps_its_mailboxes(postern, kim, domain):
     refused(postern, 67, "", "resolve", kim)
     with pytest.raises(imaplib.IMAP4.error):
         login(postern, kim, "secret")
+
+
+def test_a_deleted_mailbox_is_purged_when_it_is_time(postern, kim, lee,
+                                                     domain):
+    for who in (kim, lee):
+        postern.send("x@far.example", [who])
+        postern.wait_for_messages(who, 1)
+    home, other = postern.home(kim), postern.home(lee)
+    # a link in it leads elsewhere, and only the link goes
+    (home / "link").symlink_to(other)
+    gone = postern.mailbox_id(kim)
+    postern.postern("--yes", "mailbox", "del", kim)
+    listed = {row["id"]: row for row in rows(postern, "mailbox", "deleted")}
+    assert listed[gone]["address"] == kim
+    postern.postern("--yes", "mailbox", "purge")       # not a month yet
+    assert home.exists()
+    refused(postern, 64, "--yes", "mailbox", "purge", "--older-than", "0")
+    refused(postern, 65, "interval", "--yes", "mailbox", "purge",
+            "--older-than", "soon")
+    assert home.exists()
+    told = postern.postern("--yes", "mailbox", "purge", "--older-than", "0")
+    assert f"purged {kim} (id {gone})" in told.stdout
+    assert not home.exists() and len(postern.messages(lee)) == 1
+    assert rows(postern, "mailbox", "deleted") == []
+    # whoever gets the address next has an empty home of another id
+    postern.postern("mailbox", "add", kim, "--no-password")
+    again = postern.mailbox_id(kim)
+    assert again > gone and postern.messages(kim) == []
+    # one without a home, as if cut off before its row was gone
+    postern.postern("--yes", "mailbox", "del", kim)
+    postern.postern("--yes", "mailbox", "purge", "--older-than", "0")
+    assert postern.sql(f"SELECT count(*) FROM mailbox WHERE id = {again};") \
+        == [["0"]]
