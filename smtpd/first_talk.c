@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/xmalloc.h"
+#include "smtpd/verdict_count.h"
 
 /* --- the tests as data --- */
 
@@ -118,6 +119,9 @@ note(struct session *s, size_t row, const char *where, struct span text)
 		return false;
 	s->first.todo &= (uint8_t)~PASS_BIT(tests[row].test);
 	(*counter)++;
+	verdict_count(s->srv, "smtpd_first_contact",
+	    pass_names[tests[row].test], NULL, action_of(s, row) ==
+	    FIRST_IGNORE ? "warn" : "reject");
 	log_info("%s from [%s]:%s after %s%s%.*s", tests[row].event, s->ip,
 	    s->port, where, text.n > 0 ? ": " : "",
 	    (int)MIN(text.n, (size_t)100), text.n > 0 ? text.p : "");

@@ -11,6 +11,7 @@
 #include "base/xmalloc.h"
 #include "gate/dnsscore_ask.h"
 #include "smtpd/keeper_ask.h"
+#include "smtpd/verdict_count.h"
 
 #define WAITER_MAGIC	0x77616974u
 #define TALK_MAX	100	/* of what it said early, for the log */
@@ -169,6 +170,9 @@ fail(struct waiter *w, enum pass_test t, const char *action, bool soft,
 
 	(void)snprintf(reply, sizeof(reply), "%d %s", soft ?
 	    (ends ? 421 : 450) : (ends ? 521 : 550), text);
+	verdict_count(w->srv, "smtpd_first_contact", pass_names[t], NULL,
+	    first_action_of(action) == FIRST_IGNORE ? "warn" : soft ? "defer" :
+	    "reject");
 	switch (first_action_of(action)) {
 	case FIRST_DROP:
 		drop(w, reply);

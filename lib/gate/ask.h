@@ -49,7 +49,7 @@ struct gate_ask {
 	/* Something has come: gate_run may go on. From the loop. */
 	void (*come)(void *arg);
 	void (*note)(const char *what, const char *text, void *arg);
-	/* May be NULL, as `note`: nothing is done then. */
+	/* May be NULL, as `note` and `count`: nothing is done then. */
 	void (*effect)(enum gate_do what, struct span text, const char *line,
 	    void *arg);
 	void (*count)(const char *list, const char *rule,
@@ -80,7 +80,7 @@ struct gate_ask {
 /* For gate_begin; its arg is the struct gate_ask. */
 extern const struct gate_ops gate_ask_ops;
 
-/* Set world, facts, come, note, effect, arg and sleeps first. `normal` is the recipient's
+/* Set world, facts, come, note, effect, count, arg and sleeps first. `normal` is the recipient's
  * normal form, at most ADDRESS_MAX bytes; empty where there is none. */
 void gate_ask_begin(struct gate_ask *a, struct span normal);
 /* Cancels what is asked and forgets what is known. */

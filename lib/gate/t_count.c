@@ -74,8 +74,8 @@ static const struct {
 	  "smtpd_recipient_restrictions: permit_auth_destination: permit\n" },
 	{ "the rule that a table names", OURS "smtpd_recipient_restrictions "
 	  "= check_client_access "
-	  "inline:{192.0.2.7=permit_auth_destination}\n",
-	  "kim@a.example", "smtpd_recipient_restrictions: permit_auth_destination: permit\n" },
+	  "inline:{192.0.2.7=permit_auth_destination}\n", "kim@a.example",
+	  "smtpd_recipient_restrictions: permit_auth_destination: permit\n" },
 	{ "doubts, and what comes of them", OURS "smtpd_client_restrictions "
 	  "= defer_if_permit\nsmtpd_recipient_restrictions = permit\n",
 	  "kim@a.example",

@@ -68,6 +68,9 @@ KNOWN.update({f"client_forward/client={ip}": "reserved name" for ip in (
     "192.0.2.10", "192.0.2.11", "192.0.2.12", "192.0.2.13")})
 # Patterns of dialogues.
 PENDING = []
+# Restrictions of ours that Postfix does not have: tests/server has them.
+POSTERN_ONLY = {"check_greylist", "check_spf", "permit_dnsbl_score",
+                "reject_dnsbl_score"}
 # With these nothing ends well: ETRN has no queue to flush and says 459 behind
 # a permit.
 NEVER_WELL = {"check_etrn_access"}
