@@ -133,8 +133,9 @@ trail_say(struct trace *t, const struct trail *trail)
 		    SPAN_ARG(l.service), SPAN_ARG(l.text));
 	}
 	if (trail->left_out > 0)
-		out_say("  (%llu more lines)\n",
-		    (unsigned long long)trail->left_out);
+		out_say("  (%llu %s lines are left out)\n",
+		    (unsigned long long)trail->left_out,
+		    trail->id[0] == '\0' ? "earlier" : "more");
 	queue_say(t, trail->id);
 }
 

@@ -237,6 +237,18 @@ there_may_be_too_many(void **state)
 	assert_int_equal(trails_get(t, 0)->n_lines, TRAIL_LINES_MAX);
 	assert_true(trails_get(t, 0)->left_out > 0);
 	trails_free(&t);
+
+	t = trails_new("postern", SPAN_LIT("192.0.2.7"));
+	for (i = 0; i < 2 * TRAIL_LINES_MAX + 5; i++) {
+		snprintf(line, sizeof(line), AT
+		    "smtpd[8]: connect %d from x[192.0.2.7]", i);
+		trails_gather(t, span_str(line));
+	}
+	assert_int_equal(trails_get(t, 0)->n_lines +
+	    trails_get(t, 0)->left_out, 2 * TRAIL_LINES_MAX + 5);
+	assert_string_equal(trails_get(t, 0)->line[
+	    trails_get(t, 0)->n_lines - 1], line);
+	trails_free(&t);
 }
 
 int

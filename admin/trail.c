@@ -169,11 +169,27 @@ trails_known(const struct trails *t)
 
 /* --- the second --- */
 
+/* Of a message the first lines tell most, of all else the last ones. */
+static void
+oldest_drop(struct trail *trail)
+{
+	size_t i, n = trail->n_lines / 2;
+
+	for (i = 0; i < n; i++)
+		free(trail->line[i]);
+	trail->n_lines -= n;
+	trail->left_out += n;
+	memmove(trail->line, trail->line + n,
+	    trail->n_lines * sizeof(*trail->line));
+}
+
 static void
 line_keep(struct trails *t, struct trail *trail, struct span line)
 {
 	if (trail->n_lines == 0)
 		t->order[t->n_order++] = trail;
+	if (trail->n_lines == TRAIL_LINES_MAX && trail == &t->rest)
+		oldest_drop(trail);
 	if (trail->n_lines == TRAIL_LINES_MAX) {
 		trail->left_out++;
 		return;

@@ -18,7 +18,8 @@ struct trail {
 					 * and other lines without one */
 	char **line;			/* as logged, in order */
 	size_t n_lines;
-	uint64_t left_out;		/* past TRAIL_LINES_MAX */
+	uint64_t left_out;		/* past TRAIL_LINES_MAX: the last, or
+					 * without an id the first */
 };
 
 struct trails;
