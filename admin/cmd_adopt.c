@@ -35,6 +35,7 @@ struct adopting {
 	bool check, copy, quiet;
 	struct out *out;
 	uint64_t messages, odd, lost, without_uid;
+	uint64_t quota_bytes, quota_messages;	/* of maildirsize; 0: none */
 	unsigned folders;
 	uint64_t told_ms;		/* when progress was last told */
 };
@@ -114,8 +115,21 @@ progress_cb(const char *folder, uint64_t n, uint64_t of, void *arg)
 	    folder[0] == '\0' ? "INBOX" : folder, n, of);
 }
 
+static void
+quota_cb(uint64_t bytes, uint64_t messages, void *arg)
+{
+	struct adopting *x = arg;
+
+	x->quota_bytes = bytes;
+	x->quota_messages = messages;
+	if (x->check && !x->quiet)
+		out_complain("its quota was %" PRIu64 " bytes, %" PRIu64
+		    " messages (0: no limit)\n", bytes, messages);
+}
+
 static const struct adopt_events events_template = {
-	.folder = folder_cb, .note = note_cb, .progress = progress_cb,
+	.folder = folder_cb, .note = note_cb, .quota = quota_cb,
+	.progress = progress_cb,
 };
 
 static void
@@ -288,6 +302,28 @@ dir_open(const char *path, int *fd)
 	return errno == EACCES ? EX_NOPERM : EX_NOINPUT;
 }
 
+/* The limit it had there holds here, where the mailbox has none yet. */
+static int
+quota_take(struct adopting *x, const char *address)
+{
+	char bytes[CLI_NUMBER_MAX], messages[CLI_NUMBER_MAX];
+	struct span p[4] = { SPAN_NONE, span_str(address) };
+
+	if (x->check || (x->quota_bytes == 0 && x->quota_messages == 0))
+		return EX_OK;
+	(void)snprintf(bytes, sizeof(bytes), "%" PRIu64, x->quota_bytes);
+	(void)snprintf(messages, sizeof(messages), "%" PRIu64,
+	    x->quota_messages);
+	p[2] = span_str(bytes);
+	p[3] = span_str(messages);
+	p[0] = span_sub(p[1], (size_t)span_rchr(p[1], '@') + 1, p[1].n);
+	return cli_do(x->cli, "SELECT postern.quota_set('mailbox', address, "
+	    "$3::bigint, $4::bigint) FROM postern.mailbox_list($1) "
+	    "WHERE address = $2 AND quota_bytes = 0 AND quota_messages = 0",
+	    p, 4, "the limit that its maildirsize has is the mailbox's, "
+	    "unless it had one");
+}
+
 int
 cmd_mailbox_adopt(struct cli *cli)
 {
@@ -313,6 +349,8 @@ cmd_mailbox_adopt(struct cli *cli)
 		rc = EX_USAGE;
 	if (rc == EX_OK)
 		rc = x.check || x.copy ? look(&x) : take(&x);
+	if (rc == EX_OK)
+		rc = quota_take(&x, address);
 	if (x.source != -1)
 		(void)close(x.source);
 	if (x.store != -1)

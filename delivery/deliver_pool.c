@@ -253,22 +253,37 @@ row_read(struct pools *ps, const struct db_result *r, size_t row)
 	}
 }
 
+/* Then maildirsize is out of date. */
+static bool
+limit_is_new(const struct place *was, const struct place *is)
+{
+	return is->known && (!was->known ||
+	    was->limit.bytes != is->limit.bytes ||
+	    was->limit.messages != is->limit.messages);
+}
+
 /* Pools are left first and joined again: rows say which they are now. Those
  * that all have left keep their reservations, as asks hold a reference. */
 static void
 answer_read(struct pools *ps, const struct db_result *r)
 {
+	struct place was[BATCH_MAX];	/* known and limit are looked at */
 	size_t i;
 
 	for (i = 0; i < ps->n_asked; i++) {
+		was[i] = ps->asked[i]->place;
 		place_leave_pools(ps->asked[i]);
 		ps->asked[i]->place.known = false;
 		ps->asked[i]->place.counted_known = false;
 	}
 	for (i = 0; i < db_rows(r); i++)
 		row_read(ps, r, i);
-	for (i = 0; i < ps->n_asked; i++)
+	for (i = 0; i < ps->n_asked; i++) {
 		place_shift(ps->asked[i]);
+		if (ps->d->env->conf->virtual_create_maildirsize &&
+		    limit_is_new(&was[i], &ps->asked[i]->place))
+			usage_changed(ps->d, ps->asked[i]->id);
+	}
 }
 
 static void
@@ -397,8 +412,11 @@ notify_cb(struct span payload, void *arg)
 		return;
 	}
 	b = map_get_u64(d->boxes, id);
-	if (b != NULL)
+	if (b != NULL) {
 		b->place.fresh = false;
+		if (d->env->conf->virtual_create_maildirsize)
+			(void)place_ask(b);
+	}
 	warn_look(d, id);
 }
 

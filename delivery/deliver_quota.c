@@ -13,6 +13,7 @@
 #include "base/quota.h"
 #include "base/xmalloc.h"
 #include "proto/proto.h"
+#include "store/maildirsize.h"
 
 #define ASKS_MAX	100000	/* reservations of one connection */
 #define BYTES_MAX	((uint64_t)1 << 40)
@@ -43,7 +44,8 @@ struct usage_work {
 	struct mbox *box;
 	struct usage usage;
 	uint64_t writes, version;
-	bool ok;
+	struct usage limit;
+	bool ok, write_size;		/* maildirsize, with that limit */
 };
 
 /* A mailbox without a home has nothing yet; it is not made for being asked. */
@@ -75,6 +77,11 @@ usage_run(void *arg)
 	w->version = (uint64_t)clock_wall_us();
 	w->writes = w->box->writes;
 	w->ok = usage_get(w->box, &w->usage, &err) == 0;
+	if (w->ok && w->write_size && w->box->target != NULL &&
+	    maildirsize_write(delivery_dirfd(w->box->target), &w->limit,
+	    &w->usage, &err) < 0)
+		log_warning("mailbox %llu: %s",
+		    (unsigned long long)w->box->id, err.why);
 	mbox_rest(w->box);
 	pthread_mutex_unlock(&w->box->lock);
 	if (!w->ok)
@@ -132,6 +139,10 @@ mbox_usage_ask(struct mbox *b)
 	b->usage_asked = true;
 	w = xcalloc(1, sizeof(*w));
 	w->box = mbox_get(b->d, b->id);
+	w->write_size = b->d->env->conf->virtual_create_maildirsize &&
+	    b->place.known && b->place.fresh;
+	w->limit = b->place.limit;
+	w->limit.bytes = quota_limit_bytes(b->d->env->conf, w->limit.bytes);
 	b->d->jobs++;
 	w->work = (struct work){ .order = b->id + 1, .run = usage_run,
 	    .done = usage_done, .arg = w };

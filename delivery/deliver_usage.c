@@ -205,6 +205,8 @@ round_begin(struct reporter *r)
 	for (i = 0; i < n; i++) {
 		b = mbox_get(r->d, ids[i]);
 		b->report_wanted = true;
+		if (r->d->env->conf->virtual_create_maildirsize)
+			(void)place_ask(b);
 		mbox_usage_ask(b);
 		mbox_put(b);
 	}

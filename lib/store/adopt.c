@@ -133,10 +133,9 @@ quota_look(const struct adopt *a, struct err *err)
 
 	rc = adopt_text(a->source, "maildirsize", &text, err);
 	if (rc == 0 && foreign_quota_parse(buf_span(&text), &bytes,
-	    &messages) && (bytes > 0 || messages > 0))
-		note(a, "its quota was %llu bytes, %llu messages (0: no "
-		    "limit); it is not taken over",
-		    (unsigned long long)bytes, (unsigned long long)messages);
+	    &messages) && (bytes > 0 || messages > 0) &&
+	    a->events->quota != NULL)
+		a->events->quota(bytes, messages, a->events->arg);
 	buf_fini(&text);
 	return rc;
 }

@@ -37,6 +37,8 @@ struct adopt_events {
 	/* Each folder, when it was looked at and again when it is done. */
 	void (*folder)(const struct adopt_folder *f, bool done, void *arg);
 	void (*note)(const char *text, void *arg);
+	/* What maildirsize says; 0: no limit, not both. */
+	void (*quota)(uint64_t bytes, uint64_t messages, void *arg);
 	void (*progress)(const char *folder, uint64_t n, uint64_t of,
 	    void *arg);
 	void *arg;

@@ -18,6 +18,7 @@ lib_libstore_a_SOURCES = lib/store/account.c lib/store/account.h \
 	lib/store/head.c lib/store/head.h lib/store/host.h \
 	lib/store/index.c lib/store/index.h lib/store/keywords.c \
 	lib/store/keywords.h lib/store/layout.c lib/store/layout.h \
+	lib/store/maildirsize.c lib/store/maildirsize.h \
 	lib/store/mfile.c lib/store/mfile.h lib/store/reconcile.c \
 	lib/store/reconcile.h lib/store/scan.c lib/store/scan.h \
 	lib/store/small.c lib/store/small.h lib/store/special.c \

@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from tests.harness import paths
 from tests.harness.wait import until
 from tests.harness.wire import Closed
 
@@ -161,3 +162,45 @@ def test_what_was_not_reported_before_a_crash_is_reported_after(
     def reported():
         return made.sql("SELECT 'n=' || messages FROM usage")
     until(lambda: "n=1" in str(reported()), "the report")
+
+
+def test_maildirsize_is_written_when_wished_and_follows_the_limit(
+        fresh_postern):
+    made = fresh_postern({"usage_report_interval": "100ms",
+                          "virtual_create_maildirsize": "yes"})
+    made.add_domain("size.example")
+    who = "kim@size.example"
+    made.add_mailbox(who, quota_bytes=10 ** 6)
+    made.send("a@sender.example", who)
+    size = made.wait_for_messages(who, 1)[0].stat().st_size
+    file = made.home(who) / "maildirsize"
+
+    def says():
+        return file.read_text() if file.exists() else None
+    until(lambda: says() == f"1000000S\n{size} 1\n", lambda: says())
+    made.postern("quota", "set", who, "--messages", "50")
+    until(lambda: says() == f"1000000S,50C\n{size} 1\n", lambda: says())
+    made.postern("quota", "set", who, "--messages", "none", "--bytes",
+                 "none")
+    until(lambda: says() is None, lambda: says())
+
+
+def test_an_adopted_maildir_brings_the_limit_of_its_maildirsize(
+        postern, domain, kim, lee):
+    postern.postern("quota", "set", lee, "--messages", "9")
+    for who in (kim, lee):
+        source = postern.dir / f"old-{who}"
+        for name in ("cur", "new", "tmp"):
+            (source / name).mkdir(parents=True)
+        (source / "cur" / "1.M1.x:2,S").write_text("Subject: a\n\nb\n")
+        (source / "maildirsize").write_text("5000000S,700C\n12 1\n")
+        for path in [source, *source.rglob("*")]:
+            paths.give(path)
+        postern.postern("mailbox", "adopt", who, source, "--yes")
+
+    def limits(who):
+        row = json.loads(postern.postern("quota", "show", "--json",
+                                         who).stdout)[-1]
+        return row["quota_bytes"], row["quota_messages"]
+    assert limits(kim) == (5000000, 700)
+    assert limits(lee) == (0, 9)
