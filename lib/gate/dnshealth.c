@@ -401,12 +401,17 @@ void
 dnshealth_reload(struct dnshealth *h, const struct conf *conf)
 {
 	struct zone *z;
+	size_t i;
 
 	h->interval_ms = (uint64_t)conf->dnsbl_self_test_interval;
 	free(h->exempt);
 	h->exempt = xstrdup(conf->dnsbl_self_test_exempt);
-	TAILQ_FOREACH(z, &h->zones, link)
+	TAILQ_FOREACH(z, &h->zones, link) {
 		z->exempt = is_exempt(h, z->name);
+		/* until somebody names it again; what is known of it stays */
+		for (i = 0; i < LIST_KINDS; i++)
+			z->test[i].wanted = false;
+	}
 	timer_set_ms(&h->due, 0);
 }
 

@@ -27,6 +27,7 @@ struct dnshealth *dnshealth_new(struct loop *l, struct dns *dns,
     const struct conf *conf);
 /* Callbacks of those who wait are not run. */
 void dnshealth_free(struct dnshealth **h);
+/* Lists that nobody names any more are no longer tested: watch them anew. */
 void dnshealth_reload(struct dnshealth *h, const struct conf *conf);
 /* Begins to test all lists that these lists name. */
 void dnshealth_watch(struct dnshealth *h, const struct gate *g);

@@ -227,3 +227,14 @@ def test_a_dead_list_holds_up_nobody_for_long(server):
     began = time.monotonic()
     assert rcpt(server).startswith("250")
     assert time.monotonic() - began < 15
+
+
+def test_a_list_that_is_named_no_more_is_tested_no_more(server):
+    lists(server, "reject_rbl_client empty.example")
+    until(lambda: ("empty.example", V4) in status(server), "empty.example")
+    lists(server, "permit")
+    until(lambda: ("empty.example", V4) not in status(server),
+          "empty.example gone")
+    # what was known of it still is: nobody waits, nobody is refused
+    lists(server, "reject_rbl_client empty.example")
+    assert rcpt(server).startswith("250")
