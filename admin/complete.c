@@ -22,6 +22,12 @@
 	"WHERE starts_with(x.local_part || '@' || d.name, $1) " \
 	"AND $2::text IS NOT DISTINCT FROM $2" more SOME
 #define MAILBOXES	ADDRESSES("mailbox", " AND x.state <> 'deleted'")
+#define MAILBOXES_OR_DOMAINS	"SELECT x.name FROM (" \
+	"SELECT d.name FROM postern.domain d UNION ALL " \
+	"SELECT m.local_part || '@' || d.name FROM postern.mailbox m " \
+	"JOIN postern.domain d ON d.id = m.domain_id " \
+	"WHERE m.state <> 'deleted') x (name) WHERE starts_with(x.name, $1) " \
+	"AND $2::text IS NOT DISTINCT FROM $2" SOME
 /* An address that is to be made: its domain is there. */
 #define NEW_ADDRESS	"SELECT split_part($1, '@', 1) || '@' || name " \
 	"FROM postern.domain WHERE strpos($1, '@') > 0 " \
@@ -63,6 +69,9 @@ static const struct {
 	{ "export", "--format", "csv passwd-file" },
 	{ "credential", "--scope", "smtp imap smtp,imap" },
 	{ "verify", "ADDRESS", nothing },
+	{ "firstcontact", "ADDRESS", nothing },
+	{ "quota", "ADDRESS|DOMAIN", MAILBOXES_OR_DOMAINS },
+	{ "session", "--service", "smtp imap" },
 	{ "", "ADDRESS", MAILBOXES },
 	{ "", "DOMAIN", DOMAINS },
 	{ "", "--alias-of", DOMAINS },
@@ -164,8 +173,9 @@ offer_for(struct completion *c, const struct cli_command *command,
 		offer_rows(c, source);
 	else if (source != nothing)
 		offer_words(c, span_str(source), ' ');
-	else if (span_chr(word, '|') != -1)
-		offer_words(c, word, '|');	/* "bash|zsh" */
+	else if (span_chr(word, '|') != -1 &&
+	    ascii_lower(word.p[0]) == word.p[0])
+		offer_words(c, word, '|');	/* "bash|zsh", no "ID|IP" */
 }
 
 /* The table's name of the n-th word: of "NAME [ID...]" ID for all n > 0. */
