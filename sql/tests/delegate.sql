@@ -265,3 +265,26 @@ RESET ROLE;
 SELECT admin_del('otto');
 SELECT pg_temp.expect('left', (SELECT array_agg(name) FROM admin_list()),
     ARRAY['ada@acme.example']);
+
+-- --- an owner who is no superuser, and not in postern_admin
+CREATE ROLE plain_owner;
+GRANT USAGE, CREATE ON SCHEMA postern TO plain_owner;
+GRANT SELECT ON admin_key TO plain_owner;
+GRANT SELECT ON admin, organisation, domain, credential, mailbox
+    TO plain_owner;
+GRANT UPDATE ON admin TO plain_owner;
+GRANT postern_delegate TO plain_owner;
+ALTER FUNCTION admin_token(bigint) OWNER TO plain_owner;
+ALTER FUNCTION admin_is_operator() OWNER TO plain_owner;
+SELECT admin_set('ada@acme.example', 'active', 'yes');
+SELECT admin_enter('ada@acme.example');
+SELECT pg_temp.expect('entered', admin_org(), (SELECT id FROM organisation
+    WHERE name = 'acme'));
+SET SESSION AUTHORIZATION plain_owner;
+SELECT pg_temp.expect('the owner is an operator', admin_is_operator(), true);
+RESET SESSION AUTHORIZATION;
+SET SESSION AUTHORIZATION postern_delegate;
+SELECT pg_temp.refused($$SELECT admin_is_operator()$$, 'permission denied');
+RESET SESSION AUTHORIZATION;
+DROP OWNED BY plain_owner CASCADE;
+DROP ROLE plain_owner;
