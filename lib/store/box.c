@@ -112,6 +112,7 @@ box_close(struct box **bp)
 	fd_drop(&b->index);
 	fd_drop(&b->head);
 	fd_drop(&b->dir);
+	reconcile_ahead_drop(b);
 	free(b->tail);
 	free(b);
 	*bp = NULL;
@@ -549,11 +550,55 @@ box_current(struct box *b, struct err *err)
 	if (rc == 0 && b->hd.uidvalidity == b->h.uidvalidity &&
 	    header_stands(b) && !box_dirs_changed(b))
 		return 0;
-	rc = box_lock(b, err);
+	return box_follow(b, false, err);
+}
+
+/* Seen without the lock, a change of ours under way looks like one of others:
+ * to read a million names for that would be a pity. */
+static int
+is_behind(struct box *b, bool *behind, struct err *err)
+{
+	int rc = store_lock(b->head, "folder", err);
+
 	if (rc < 0)
 		return rc;
-	if (box_dirs_changed(b))
+	b->locked = true;
+	*behind = header_load(b, NULL) < 0 ||
+	    b->hd.uidvalidity != b->h.uidvalidity || !header_stands(b) ||
+	    box_dirs_changed(b);
+	box_unlock(b);
+	return 0;
+}
+
+static int
+follow_slice(struct box *b, bool always, struct err *err)
+{
+	bool behind = always;
+	int rc = always ? 0 : is_behind(b, &behind, err);
+
+	b->more = false;
+	if (rc < 0 || !behind)
+		return rc;
+	reconcile_ahead(b);
+	rc = box_lock(b, err);
+	if (rc == 0 && (always || box_dirs_changed(b)))
 		rc = box_reconcile(b, err);
 	box_unlock(b);
+	reconcile_ahead_drop(b);
+	return rc;
+}
+
+int
+box_follow(struct box *b, bool always, struct err *err)
+{
+	int rc;
+
+	b->in_slices = true;
+	rc = follow_slice(b, always, err);
+	while (rc == 0 && b->more) {
+		store_lock_rest();
+		rc = follow_slice(b, false, err);
+	}
+	b->in_slices = false;
 	return rc;
 }

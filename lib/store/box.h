@@ -34,6 +34,10 @@ struct box {
 					 * until records were added */
 	bool tail_ok;
 	bool modseq_taken;		/* by the change under way */
+	struct box_ahead *ahead;	/* what was read before the lock */
+	bool in_slices;			/* box_follow is at work: a reconcile
+					 * may leave foreign files for later */
+	bool more;			/* ... and did */
 };
 
 enum box_open_how {
@@ -61,6 +65,10 @@ int box_peek(struct box *b, struct err *err) MUST_CHECK;
 /* The header without a lock, and true: reconciles first when other programs
  * or a crash left the index behind. */
 int box_current(struct box *b, struct err *err) MUST_CHECK;
+/* Brings the index up to date with the directories, also when it looks so
+ * (`always`): reads them before it takes the lock, and takes foreign files over
+ * a slice at a time. */
+int box_follow(struct box *b, bool always, struct err *err) MUST_CHECK;
 /* Did another program touch new/ or cur/ since the header was written? */
 bool box_dirs_changed(struct box *b);
 /* Writes b->h as it is; locked. */

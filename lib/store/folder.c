@@ -344,12 +344,8 @@ recent_claim(struct folder *f, struct err *err)
 static int
 box_look(struct box *b, struct err *err)
 {
-	int rc = box_lock(b, err);
+	int rc = box_follow(b, true, err);
 
-	if (rc < 0)
-		return rc;
-	rc = box_reconcile(b, err);
-	box_unlock(b);
 	if (rc == 0)
 		b->look = false;
 	return rc;

@@ -21,6 +21,8 @@
 #define BOOT_SKIP	1024		/* UIDs passed over after a power cut */
 #define LOOK_TWICE_MAX	16
 #define CACHE_BATCH	(1024 * 1024)
+#define MTIME_TICK_US	20000		/* a younger mtime may be older than it
+					 * looks: clock ticks are 10 ms at most */
 
 struct job {
 	struct box *b;
@@ -38,6 +40,8 @@ struct job {
 	bool changed;			/* differs from the old index */
 	size_t vanished;
 	int64_t now;
+	uint64_t began_us;		/* without what was read ahead */
+	bool more;			/* strays are left for the next slice */
 };
 
 /* --- head file ------------------------------------------------------------ */
@@ -453,6 +457,83 @@ merge(struct job *j, struct err *err)
 	return rc;
 }
 
+/* --- reading ahead --------------------------------------------------------- */
+
+struct box_ahead {
+	struct stat dir[2];		/* new/ and cur/, before it */
+	struct scan scan;
+	uint64_t took_us;
+};
+
+static bool
+dirs_stat(const struct box *b, struct stat st[2])
+{
+	return fstatat(b->dir, "new", &st[0], AT_SYMLINK_NOFOLLOW) == 0 &&
+	    fstatat(b->dir, "cur", &st[1], AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int64_t
+mtime_us(const struct stat *st)
+{
+	return (int64_t)st->st_mtim.tv_sec * 1000000 +
+	    st->st_mtim.tv_nsec / 1000;
+}
+
+static bool
+same_times(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino &&
+	    a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	    a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+void
+reconcile_ahead_drop(struct box *b)
+{
+	if (b->ahead == NULL)
+		return;
+	scan_fini(&b->ahead->scan);
+	free(b->ahead);
+	b->ahead = NULL;
+}
+
+void
+reconcile_ahead(struct box *b)
+{
+	int64_t settled = clock_wall_us() - MTIME_TICK_US;
+	struct box_ahead *a = xcalloc(1, sizeof(*a));
+	uint64_t began = clock_mono_us();
+
+	reconcile_ahead_drop(b);
+	/* another change in this tick would not be seen by the times */
+	if (!dirs_stat(b, a->dir) || mtime_us(&a->dir[0]) > settled ||
+	    mtime_us(&a->dir[1]) > settled ||
+	    scan_dirs(b->dir, &a->scan, NULL) < 0) {
+		free(a);
+		return;
+	}
+	a->took_us = clock_mono_us() - began;
+	b->ahead = a;
+}
+
+/* What lies in the directories now. */
+static int
+scan_now(struct job *j, struct err *err)
+{
+	struct box_ahead *a = j->b->ahead;
+	struct stat now[2];
+	bool good = a != NULL && dirs_stat(j->b, now) &&
+	    same_times(&now[0], &a->dir[0]) && same_times(&now[1], &a->dir[1]);
+
+	if (!good)
+		return scan_dirs(j->b->dir, &j->scan, err);
+	j->scan = a->scan;
+	j->began_us -= a->took_us;
+	memset(&a->scan, 0, sizeof(a->scan));
+	reconcile_ahead_drop(j->b);
+	return 0;
+}
+
 /* --- strays: files of other programs -------------------------------------- */
 
 static int
@@ -543,9 +624,23 @@ uid_room(struct job *j, uint32_t next, size_t n, struct err *err)
 	return box_ceilings(b, next + (uint32_t)n, err);
 }
 
+/* A slice costs a look at all files: it is worth as much time again. Without an
+ * index none is cut short: mail of ours may be among what is taken over, and a
+ * delivery that is tried again must find it. 0: no end. */
+static uint64_t
+slice_end(const struct job *j)
+{
+	uint64_t now = clock_mono_us();
+
+	if (!j->b->in_slices || !j->index_ok || j->boot_changed)
+		return 0;
+	return now + MAX(now - j->began_us, (uint64_t)STORE_SLICE_US);
+}
+
 static int
 strays_take(struct job *j, uint32_t *next, struct err *err)
 {
+	uint64_t until_us = 0;
 	size_t i;
 	int rc;
 
@@ -555,11 +650,18 @@ strays_take(struct job *j, uint32_t *next, struct err *err)
 	if (j->n_stray > 0)
 		qsort(j->stray, j->n_stray, sizeof(*j->stray), stray_cmp);
 	for (i = 0; i < j->n_stray; i++) {
+		if (until_us != 0 && clock_mono_us() > until_us) {
+			j->more = true;
+			break;
+		}
 		rc = stray_take(j, j->stray[i], *next, err);
-		if (rc == 0)
-			(*next)++;
-		else if (rc != PS_ENOTFOUND)
+		if (rc != 0 && rc != PS_ENOTFOUND)
 			return rc;
+		if (rc != 0)
+			continue;
+		(*next)++;
+		if (until_us == 0)
+			until_us = slice_end(j);
 	}
 	return 0;
 }
@@ -754,6 +856,8 @@ header_finish(struct job *j, uint32_t next, struct err *err)
 	b->h.new_nsec = (uint32_t)n.st_mtim.tv_nsec;
 	b->h.cur_sec = c.st_mtim.tv_sec;
 	b->h.cur_nsec = (uint32_t)c.st_mtim.tv_nsec;
+	if (j->more)
+		b->h.new_sec = b->h.cur_sec = 0;	/* not all was seen */
 	b->h.scanned = j->now;
 	b->h.uidnext = next;
 	if (b->h.recent_uid == 0)
@@ -787,7 +891,7 @@ job_run(struct job *j, struct err *err)
 	header_start(j);
 	rc = box_dirs_make(b->dir, err);
 	if (rc == 0)
-		rc = scan_dirs(b->dir, &j->scan, err);
+		rc = scan_now(j, err);
 	if (rc < 0)
 		return rc;
 	j->stray = xcalloc(j->scan.n + 1, sizeof(struct scan_ent *));
@@ -818,7 +922,9 @@ box_reconcile(struct box *b, struct err *err)
 	buf_init(&j.names, BUF_NO_CAP);
 	j.b = b;
 	j.now = clock_wall_us() / 1000000;
+	j.began_us = clock_mono_us();
 	rc = job_run(&j, err);
+	b->more = rc == 0 && j.more;
 	if (rc == 0) {
 		tmp_clean(&j);
 		b->head_fresh = false;

@@ -15,6 +15,11 @@ struct index_rec;
 /* A new UIDVALIDITY for a folder whose head file is new or damaged. */
 int reconcile_head_new(struct box *b, struct err *err) MUST_CHECK;
 
+/* Reads the directories for the box_reconcile that follows, without the lock:
+ * it does not read them again when nothing happened there since. */
+void reconcile_ahead(struct box *b);
+void reconcile_ahead_drop(struct box *b);
+
 /* Writes these records (ascending UIDs) as a new index that takes the old
  * one's place; b->h has totals, mtimes, uidnext and the rest as wanted. */
 int reconcile_index_write(struct box *b, const struct index_rec *recs,

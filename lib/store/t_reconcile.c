@@ -376,6 +376,47 @@ a_missed_file_is_told_at_the_next_refresh(void **state)
 	account_close(&a);
 }
 
+/* More than a slice takes, with some that cannot be taken in front. */
+static void
+many_foreign_files_come_in_order(void **state)
+{
+	struct t_store *s = *state;
+	const unsigned n = 3000;
+	struct account *a = t_account_at(s->fd);
+	struct folder *f = t_folder(a, "");
+	struct err err;
+	char path[128];
+	unsigned i;
+
+	for (i = 0; i < 50; i++) {
+		(void)snprintf(path, sizeof(path), T_HOME "/cur/%u.M0.h:2,S",
+		    1000 + i);
+		assert_int_equal(mkfifoat(s->fd, path, 0600), 0);
+	}
+	for (i = 0; i < n; i++) {
+		(void)snprintf(path, sizeof(path), T_HOME "/cur/%u.M%u.h:2,S",
+		    2000 + i, i);
+		t_write(s, path, "Subject: x\n\nbody\n");
+	}
+	t_ok(folder_refresh(f, &err));
+	assert_int_equal(folder_exists(f), n);
+	for (i = 1; i <= n; i++)
+		assert_int_equal(folder_uid(f, i), i);
+	for (i = 1; i <= n; i += 500) {
+		struct buf b;
+
+		buf_init(&b, BUF_NO_CAP);
+		t_ok(folder_msg_load(f, i, &b, &err));
+		buf_fini(&b);
+	}
+	(void)t_deliver(s, "3kF9tQ0101Q0", T_TEXT("last"));
+	t_ok(folder_refresh(f, &err));
+	assert_int_equal(folder_exists(f), n + 1);
+	assert_int_equal(folder_uid(f, n + 1), n + 1);
+	folder_close(&f);
+	account_close(&a);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, t_setup, t_teardown)
 
 int
@@ -391,6 +432,7 @@ main(void)
 		T(uid_is_never_given_twice),
 		T(what_left_no_trace_is_found_later),
 		T(a_missed_file_is_told_at_the_next_refresh),
+		T(many_foreign_files_come_in_order),
 		T(unreadable_folder_is_an_error_of_its_own),
 	};
 
