@@ -45,6 +45,8 @@ struct share_kind {
 
 	/* in */
 	int64_t since, known;		/* revisions: here, and there */
+	int64_t asked;			/* `known' when a page was asked for */
+	int64_t told;			/* a NOTIFY says so; 0: none did */
 	int64_t page;
 	bool pulling, loaded, caught_up;
 	uint64_t fresh_ms;		/* when it last was caught up */
@@ -287,7 +289,8 @@ caught_up(struct share_kind *k)
 }
 
 /* A page that is full may end in the middle of a revision, which is then
- * read again; one that holds but one revision has to be larger. */
+ * read again; one that holds but one revision has to be larger. One that is
+ * not full has all that was there when it was asked for, and no more. */
 static void
 pulled(struct share_kind *k, const struct db_result *r)
 {
@@ -299,7 +302,7 @@ pulled(struct share_kind *k, const struct db_result *r)
 	k->stats.applied += n;
 	if (n < (size_t)k->page) {
 		last = n == 0 ? 0 : db_i64(r, n - 1, 0, 0);
-		k->since = MAX(k->since, MAX(last, k->known));
+		k->since = MAX(k->since, MAX(last, k->asked));
 		k->page = PAGE;
 		caught_up(k);
 		return;
@@ -322,9 +325,12 @@ pulled_cb(const struct db_result *r, void *arg)
 	if (db_ok(r)) {
 		worked(k);
 		pulled(k, r);
-	} else
+	} else {
+		k->told = MAX(k->told, k->since + 1);	/* again */
 		failed(k, "read", r);
-	if (k->since < k->known || !k->caught_up)
+	}
+	if (k->since < k->known || k->told > k->since ||
+	    !k->caught_up)
 		pull_soon(k->share, db_ok(r) ? 0 : RETRY_MS);
 }
 
@@ -339,9 +345,12 @@ pull_cb(void *arg)
 		struct db_param p[2] = { DB_I64(k->since), DB_I64(k->page) };
 
 		if (k->pulling || k->known < 0 ||
-		    (k->caught_up && k->since >= k->known))
+		    (k->caught_up && k->since >= k->known &&
+		    k->told <= k->since))
 			continue;
 		k->pulling = true;
+		k->told = 0;
+		k->asked = k->known;
 		k->stats.pulls++;
 		(void)db_ask(s->db, k->is->changed, p, ARRAY_LEN(p), DB_ONCE,
 		    pulled_cb, k);
@@ -359,7 +368,8 @@ kind_named(const struct share *s, struct span name)
 	return NULL;
 }
 
-/* "greylist 17" */
+/* "greylist 17". Every role of the database may send that, domain admins too:
+ * it is a reason to look, and the number is never taken for what is there. */
 static void
 notify_cb(struct span payload, void *arg)
 {
@@ -372,8 +382,8 @@ notify_cb(struct span payload, void *arg)
 	    (k = kind_named(s, name)) == NULL ||
 	    !span_i64(number, 1, INT64_MAX, &revision))
 		return;
-	k->known = MAX(k->known, revision);
-	if (k->since < k->known)
+	k->told = MAX(k->told, revision);
+	if (k->since < k->told)
 		pull_soon(s, PULL_MS);
 }
 

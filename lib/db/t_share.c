@@ -281,6 +281,24 @@ many_rows_of_one_revision_are_read(void **state)
 	host_end(&a);
 }
 
+/* Any role may send it. */
+static void
+what_a_notify_claims_is_not_believed(void **state)
+{
+	struct host a;
+
+	(void)state;
+	host_start(&a);
+	assert_true(testpg_wait(l, is_fresh, &a, 10000));
+	testpg_run(&pg, "NOTIFY postern_shared, 'pet 9223372036854775807'");
+	testpg_sleep(l, 500);
+	assert_true(share_is_fresh(a.kind));
+	testpg_run(&pg, "INSERT INTO pet SELECT 'rex', 3, 0, r, "
+	    "now() + interval '1 hour' FROM share_changed('pet') r");
+	assert_true(knows(&a, "rex", 3, 5000));
+	host_end(&a);
+}
+
 static void
 a_batch_counts_once(void **state)
 {
@@ -467,6 +485,7 @@ main(void)
 		T(two_hosts_agree_within_a_second),
 		T(a_restart_loses_nothing_that_was_committed),
 		T(many_rows_of_one_revision_are_read),
+		T(what_a_notify_claims_is_not_believed),
 		T(a_batch_counts_once),
 		T(one_row_that_is_refused_spoils_no_other),
 		T(without_the_database_memory_goes_on_and_nothing_is_lost),
