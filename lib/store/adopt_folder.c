@@ -60,7 +60,7 @@ head_take(struct taking *t, struct err *err)
 		hd = (struct head){ .uidvalidity = want,
 		    .modseq = modseq_above(&b->hd) };
 	t->next = MAX(seen->uidnext, other ? 1 : b->h.uidnext);
-	if (room > UINT32_MAX - HEAD_STEP - t->next)
+	if (t->next + room > UINT32_MAX - HEAD_STEP)
 		return err_set(err, ERR_PERM, PS_EFULL, "UIDs are used up");
 	hd.ceiling = MAX(hd.ceiling, t->next + (uint32_t)room);
 	if (!other && hd.ceiling == b->hd.ceiling)

@@ -16,6 +16,7 @@
 #define UPDATE_MAX	65536
 #define UPDATES_MAX	1000000
 #define DATE_MAX	((int64_t)1 << 40)
+#define UIDS_LEFT	1000000		/* that a folder is left with */
 
 int
 adopt_text(int dir, const char *name, struct buf *text, struct err *err)
@@ -85,6 +86,18 @@ uids_read(struct adopt_plan *p, struct err *err)
 		return 0;
 	}
 	return 0;
+}
+
+/* A list that its owner has written may end anywhere; a folder that is left
+ * without UIDs takes no mail any more. */
+static int
+uids_room(const struct adopt_plan *p, struct err *err)
+{
+	if (p->seen.uidnext + p->seen.messages <= UINT32_MAX - UIDS_LEFT)
+		return 0;
+	return err_set(err, ERR_PERM, PS_EFULL, "its UIDs are used up (the "
+	    "next is %u); move the list of them away to do without",
+	    p->seen.uidnext);
 }
 
 /* --- keywords --- */
@@ -367,7 +380,7 @@ adopt_plan_make(struct adopt_plan *p, int source, const char *name,
 		return rc;
 	files_look(p);
 	keywords_count(p);
-	return 0;
+	return uids_room(p, err);
 }
 
 void

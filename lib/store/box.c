@@ -344,7 +344,7 @@ box_change_begin(struct box *b, uint32_t n, uint32_t *first, struct err *err)
 	int rc;
 
 	ps_assert(b->locked);
-	if (n > UINT32_MAX - HEAD_STEP - b->h.uidnext)
+	if ((uint64_t)b->h.uidnext + n > UINT32_MAX - HEAD_STEP)
 		return err_set(err, ERR_PERM, PS_EFULL, "UIDs are used up");
 	rc = box_ceilings(b, b->h.uidnext + n, err);
 	if (rc < 0)

@@ -619,7 +619,7 @@ uid_room(struct job *j, uint32_t next, size_t n, struct err *err)
 {
 	struct box *b = j->b;
 
-	if (n > INDEX_RECS_MAX || next > UINT32_MAX - HEAD_STEP - n)
+	if (n > INDEX_RECS_MAX || next + n > UINT32_MAX - HEAD_STEP)
 		return err_set(err, ERR_PERM, PS_EFULL, "UIDs are used up");
 	return box_ceilings(b, next + (uint32_t)n, err);
 }

@@ -483,6 +483,36 @@ what_is_no_maildir_is_refused(void **state)
 	assert_int_equal(adopt_try(s, false, false, &told, &err), PS_ESTATE);
 }
 
+/* Their owner may have written any number. */
+static void
+uids_at_their_end_are_refused(void **state)
+{
+	static const char *const lists[] = {
+		"3 V1275660208 N4294967295 Gabc\n",
+		"3 V1275660208 N8 Gabc\n"
+		    "4294967294 :1276528487.M1P1.kurkku,S=21,W=21\n",
+		"1 1275660208 4294967000\n",
+	};
+	struct t_store *s = *state;
+	struct told told;
+	struct err err;
+	size_t i;
+
+	dovecot_make(s);
+	for (i = 0; i < ARRAY_LEN(lists); i++) {
+		t_write(s, SOURCE "/dovecot-uidlist", lists[i]);
+		assert_int_equal(adopt_try(s, false, false, &told, &err),
+		    PS_EFULL);
+		assert_int_equal(t_count(s->dir, SOURCE "/cur", NULL), 3);
+		assert_int_equal(faccessat(s->fd, T_HOME "/" STORE_ADOPTING,
+		    F_OK, 0), -1);
+	}
+	t_write(s, SOURCE "/dovecot-uidlist", "3 V1275660208 N4000000000\n");
+	adopt(s, false);
+	assert_true(t_deliver(s, "3kF9tQ0101Q0", T_TEXT("ours")) >
+	    4000000000);
+}
+
 /* --- cut off --- */
 
 /* From the nth call on nothing works: what a kill leaves. */
@@ -557,6 +587,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(an_open_view_ends, t_setup,
 		    t_teardown),
 		cmocka_unit_test_setup_teardown(what_is_compressed_is_refused,
+		    t_setup, t_teardown),
+		cmocka_unit_test_setup_teardown(uids_at_their_end_are_refused,
 		    t_setup, t_teardown),
 		cmocka_unit_test_setup_teardown(what_is_no_maildir_is_refused,
 		    t_setup, t_teardown),
