@@ -13,21 +13,29 @@
 #include "base/xmalloc.h"
 #include "gate/netlist.h"
 
-/* Beside the kinds that are told of: failures of SCRAM within a slot. */
+/* Beside the kinds that are told of: failures of SCRAM within a slot, and
+ * accounts that know networks. */
 #define POOL_SCRAM	DEFENCE_KINDS
-#define POOLS		(DEFENCE_KINDS + 1)
+#define POOL_KNOWER	(DEFENCE_KINDS + 1)
+#define POOLS		(DEFENCE_KINDS + 2)
 
 #define KNOWN_RAISE	5	/* an account raises its network's limit by a
 				 * fifth */
 #define SITE_RAISE	10	/* a /48 may have as much as ten of its /64 */
 #define KNOWN_TELL	30	/* others are told anew after a thirtieth */
 
+TAILQ_HEAD(subject_list, subject);
+
 struct subject {
 	TAILQ_ENTRY(subject) age;	/* touched last comes first */
 	struct guesses *guesses;	/* NULL: nothing counted */
 	struct subject *net, *site;	/* of KNOWN: that network; NULL none */
+	struct subject *knower;		/* of KNOWN, with net: that account */
+	TAILQ_ENTRY(subject) learnt;	/* of KNOWN: in knower->nets */
+	struct subject_list nets;	/* of KNOWER: learnt last comes first */
 	int64_t known_until, told_until;	/* of KNOWN */
-	unsigned n_known;		/* of NETWORK: accounts that know it */
+	unsigned n_known;		/* of NETWORK: accounts that know it;
+					 * of KNOWER: networks */
 	int64_t closed_slot;		/* when `closed` was told last */
 	int64_t slot;			/* SCRAM: of n_failed; else of ... */
 	uint32_t n_failed;		/* ... n_refused */
@@ -36,9 +44,8 @@ struct subject {
 	char name[];
 };
 
-TAILQ_HEAD(subject_list, subject);
-
-/* Networks that accounts know are in `pinned`: they go when those go. */
+/* Networks that accounts know, and those accounts, are in `pinned`: they go
+ * when what is known goes. */
 struct pool {
 	struct map *by_name;
 	struct subject_list ages, pinned;
@@ -112,6 +119,10 @@ subject_drop(struct defence *d, unsigned kind, struct subject *s)
 		subject_pin(&d->pool[DEFENCE_NETWORK], s->net, -1);
 	if (s->site != NULL)
 		subject_pin(&d->pool[DEFENCE_NETWORK], s->site, -1);
+	if (s->knower != NULL) {
+		TAILQ_REMOVE(&s->knower->nets, s, learnt);
+		subject_pin(&d->pool[POOL_KNOWER], s->knower, -1);
+	}
 	subject_unlink(p, s);
 	(void)map_del(p->by_name, span_of(s->name, s->n));
 	free(s->guesses);
@@ -454,9 +465,26 @@ network_pinned(struct defence *d, struct span net)
 	return s;
 }
 
+/* The account learns one more. The one that it has not used for longest goes
+ * when it has its share: no account may push those of others out. */
+static void
+known_learn(struct defence *d, struct subject *s, struct span account)
+{
+	struct subject *k = subject_get(d, POOL_KNOWER, account);
+
+	if (k->n_known == 0)
+		TAILQ_INIT(&k->nets);
+	if (k->n_known >= DEFENCE_KNOWN_MAX)
+		subject_drop(d, DEFENCE_KNOWN, TAILQ_LAST(&k->nets,
+		    subject_list));
+	s->knower = k;
+	TAILQ_INSERT_HEAD(&k->nets, s, learnt);
+	subject_pin(&d->pool[POOL_KNOWER], k, 1);
+}
+
 static struct subject *
-known_set(struct defence *d, struct span both, struct span net,
-    int64_t until_ms)
+known_set(struct defence *d, struct span account, struct span both,
+    struct span net, int64_t until_ms)
 {
 	struct subject *s = subject_get(d, DEFENCE_KNOWN, both);
 	ptrdiff_t slash = span_rchr(net, '/');
@@ -468,6 +496,10 @@ known_set(struct defence *d, struct span both, struct span net,
 		    (size_t)slash), site);
 		if (site[0] != '\0')
 			s->site = network_pinned(d, span_str(site));
+		known_learn(d, s, account);
+	} else {
+		TAILQ_REMOVE(&s->knower->nets, s, learnt);
+		TAILQ_INSERT_HEAD(&s->knower->nets, s, learnt);
 	}
 	s->known_until = MAX(s->known_until, until_ms);
 	return s;
@@ -484,8 +516,8 @@ defence_right(struct defence *d, int64_t now, const struct defence_who *who)
 	names_set(d, who, &n);
 	if (n.of[DEFENCE_KNOWN].n == 0)
 		return;
-	s = known_set(d, n.of[DEFENCE_KNOWN], n.of[DEFENCE_NETWORK],
-	    now + d->known_ms);
+	s = known_set(d, who->account, n.of[DEFENCE_KNOWN],
+	    n.of[DEFENCE_NETWORK], now + d->known_ms);
 	if (s->known_until - s->told_until < d->known_ms / KNOWN_TELL)
 		return;
 	s->told_until = s->known_until;
@@ -526,7 +558,8 @@ defence_take_known(struct defence *d, int64_t now, struct span account,
 	    SPAN_ARG(network));
 	if (len >= (int)sizeof(both))
 		return;
-	s = known_set(d, span_of(both, (size_t)len), network, until_ms);
+	s = known_set(d, account, span_of(both, (size_t)len), network,
+	    until_ms);
 	s->told_until = MAX(s->told_until, until_ms);
 }
 
@@ -681,7 +714,9 @@ defence_free(struct defence **dp)
 
 	if (d == NULL)
 		return;
-	/* what is known goes first: then no network is pinned */
+	/* what is known goes first: then nothing else is pinned */
+	while ((s = TAILQ_FIRST(&d->pool[DEFENCE_KNOWN].ages)) != NULL)
+		subject_drop(d, DEFENCE_KNOWN, s);
 	for (unsigned i = POOLS; i-- > 0;) {
 		while ((s = TAILQ_FIRST(&d->pool[i].ages)) != NULL)
 			subject_drop(d, i, s);

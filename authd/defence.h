@@ -24,7 +24,8 @@
  *
  * Pure logic: no clock (`now` is ms since 1970, the same on all hosts), no
  * database. Memory is bounded: of each kind of subject at most `entries` are
- * kept, and those touched last. No password is kept, only marks (guesses.h).
+ * kept, and those touched last, and of one account at most DEFENCE_KNOWN_MAX
+ * networks that it knows. No password is kept, only marks (guesses.h).
  */
 #ifndef AUTHD_DEFENCE_H
 #define AUTHD_DEFENCE_H
@@ -34,6 +35,7 @@
 #include "base/span.h"
 
 #define DEFENCE_SCRAM_SAME	6
+#define DEFENCE_KNOWN_MAX	128
 #define DEFENCE_NET_MAX		64	/* "2001:db8:1:2::/64" */
 #define DEFENCE_SUBJECT_MAX	512	/* "kim@a.example 192.0.2.0/24" */
 

@@ -578,6 +578,37 @@ test_memory_is_bounded(void **state)
 	assert_true(defence_count(d, DEFENCE_NETWORK) <= 2000);
 }
 
+/* Who has a mailbox here and all of IPv6 logs in from everywhere, so that kim's
+ * own network is forgotten and kim can be shut out by guessing. */
+static void
+test_one_account_takes_no_room_of_others(void **state)
+{
+	unsigned i;
+	char ip[64];
+
+	(void)state;
+	made("", 1000);
+	assert_true(right("kim@a.example", OFFICE));
+	for (i = 0; i < 5000; i++) {
+		snprintf(ip, sizeof(ip), "2001:db8:%x:%x::1", i / 256,
+		    i % 256);
+		assert_true(right("mallory@a.example", ip));
+	}
+	assert_int_equal(defence_count(d, DEFENCE_KNOWN),
+	    1 + DEFENCE_KNOWN_MAX);
+	assert_int_equal(guess("kim@a.example", "192.0.2.1", 1000), 20);
+	assert_true(right("kim@a.example", OFFICE));
+	/* those it used last are the ones it knows */
+	assert_int_equal(guess("mallory@a.example", "192.0.2.2", 1000), 20);
+	assert_true(right("mallory@a.example", ip));
+	assert_false(right("mallory@a.example", "2001:db8:0:1::1"));
+	now += 400 * DAY;
+	defence_sweep(d, now, 100000);
+	defence_sweep(d, now, 100000);	/* networks, known no more */
+	assert_int_equal(defence_count(d, DEFENCE_KNOWN), 0);
+	assert_int_equal(defence_count(d, DEFENCE_NETWORK), 0);
+}
+
 static void
 test_names_of_any_kind(void **state)
 {
@@ -769,6 +800,7 @@ main(void)
 		T(test_a_network_is_known_for_its_time),
 		T(test_what_has_expired_goes),
 		T(test_memory_is_bounded),
+		T(test_one_account_takes_no_room_of_others),
 		T(test_names_of_any_kind),
 		T(test_forgiving),
 		T(test_what_others_say),
