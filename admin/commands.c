@@ -132,13 +132,13 @@ static const struct cli_command commands[] = {
 	    "--keep-alias" },
 
 	/* --- quota --- */
-	{ "quota show", "[ADDRESS|DOMAIN]", 0, 1, CLI_CONFIG, { "--org" },
-	    cmd_quota_show,
+	{ "quota show", "[ADDRESS|DOMAIN]", 0, 1,
+	    CLI_CONFIG | CLI_DELEGATE, { "--org" }, cmd_quota_show,
 	    "Shows limits and what is used of them: of a mailbox and the "
 	    "pools it shares, of a domain and its mailboxes, of an "
 	    "organisation (--org) and its domains, or of all pools.",
 	    "postern quota show example.org" },
-	{ "quota set", "ADDRESS|DOMAIN", 1, 1, CLI_CONFIG,
+	{ "quota set", "ADDRESS|DOMAIN", 1, 1, CLI_CONFIG | CLI_DELEGATE,
 	    { "--bytes=SIZE", "--messages=N", "--org" }, cmd_quota_set,
 	    "Sets the limits of a mailbox, or those of the pool that the "
 	    "mailboxes of a domain or an organisation (--org) share. `none' "

@@ -55,11 +55,16 @@ OTHERS = [
     ("alias", "del", "all@other.example"),
     ("alias", "show", "all@other.example"),
     ("alias", "set", "all@other.example", "active", "no"),
+    ("quota", "show", "kim@other.example"),
+    ("quota", "show", "other.example"),
+    ("quota", "show", "other", "--org"),
+    ("quota", "set", "kim@other.example", "--bytes", "2g"),
+    ("quota", "set", "other.example", "--bytes", "2g"),
     ("relay-recipient", "add", "x@other.example"),
     ("relay-recipient", "del", "x@other.example"),
 ]
 # Lists: nothing of another's is in them.
-LISTS = [("domain", "list"), ("org", "list"), ("mailbox", "list"),
+LISTS = [("domain", "list"), ("quota", "show"), ("org", "list"), ("mailbox", "list"),
          ("alias", "list"), ("relay-recipient", "list")]
 # Their own, but not theirs to do.
 FORBIDDEN = [
@@ -68,6 +73,8 @@ FORBIDDEN = [
     ("domain", "set", "acme.example", "organisation", "other"),
     ("domain", "set", "acme.example", "active", "no"),
     ("admin", "passwd", "otto", "--password-stdin"),
+    ("quota", "set", "acme.example", "--bytes", "none"),
+    ("quota", "set", "acme", "--org", "--bytes", "none"),
 ]
 
 
