@@ -109,6 +109,20 @@ passwd_limit(struct buf *rule, const char *name, struct span value)
 		buf_fmt(rule, ":%s=%.*s", name, SPAN_ARG(value));
 }
 
+/* A ":" would begin another field: the program that reads the file would take
+ * what a domain admin has set as hash for a user id or a home. */
+static bool
+passwd_can_say(const struct sql_result *r, size_t i)
+{
+	if (span_chr(sql_get(r, i, ADDRESS), ':') == -1 &&
+	    span_chr(sql_get(r, i, HASH), ':') == -1)
+		return true;
+	out_complain("%.*s is left out: its name or hash holds a `:', which "
+	    "ends a field of a passwd-file\n",
+	    SPAN_ARG(sql_get(r, i, ADDRESS)));
+	return false;
+}
+
 static void
 passwd_line(const struct sql_result *r, size_t i, struct buf *line)
 {
@@ -142,7 +156,8 @@ passwd_print(const struct sql_result *r)
 
 	buf_init(&line, BUF_NO_CAP);
 	for (i = 0; i < sql_rows(r); i++)
-		if (span_is(sql_get(r, i, TYPE), "mailbox"))
+		if (span_is(sql_get(r, i, TYPE), "mailbox") &&
+		    passwd_can_say(r, i))
 			passwd_line(r, i, &line);
 	buf_fini_secret(&line);
 }

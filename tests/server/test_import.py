@@ -276,6 +276,18 @@ def test_a_passwd_file_comes_back_the_same(cli):
     assert (row["changed"], row["failed"]) == (0, 0), done.stderr
 
 
+def test_a_hash_adds_no_field_to_a_passwd_file(cli):
+    """Who reads the file would take it for a user id and a home."""
+    fill(cli)
+    cli.instance.sql("""UPDATE credential SET secret =
+        '{PLAIN}x:0:0::/home/lee' FROM mailbox m WHERE m.id = mailbox_id
+        AND m.local_part = 'kim' AND kind = 'password';""")
+    done = cli("export", "--format", "passwd-file", "a.example")
+    assert len(done.stdout.splitlines()) == 2
+    assert "/home" not in done.stdout
+    assert "kim@a.example is left out" in done.stderr
+
+
 POSTFIXADMIN = """
 CREATE TABLE domain (domain text PRIMARY KEY, description text DEFAULT '',
     aliases int DEFAULT 0, mailboxes int DEFAULT 0, maxquota bigint DEFAULT 0,
