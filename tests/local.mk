@@ -12,7 +12,7 @@ EXTRA_DIST += tests/__init__.py tests/harness tests/server tests/run \
 	tests/packaging \
 	tests/bench/README.md tests/bench/imap \
 	tests/bench/imapsessions tests/bench/run \
-	tests/bench/firstcontact tests/bench/slowclients \
+	tests/bench/firstcontact tests/bench/greylist tests/bench/slowclients \
 	tests/bench/smtpload.c
 
 # Whole-server tests: pytest with clients of its standard library and raw
