@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "admin/explain_first.h"
+#include "admin/explain_grey.h"
 #include "admin/secrets.h"
 #include "base/clock.h"
 #include "base/xmalloc.h"
@@ -205,6 +206,23 @@ verify(struct span address, void *arg)
 	return v;
 }
 
+static const struct grey_answer *
+greylist(const struct grey_question *q, void *arg)
+{
+	struct explain *x = arg;
+	const struct grey_answer *a = gate_ask_ops.greylist(q, &x->ask);
+	struct span found, line;
+
+	if (a == NULL)
+		return NULL;
+	asked(x, "greylist, origin %.*s: %s", SPAN_ARG(q->origin),
+	    grey_why_text(a->why));
+	found = explain_grey_found(x->world.grey);
+	while (span_split(&found, '\n', &line) && line.n > 0)
+		asked(x, "greylist: %.*s", SPAN_ARG(line));
+	return a;
+}
+
 /* Who is not asked has nothing against it. */
 static const char *
 policy(struct policy_spec *spec, void *arg)
@@ -353,7 +371,7 @@ trace(const struct gate_eval *e, const struct gate_rule *rule,
 
 static const struct gate_ops explain_ops = { .need = need, .note = note,
 	.dns = dns, .list = list, .spf = spf, .table = table, .effect = effect, .verify = verify,
-	.policy = policy, .trace = trace };
+	.policy = policy, .greylist = greylist, .trace = trace };
 
 /* --- one moment --- */
 
@@ -711,6 +729,7 @@ explain_new(struct conf *conf, struct err *err)
 	x->loop = x->world.loop = loop_new();
 	x->world.dir = directory_new(x->loop, conf, password);
 	x->world.verdicts = verdicts_new(x->loop, conf, password);
+	x->world.grey = explain_grey_new(x->loop, conf, password);
 	x->world.tables = table_env_new(x->loop, conf,
 	    conf->database_role_lookup, password);
 	secret_free(&password);
@@ -768,6 +787,7 @@ explain_free(struct explain **xp)
 	dns_free(&x->dns);
 	directory_free(&x->world.dir);
 	verdicts_free(&x->world.verdicts);
+	explain_grey_free(&x->world.grey);
 	table_env_free(&x->world.tables);
 	gate_unref(&x->gate);
 	conf_unref(&x->conf);

@@ -61,6 +61,7 @@ admin_postern_SOURCES = \
 	admin/doctor_files.c \
 	admin/doctor_host.c \
 	admin/explain.c admin/explain.h \
+	admin/explain_grey.c admin/explain_grey.h \
 	admin/explain_first.c admin/explain_first.h \
 	admin/help.c admin/help.h \
 	admin/import.c admin/import.h \

@@ -322,3 +322,30 @@ def test_the_command_line_tells_and_changes(grey):
     assert server.postern("greylist", "waiting").stdout.count(FROM) == 0
     done = server.postern("greylist", "forget", "n.example", check=False)
     assert done.returncode != 0 and "nothing is known" in done.stderr
+
+
+def test_explain_tells_and_changes_nothing(grey):
+    server = grey()
+
+    def explained():
+        told = json.loads(server.postern(
+            "explain", "--json", "--client", "192.0.2.7", "--name",
+            "mx1.far.example", "--helo", "mx.far.example", "--from", FROM,
+            "--to", TO, check=False).stdout)
+        return json.dumps(told)
+
+    told = explained()
+    assert "not seen before" in told and "Greylisted" in told
+    assert "origin far.example" in told
+    assert keeper(server)["greylist"]["waiting"] == 0
+    assert waits(server)
+    written(server, 1)
+    assert "waits since" in explained()
+    time.sleep(2.1)
+    told = explained()
+    assert "came back after its time" in told and "Greylisted" not in told
+    assert keeper(server)["greylist"]["waiting"] == 1
+    assert not waits(server)
+    until(lambda: "first seen" in explained(), "it to be known")
+    server.postern("mailbox", "set", TO, "greylist", "off")
+    assert f"exempt to:{TO}" in explained()
