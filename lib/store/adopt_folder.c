@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/disk.h"
@@ -330,6 +332,27 @@ files_take(struct taking *t, struct err *err)
 
 /* --- all of it --- */
 
+/* What is moved is moved by name, and whoever may change these directories
+ * could lead the name elsewhere, into another mailbox too. They were given to
+ * us (admin/owner.h); one that still is another's was put there since. */
+static int
+source_is_ours(const struct taking *t, struct err *err)
+{
+	static const char *const dirs[] = { ".", "cur", "new" };
+	struct stat st;
+	size_t i;
+
+	for (i = 0; !t->a->copy && i < ARRAY_LEN(dirs); i++) {
+		if (fstatat(t->p->dir, dirs[i], &st, AT_SYMLINK_NOFOLLOW) ==
+		    -1)
+			return err_errno(err, "stat %s", dirs[i]);
+		if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid())
+			return err_set(err, ERR_PERM, PS_EDENIED, "the maildir "
+			    "is not, or no longer, the store's user's own");
+	}
+	return 0;
+}
+
 static int
 take_locked(struct taking *t, struct err *err)
 {
@@ -353,8 +376,10 @@ adopt_folder_take(const struct adopt *a, struct adopt_plan *p,
     struct err *err)
 {
 	struct taking t = { .a = a, .p = p };
-	int rc;
+	int rc = source_is_ours(&t, err);
 
+	if (rc < 0)
+		return rc;
 	t.b = box_open(a->home, p->seen.name, a->mailbox_id, BOX_ADOPT, err);
 	if (t.b == NULL)
 		return err == NULL ? PS_EIO : err->code;

@@ -513,6 +513,27 @@ uids_at_their_end_are_refused(void **state)
 	    4000000000);
 }
 
+/* Its owner has put another folder there behind the back of who gave us all
+ * of it, to lead what we move by name elsewhere. */
+static void
+a_folder_of_somebody_else_is_not_moved(void **state)
+{
+	struct t_store *s = *state;
+	struct told told;
+	struct err err;
+
+	if (geteuid() != 0)
+		skip();
+	dovecot_make(s);
+	assert_int_equal(fchownat(s->fd, SOURCE "/.Sent/cur", 65534, 65534,
+	    0), 0);
+	assert_int_equal(adopt_try(s, false, false, &told, &err), PS_EDENIED);
+	assert_int_equal(t_count(s->dir, SOURCE "/.Sent/cur", NULL), 2);
+	assert_int_equal(fchownat(s->fd, SOURCE "/.Sent/cur", 0, 0, 0), 0);
+	adopt(s, false);
+	dovecot_is(s, false);
+}
+
 /* --- cut off --- */
 
 /* From the nth call on nothing works: what a kill leaves. */
@@ -588,6 +609,9 @@ main(void)
 		    t_teardown),
 		cmocka_unit_test_setup_teardown(what_is_compressed_is_refused,
 		    t_setup, t_teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_folder_of_somebody_else_is_not_moved, t_setup,
+		    t_teardown),
 		cmocka_unit_test_setup_teardown(uids_at_their_end_are_refused,
 		    t_setup, t_teardown),
 		cmocka_unit_test_setup_teardown(what_is_no_maildir_is_refused,
