@@ -116,6 +116,7 @@ rewrite(struct deliver *d, struct marks *m, struct map *live)
 	if (fd == -1)
 		return -1;
 	m->fd = fd;
+	m->warned = false;
 	while (map_next(live, &pos, &key, &v)) {
 		memcpy(&id, key.p, sizeof(id));
 		put(m, &id, 1);

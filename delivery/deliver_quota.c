@@ -134,7 +134,8 @@ mbox_usage_ask(struct mbox *b)
 {
 	struct usage_work *w;
 
-	if (b->usage_asked)
+	/* the end waits for jobs; it closes connections when there are none */
+	if (b->usage_asked || b->d->stopping)
 		return;
 	b->usage_asked = true;
 	w = xcalloc(1, sizeof(*w));

@@ -219,8 +219,8 @@ report_cb(void *arg)
 
 	if (r->query != NULL || r->n_reading > 0)
 		return;			/* its end goes on */
-	if (map_count(r->changed) == 0)
-		return;
+	if (map_count(r->changed) == 0 || r->d->stopping)
+		return;			/* the marks keep them */
 	if (r->d->db != NULL && db_state(r->d->db) == DB_UP)
 		round_begin(r);
 	else
