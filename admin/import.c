@@ -51,7 +51,7 @@ progress(struct import *im)
 	im->shown = true;
 }
 
-static void
+static void PRINTF(3, 0)
 tell(struct import *im, const char *where, const char *fmt, va_list ap)
 {
 	struct buf why;
