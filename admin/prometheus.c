@@ -49,7 +49,16 @@ is_number(struct span v)
 	return true;
 }
 
-/* prefix is "postern_smtpd"; names of ours are letters and "_" only. */
+/* A key may be words for people; a metric's name has letters, digits, "_". */
+static void
+name_make_valid(char *name)
+{
+	for (; *name != '\0'; name++)
+		if (!ascii_isalnum((unsigned char)*name))
+			*name = '_';
+}
+
+/* prefix is "postern_smtpd". */
 static void
 members_add(struct samples *s, const char *prefix, const char *process,
     struct span object)
@@ -60,6 +69,7 @@ members_add(struct samples *s, const char *prefix, const char *process,
 	while (json_next(&object, &key, &value)) {
 		(void)snprintf(name, sizeof(name), "%s_%.*s", prefix,
 		    SPAN_ARG(key));
+		name_make_valid(name);
 		if (value.n > 0 && value.p[0] == '{')
 			members_add(s, name, process, value);
 		else if (is_number(value))
