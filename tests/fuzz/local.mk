@@ -76,6 +76,9 @@ fuzz_targets += tests/fuzz/fuzz_pass
 tests_fuzz_fuzz_pass_LDADD = $(FUZZ_MAIN) smtpd/libkeeper.a lib/libgate.a \
 	$(BASE_LIBS)
 tests_fuzz_fuzz_pass_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
+fuzz_targets += tests/fuzz/fuzz_greylist
+tests_fuzz_fuzz_greylist_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
+tests_fuzz_fuzz_greylist_LDADD = $(FUZZ_MAIN) $(GATE_LIBS)
 fuzz_targets += tests/fuzz/fuzz_ccert_arg
 tests_fuzz_fuzz_ccert_arg_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 tests_fuzz_fuzz_ccert_arg_LDADD = $(FUZZ_MAIN) $(GATE_LIBS)
