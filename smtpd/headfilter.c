@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#define RECEIVERS_MAX	16
+
 /* --- whose is it? --- */
 
 /* Skips white space and comments (RFC 5322 3.2.2). False: it does not end. */
@@ -64,19 +66,40 @@ results_are_ours(const struct headfilter *h, struct span value, bool whole)
 	return first_word_is(value, h->authserv_id, whole);
 }
 
+/* "pass (mx.host.example: ...": so begins what we write, and what people and
+ * simple filters look at. */
+static bool
+spf_begins_as_ours(const struct headfilter *h, struct span value)
+{
+	ptrdiff_t open = span_chr(value, '(');
+	struct span rest;
+
+	if (open == -1)
+		return false;
+	rest = span_trim(span_sub(value, (size_t)open + 1, value.n));
+	return span_starts(rest, h->host) && span_starts(span_trim(
+	    span_sub(rest, strlen(h->host), rest.n)), ":");
+}
+
 /* Its "receiver=" is our name. White space, quotes and comments around it are
- * skipped. One that is not whole may have it further on. */
+ * skipped. One that is not whole may have it further on. Nobody writes the word
+ * many times but who wants us to skip nested comments all day. */
 static bool
 spf_is_ours(const struct headfilter *h, struct span value, bool whole)
 {
 	static const char key[] = "receiver";
+	unsigned found = 0;
 	size_t i;
 
+	if (spf_begins_as_ours(h, value))
+		return true;
 	for (i = 0; i + sizeof(key) - 1 < value.n; i++) {
 		struct span rest = span_sub(value, i, value.n);
 
 		if (!span_starts(rest, key))
 			continue;
+		if (++found > RECEIVERS_MAX)
+			return true;
 		rest = span_sub(rest, sizeof(key) - 1, rest.n);
 		if (!cfws_skip(&rest))
 			return true;

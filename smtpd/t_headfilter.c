@@ -72,6 +72,14 @@ static const struct {
 	  "A: b\r\n\r\n", 1 },
 	{ "the same, spaced and quoted", "received-spf: pass\r\n\treceiver "
 	  "(x) = \"MX.host.example\"\r\n\r\n", "\r\n", 1 },
+	{ "one that only looks like ours", "Received-SPF: Pass\r\n ( MX.host."
+	  "example : domain of x may)\r\nA: b\r\n\r\n", "A: b\r\n\r\n", 1 },
+	{ "others' that speak of us", "Received-SPF: pass (o.example: "
+	  "mx.host.example may)\r\n\r\n", "Received-SPF: pass (o.example: "
+	  "mx.host.example may)\r\n\r\n", 0 },
+	{ "a host like ours", "Received-SPF: pass (mx.host.example.net: x)"
+	  "\r\n\r\n", "Received-SPF: pass (mx.host.example.net: x)\r\n\r\n",
+	  0 },
 	{ "Received-SPF of others", "Received-SPF: pass receiver=o.example\r\n"
 	  "\r\n", "Received-SPF: pass receiver=o.example\r\n\r\n", 0 },
 	{ "a header that is none", "what is this\r\n " AR " mx.us.example\r\n"
@@ -152,12 +160,35 @@ long_fields(void **state)
 	}
 }
 
+/* Comments within comments, in each of which there may be our name: they are
+ * not skipped anew from each word on. */
+static void
+nested_comments(void **state)
+{
+	struct buf in, out;
+	size_t i;
+
+	buf_init(&in, BUF_NO_CAP);
+	buf_init(&out, BUF_NO_CAP);
+	buf_str(&in, "Received-SPF: pass ");
+	for (i = 0; i < 700; i++)
+		buf_str(&in, "receiver(");
+	for (i = 0; i < 700; i++)
+		buf_char(&in, ')');
+	buf_str(&in, "\r\n\r\n");
+	assert_int_equal(filter(buf_span(&in), 65536, &out), 1);
+	assert_string_equal(buf_cstr(&out), "\r\n");
+	buf_fini(&in);
+	buf_fini(&out);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(forged_fields_go),
 		cmocka_unit_test(long_fields),
+		cmocka_unit_test(nested_comments),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
