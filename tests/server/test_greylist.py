@@ -349,3 +349,29 @@ def test_explain_tells_and_changes_nothing(grey):
     until(lambda: "first seen" in explained(), "it to be known")
     server.postern("mailbox", "set", TO, "greylist", "off")
     assert f"exempt to:{TO}" in explained()
+
+
+def test_a_known_sender_costs_no_query(grey):
+    server = grey()
+    if not server.sql("SELECT name FROM pg_available_extensions "
+                      "WHERE name = 'pg_stat_statements'"):
+        pytest.skip("PostgreSQL's contrib modules are not installed")
+    server.sql("CREATE EXTENSION IF NOT EXISTS pg_stat_statements "
+               "SCHEMA public;")
+    assert waits(server)
+    time.sleep(2.1)
+    assert not waits(server)
+    until(lambda: int(server.sql("SELECT count(*) FROM greylist WHERE "
+                                 "passed_at IS NOT NULL")[0][0]) == 1,
+          "it to be written")
+    server.sql("SELECT public.pg_stat_statements_reset();")
+    for _ in range(20):
+        assert not waits(server)
+    time.sleep(1)                   # what would be written, is by then
+    assert server.sql("""
+SELECT s.query FROM public.pg_stat_statements s
+  JOIN pg_roles r ON r.oid = s.userid
+ WHERE s.dbid = (SELECT oid FROM pg_database
+                  WHERE datname = current_database())
+   AND r.rolname LIKE 'postern%' AND s.query ~ 'greylist_'
+   AND s.query !~ '_expire';""") == []
