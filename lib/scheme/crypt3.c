@@ -9,8 +9,6 @@
 #include "base/proc.h"
 #include "base/xmalloc.h"
 
-/* What a stored hash may ask of us: seconds of work, not minutes. */
-#define BCRYPT_COST_MAX	17
 #define BCRYPT_STRONG	10
 #define BCRYPT_USUAL	12
 #define SHA2_ROUNDS_USUAL	100000
@@ -37,14 +35,6 @@ crypt3_bcrypt_cost(struct span data)
 	if (data.n < 7 || data.p[0] != '$' || data.p[1] != '2')
 		return 0;
 	return crypt3_number(span_sub(data, 4, data.n), "");
-}
-
-static bool
-crypt3_affordable(struct span data)
-{
-	return crypt3_bcrypt_cost(data) <= BCRYPT_COST_MAX &&
-	    crypt3_number(data, "$5$rounds=") <= SCHEME_ITERATIONS_MAX &&
-	    crypt3_number(data, "$6$rounds=") <= SCHEME_ITERATIONS_MAX;
 }
 
 bool

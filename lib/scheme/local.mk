@@ -1,7 +1,7 @@
 # lib/scheme: how passwords are stored
 noinst_LIBRARIES += lib/libscheme.a
 lib_libscheme_a_SOURCES = lib/scheme/argon2.c lib/scheme/crypt3.c \
-	lib/scheme/digest.c lib/scheme/pbkdf2.c \
+	lib/scheme/crypt3_cost.c lib/scheme/digest.c lib/scheme/pbkdf2.c \
 	lib/scheme/scheme.c lib/scheme/scheme.h lib/scheme/scheme_int.h \
 	lib/scheme/scram.c
 lib_libscheme_a_CFLAGS = $(AM_CFLAGS) $(SSL_CFLAGS) $(CRYPT_CFLAGS) \

@@ -47,6 +47,9 @@ int crypt3_make(const struct scheme *s, struct span password, unsigned cost,
 /* Is this hash one that still stands today? */
 bool crypt3_is_strong(struct span data);
 
+/* crypt3_cost.c: may this hash be computed, as for time and memory? */
+bool crypt3_affordable(struct span data);
+
 /* pbkdf2.c: $1$SALT$ROUNDS$HEX, as Dovecot writes it */
 bool pbkdf2_check(const struct scheme *s, struct span data);
 enum scheme_verdict pbkdf2_verify(const struct scheme *s, struct span data,

@@ -40,6 +40,14 @@ static const struct { const char *stored, *password; } vectors[] = {
 	{ "{CRYPT}$2b$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hj"
 	    "l0a", "secret" },
 	{ "{MD5-CRYPT}$1$abcdefgh$cHJi5PXp/ki/ktXzqlk6I1", "secret" },
+	{ "$y$j9T$saltsaltsaltsalt$Mkop2YSmqnE/srxZXCgSM8Zno4NJ3fN6dZnE9U8Q"
+	    "ZpC", "pw" },
+	{ "$gy$j9T$saltsaltsaltsalt$z6UXaMxpKPuAotyF.N7rqUDZTrOeE5bDf/s6akm"
+	    "ZofA", "pw" },
+	{ "$7$CU..../....saltsalt$.ht7Qe90Px6nMlmj0myA9T7DdIfJokWzHkTvG8Cv4"
+	    "sA", "pw" },
+	{ "$sha1$20000$saltsalt$4HHToInvm51X/9qGG0E9UI7Kx/Df", "pw" },
+	{ "$md5,rounds=100000$saltsalt$$Q3IkZLQM2qPqI5vHdRrAh/", "pw" },
 	{ "{DES-CRYPT}abNANd1rDfiNc", "secret" },
 	{ "{crypt}abNANd1rDfiNc", "secret" },
 	{ "{SSHA}JmBeuhdjwCnZoajTbkfwR3UErstzYWx0eTEyMw==", "secret" },
@@ -125,6 +133,17 @@ test_malformed_is_unusable(void **state)
 		"{BLF-CRYPT}$2b$31$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKm"
 		"WdcYUh4Hjl0a",
 		"$6$rounds=999999999$saltstring$xxxxxxxxxxxxxxxxxxxx",
+		/* would take hours, or all memory */
+		"$sha1$4000000000$saltsalt$4HHToInvm51X/9qGG0E9UI7Kx/Df",
+		"$sha1$+4000000000$saltsalt$4HHToInvm51X/9qGG0E9UI7Kx/Df",
+		"$md5,rounds=4000000000$saltsalt$$Q3IkZLQM2qPqI5vHdRrAh/",
+		"$y$jET$saltsaltsaltsalt$Mkop2YSmqnE/srxZXCgSM8Zno4NJ3fN6dZnE9U"
+		"8QZpC", "$y$j9z1$saltsaltsaltsalt$Mkop2YSmqnE/srxZXCgSM8Zno4NJ"
+		"3fN6dZnE9U8QZpC", "$gy$jUT$saltsaltsaltsalt$z6UXaMxpKPuAotyF.N"
+		"7rqUDZTrOeE5bDf/s6akmZofA",
+		"$7$CU..../z...saltsalt$.ht7Qe90Px6nMlmj0myA9T7DdIfJokWzHkTvG8"
+		"Cv4sA", "$7$zU..../....saltsalt$.ht7Qe90Px6nMlmj0myA9T7DdIfJok"
+		"WzHkTvG8Cv4sA", "$7$CU.../",
 		"{PBKDF2}", "{PBKDF2}$1$salt$5000$e5491c", "{PBKDF2}$2$xUL81KF"
 		"gMLaFaTk5$5000$e5491c4bba87ba5ed971e53da71235fb324c29d6",
 		"{PBKDF2}$1$xUL81KFgMLaFaTk5$99999999$e5491c4bba87ba5ed971e53da"
