@@ -40,3 +40,24 @@ SELECT pg_temp.expect('the later one stays', (SELECT array_agg(account) FROM
     login_known_changed(0, 10) WHERE until_ms > share_ms(now()) + 50000),
     '{kim@a.example}'::text[]);
 SELECT pg_temp.expect('known no more', login_known_expire(100), 1::bigint);
+
+-- bounds: one account's networks, and what a flood of names leaves
+SELECT pg_temp.expect('from everywhere', login_known_merge('w1', 2,
+    array_agg('mallory@a.example'::text), array_agg('2001:db8:0:' || i || '::/64'),
+    array_agg(share_ms(now()) + 60000 + i)) > 0, true)
+    FROM generate_series(1000, 1999) i;
+SELECT pg_temp.expect('the last ones stay', (SELECT count(*) || ' ' ||
+    min(network) FROM login_known WHERE account = 'mallory@a.example'),
+    '128 2001:db8:0:1872::/64');
+SELECT pg_temp.expect('and those of others', (SELECT count(*) FROM login_known
+    WHERE account = 'kim@a.example'), 1::bigint);
+INSERT INTO login_guess SELECT 'account', 'u' || i || '@a.example', 0, 0, 1,
+    now() + interval '1 hour' + i * interval '1 ms', 1
+    FROM generate_series(1, 500100) i;
+SELECT pg_temp.expect('too many', login_guess_expire(1000) > 0, true);
+SELECT pg_temp.expect('the oldest went', (SELECT count(*) FROM login_guess
+    WHERE subject IN ('u1@a.example', 'u90@a.example')), 0::bigint);
+SELECT pg_temp.expect('what a mailbox has to fear stays', (SELECT count(*)
+    FROM login_guess WHERE subject = 'kim@a.example'), 1::bigint);
+SELECT pg_temp.expect('no more than that', login_guess_expire(1000),
+    0::bigint);
