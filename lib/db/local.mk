@@ -10,7 +10,7 @@ lib_libdb_a_SOURCES = \
 	lib/db/report.c lib/db/report.h \
 	lib/db/resolution.c lib/db/resolution.h lib/db/result.c \
 	lib/db/result.h lib/db/revision.c lib/db/share.c \
-	lib/db/share.h lib/db/share_rows.c lib/db/share_rows.h lib/db/usage.c lib/db/usage.h \
+	lib/db/share.h lib/db/share_rows.c lib/db/share_rows.h \
 	lib/db/verdicts.c lib/db/verdicts.h
 EXTRA_DIST += lib/db/README.md
 lib_libdb_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(PQ_CFLAGS)
@@ -18,7 +18,7 @@ DB_LIBS = lib/libdb.a $(PQ_LIBS)
 
 # Tests; those with a database start one of their own (skipped without).
 db_tests = lib/db/t_dircache lib/db/t_db lib/db/t_directory \
-	lib/db/t_migrate lib/db/t_credentials lib/db/t_usage \
+	lib/db/t_migrate lib/db/t_credentials \
 	lib/db/t_normal lib/db/t_share lib/db/t_verdicts lib/db/t_writers
 if HAVE_CMOCKA
 check_PROGRAMS += $(db_tests)
@@ -41,8 +41,6 @@ lib_db_t_migrate_CFLAGS = $(db_test_cflags)
 lib_db_t_migrate_LDADD = $(db_test_libs)
 lib_db_t_credentials_CFLAGS = $(db_test_cflags)
 lib_db_t_credentials_LDADD = $(db_test_libs)
-lib_db_t_usage_CFLAGS = $(db_test_cflags)
-lib_db_t_usage_LDADD = $(db_test_libs)
 lib_db_t_normal_CFLAGS = $(db_test_cflags)
 lib_db_t_normal_LDADD = $(MAIL_LIBS) $(db_test_libs)
 lib_db_t_share_CFLAGS = $(db_test_cflags)

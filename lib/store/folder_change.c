@@ -407,6 +407,23 @@ flush_slice(struct folder *f, struct flush *x, bool *more, struct err *err)
 	return rc;
 }
 
+/* The log is durable first, names follow (doc/store-format.md 5). What lazy
+ * work itself notes there needs no sync: a huge EXPUNGE has one, not one for
+ * each of its many calls. */
+static int
+flush_sync(struct folder *f, struct err *err)
+{
+	uint64_t modseq = f->modseq, generation = f->generation;
+
+	if (f->synced_modseq == modseq && f->synced_generation == generation)
+		return 0;
+	if (disk_fdatasync(f->box->index) == -1)
+		return err_errno(err, "sync %s", STORE_INDEX);
+	f->synced_modseq = modseq;
+	f->synced_generation = generation;
+	return 0;
+}
+
 int
 folder_flush(struct folder *f, unsigned max, bool *more, struct err *err)
 {
@@ -414,9 +431,9 @@ folder_flush(struct folder *f, unsigned max, bool *more, struct err *err)
 	int rc;
 
 	*more = false;
-	/* The log is durable first, names follow (doc/store-format.md 5). */
-	if (disk_fdatasync(f->box->index) == -1)
-		return err_errno(err, "sync %s", STORE_INDEX);
+	rc = flush_sync(f, err);
+	if (rc < 0)
+		return rc;
 	rc = flush_slice(f, &x, more, err);
 	while (rc == 0 && *more && x.left > 0) {
 		store_lock_rest();

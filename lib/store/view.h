@@ -39,6 +39,7 @@ struct folder {
 	uint64_t forgotten;		/* index_header's */
 	uint32_t n_lazy;
 	uint32_t lazy_group;		/* where folder_flush goes on */
+	uint64_t synced_modseq, synced_generation;	/* durable for it */
 	bool lazy_whole;		/* it began at the first group, and
 					 * nothing was added since */
 	struct keywords keywords;
