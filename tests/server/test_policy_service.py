@@ -381,7 +381,8 @@ def test_a_silent_service_holds_up_nobody_else(fresh_postern):
         replies = [str(wire.reply()) for wire in wires]
         assert sum(reply.startswith(PROBLEM) for reply in replies) == 3
         assert sum(reply.startswith("250") for reply in replies) == 57
-        assert service.connections == 6
+        # at most three new ones: fewer when the first of them answers fast
+        assert 4 <= service.connections <= 6
 
 
 def test_a_reload_asks_another_service(fresh_postern):
