@@ -112,7 +112,7 @@ is_taken(const struct taking *t, uint32_t uid, struct span is)
 	char unique[FNAME_MAX + 8];
 	int n;
 
-	r = uid == 0 ? NULL : bsearch(&want, t->known, t->n_known,
+	r = uid == 0 || t->n_known == 0 ? NULL : bsearch(&want, t->known, t->n_known,
 	    sizeof(*t->known), rec_cmp);
 	if (r == NULL)
 		return false;
