@@ -359,8 +359,17 @@ box_change_begin(struct box *b, uint32_t n, uint32_t *first, struct err *err)
 }
 
 int
+box_copies_begin(struct box *b, uint32_t n, uint32_t *first, struct err *err)
+{
+	b->h.whole_first = b->h.uidnext;
+	b->h.whole_end = b->h.uidnext + MIN(n, UINT32_MAX - b->h.uidnext);
+	return box_change_begin(b, n, first, err);
+}
+
+int
 box_change_end(struct box *b, struct err *err)
 {
+	b->h.whole_first = b->h.whole_end = 0;
 	b->h.modseq += b->modseq_taken;
 	b->h.state &= ~(uint32_t)INDEX_DIRTY;
 	if (b->dirs_clean)

@@ -84,6 +84,11 @@ bool box_wants_compaction(const struct box *b);
 /* Marks the index DIRTY and takes n UIDs (may be 0), the first in *first. */
 int box_change_begin(struct box *b, uint32_t n, uint32_t *first,
     struct err *err) MUST_CHECK;
+/* The same for copies that are made whole or not at all (COPY, APPEND): when
+ * this process ends before box_change_end, the next lock removes what is there
+ * of them. Not for files that are moved here. */
+int box_copies_begin(struct box *b, uint32_t n, uint32_t *first,
+    struct err *err) MUST_CHECK;
 /* Clears DIRTY, writes totals. When a change fails half way do not call it:
  * the next lock reconciles. */
 int box_change_end(struct box *b, struct err *err) MUST_CHECK;

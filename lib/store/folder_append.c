@@ -86,7 +86,7 @@ items_place(struct account *a, struct batch *x, struct folder_new *items,
 	size_t i;
 	int rc;
 
-	rc = box_change_begin(b, (uint32_t)x->n, &first, err);
+	rc = box_copies_begin(b, (uint32_t)x->n, &first, err);
 	for (i = 0; rc == 0 && i < x->n; i++) {
 		struct coming *c = &x->c[i];
 		c->r.uid = first + (uint32_t)i;

@@ -187,8 +187,10 @@ all_copy(struct copying *k, struct err *err)
 		if ((m = view_live(k->f, k->seqs[i])) != NULL)
 			used |= m->r.flags;
 	rc = keywords_map(k->f, x->b, used, &map, err);
-	if (rc == 0)
+	if (rc == 0 && k->rename)
 		rc = box_change_begin(x->b, (uint32_t)x->n, &first, err);
+	else if (rc == 0)
+		rc = box_copies_begin(x->b, (uint32_t)x->n, &first, err);
 	for (i = 0; rc == 0 && i < x->n; i++) {
 		m = view_live(k->f, k->seqs[i]);
 		if (m != NULL)

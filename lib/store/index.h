@@ -66,7 +66,9 @@ struct index_header {
 	uint64_t lf_bytes;		/* live: what CRLF would add to bytes */
 	uint64_t forgotten;		/* highest modseq of an expunge that
 					 * has no record any more */
-	uint8_t pad[856];
+	uint32_t whole_first, whole_end;	/* UIDs of a change under way
+					 * that is done whole or not at all */
+	uint8_t pad[848];
 };
 _Static_assert(sizeof(struct index_header) == INDEX_PAGE, "format");
 

@@ -298,7 +298,7 @@ ent_unlink(struct job *j, const struct scan_ent *e)
 	(void)snprintf(path, sizeof(path), "%s/%.*s", e->in_new ? "new" :
 	    "cur", SPAN_ARG(e->name));
 	if (disk_unlinkat(j->b->dir, path, 0) == -1 && errno != ENOENT)
-		log_warning("mailbox %llu: cannot remove expunged %s: %s",
+		log_warning("mailbox %llu: cannot remove %s: %s",
 		    (unsigned long long)j->b->mailbox_id, path,
 		    strerror(errno));
 }
@@ -388,6 +388,28 @@ believe(struct job *j)
 	}
 	if (j->scan.n > 0)
 		qsort(j->scan.ent, j->scan.n, sizeof(*j->scan.ent), ent_cmp);
+}
+
+/* A process ended while it made copies: those that are there go. (After a
+ * power cut the header may be older than copies that were promised.) */
+static void
+unfinished_drop(struct job *j)
+{
+	struct index_header *h = &j->b->h;
+	size_t i, n = 0;
+
+	if (j->index_ok && !j->boot_changed && (h->state & INDEX_DIRTY)) {
+		for (i = 0; i < j->scan.n; i++) {
+			struct scan_ent *e = &j->scan.ent[i];
+			if (e->believed && e->f.uid >= h->whole_first &&
+			    e->f.uid < h->whole_end)
+				ent_unlink(j, e);
+			else
+				j->scan.ent[n++] = *e;
+		}
+		j->scan.n = n;
+	}
+	h->whole_first = h->whole_end = 0;
 }
 
 /* Picks, among the run of files that claim `uid` from *at, the one with the
@@ -896,6 +918,7 @@ job_run(struct job *j, struct err *err)
 		return rc;
 	j->stray = xcalloc(j->scan.n + 1, sizeof(struct scan_ent *));
 	believe(j);
+	unfinished_drop(j);
 	rc = merge(j, err);
 	if (rc < 0)
 		return rc;

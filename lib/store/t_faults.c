@@ -252,6 +252,94 @@ a_disk_that_stays_full(void **state)
 	}
 }
 
+/* --- whole or not at all --- */
+
+#define MANY	5
+
+static void
+many_append(struct account *a, const char *name)
+{
+	struct folder_new item[MANY];
+	struct err err;
+	uint32_t uidv;
+	int i;
+
+	memset(item, 0, sizeof(item));
+	for (i = 0; i < MANY; i++)
+		item[i].data = SPAN_LIT(T_TEXT("many"));
+	(void)!folder_append(a, name, item, MANY, &uidv, &err);
+}
+
+static uint32_t
+exists(struct account *a, const char *name)
+{
+	struct folder *f = t_folder(a, name);
+	uint32_t n = folder_exists(f);
+
+	folder_close(&f);
+	return n;
+}
+
+/* From the nth call on nothing works, and then the process is gone. */
+static bool
+cut_try(unsigned nth, unsigned *halves)
+{
+	const uint32_t seqs[MANY] = { 1, 2, 3, 4, 5 };
+	struct folder_copied c = { 0 };
+	struct disk_record *r;
+	struct account *a;
+	struct t_store *s;
+	struct folder *f;
+	struct err err;
+	uint32_t n;
+	void *st;
+	bool hit;
+
+	assert_int_equal(t_setup(&st), 0);
+	s = st;
+	a = t_account_at(s->fd);
+	t_ok(account_folder_create(a, ".Sent", &err));
+	t_ok(account_folder_create(a, ".Drafts", &err));
+	many_append(a, "");
+	f = t_folder(a, "");
+	assert_int_equal(folder_exists(f), MANY);
+
+	r = disk_record_start(s->dir);
+	disk_record_fail(r, DISK_ANY, nth, EIO, true);
+	(void)!folder_copy(f, seqs, MANY, ".Sent", false, &c, &err);
+	many_append(a, ".Drafts");
+	hit = disk_record_failures(r) > 0;
+	disk_record_stop(&r);
+	folder_copied_fini(&c);
+	folder_close(&f);
+	account_close(&a);
+
+	n = t_count(s->dir, T_HOME "/.Sent/cur", NULL) +
+	    t_count(s->dir, T_HOME "/.Drafts/cur", NULL);
+	*halves += n % MANY != 0;
+	a = t_account_at(s->fd);
+	assert_true(exists(a, ".Sent") % MANY == 0);
+	assert_true(exists(a, ".Drafts") % MANY == 0);
+	assert_int_equal(copies(a, ".Sent", T_TEXT("many")),
+	    exists(a, ".Sent"));
+	assert_int_equal(copies(a, "", T_TEXT("many")), MANY);
+	account_close(&a);
+	assert_int_equal(t_teardown(&st), 0);
+	return hit;
+}
+
+static void
+copies_are_all_there_or_none(void **state)
+{
+	unsigned nth = 1, halves = 0;
+
+	(void)state;
+	while (cut_try(nth, &halves))
+		nth++;
+	print_message("%u cuts, %u left a part\n", nth, halves);
+	assert_true(halves >= 2 * (MANY - 1));
+}
+
 int
 main(void)
 {
@@ -259,6 +347,7 @@ main(void)
 		cmocka_unit_test(a_full_disk_anywhere),
 		cmocka_unit_test(an_io_error_anywhere),
 		cmocka_unit_test(a_disk_that_stays_full),
+		cmocka_unit_test(copies_are_all_there_or_none),
 	};
 
 	if (access("/dev/shm", W_OK) == 0)
