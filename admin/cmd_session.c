@@ -22,13 +22,17 @@ workers_ask(struct cli *cli, const char *verb, const struct span *args,
 	struct err err = { 0 };
 	char via[32];
 	unsigned i, w;
+	int rc;
 
 	for (i = 0; i < ARRAY_LEN(programs); i++)
 		for (w = 0; w < WORKERS_MAX; w++) {
 			(void)snprintf(via, sizeof(via), "%s %u",
 			    programs[i], w);
-			if (ctl_ask(cli->config.conf, via, verb, args, n,
-			    TIMEOUT_MS, rows_keep, rows, &answer, &err) != 0)
+			rc = ctl_ask(cli->config.conf, via, verb, args, n,
+			    TIMEOUT_MS, rows_keep, rows, &answer, &err);
+			if (rc == PS_ECLOSED)	/* it ended, its sessions, too */
+				continue;
+			if (rc != 0)
 				return cli_fail(&err);
 			if (answer.exit == EX_NOINPUT)
 				break;
