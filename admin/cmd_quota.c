@@ -304,6 +304,15 @@ finding(const struct box_audit *b)
 	return store_agrees(b) ? "database" : "files";
 }
 
+/* The table begins with its first row: without one there is none. */
+static void
+found_put(struct auditing *x, const struct span *values)
+{
+	if (x->out == NULL)
+		x->out = out_new(false, false, columns, ARRAY_LEN(columns));
+	out_row(x->out, values);
+}
+
 static void
 row_put(struct auditing *x, const struct box_audit *b)
 {
@@ -319,7 +328,7 @@ row_put(struct auditing *x, const struct box_audit *b)
 		(void)snprintf(text[i], sizeof(text[i]), "%" PRIu64, v[i]);
 		values[i + 2] = span_str(text[i]);
 	}
-	out_row(x->out, values);
+	found_put(x, values);
 }
 
 static int
@@ -358,7 +367,7 @@ sums_judge(struct auditing *x)
 		    sql_get(r, i, 2), SPAN_NONE, sql_get(r, i, 3),
 		    sql_get(r, i, 4), SPAN_NONE };
 
-		out_row(x->out, v);
+		found_put(x, v);
 		x->n_bad++;
 		x->n_fixed += x->fix;
 	}
@@ -377,12 +386,13 @@ audit(struct auditing *x)
 		store_look(x, &x->box[i], false);
 	if (rc == EX_OK)
 		rc = settle(x);
-	x->out = out_new(x->cli->json, false, columns, ARRAY_LEN(columns));
+	if (x->cli->json)
+		x->out = out_new(true, false, columns, ARRAY_LEN(columns));
 	for (i = 0; rc == EX_OK && i < x->n; i++)
 		rc = judge(x, &x->box[i]);
 	if (rc == EX_OK)
 		rc = sums_judge(x);
-	if (x->cli->json || x->n_bad > 0)
+	if (x->out != NULL)
 		(void)out_end(&x->out);
 	if (rc != EX_OK)
 		return rc;

@@ -129,7 +129,9 @@ flush_look(struct share *s)
 		if (s->kinds[i]->writing || (has_work(s->kinds[i]) &&
 		    db_state(s->db) == DB_UP && !s->kinds[i]->failing))
 			return;
-	flush_told(s);
+	/* Not from here: we may be inside an answer of the connection, and
+	 * who hears that all is written may free it. */
+	timer_set_ms(&s->flush, 0);
 }
 
 /* What the server calls wrong stays wrong: the row at fault is found by
