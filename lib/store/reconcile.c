@@ -390,8 +390,15 @@ believe(struct job *j)
 		qsort(j->scan.ent, j->scan.n, sizeof(*j->scan.ent), ent_cmp);
 }
 
-/* A process ended while it made copies: those that are there go. (After a
- * power cut the header may be older than copies that were promised.) */
+static bool
+is_unfinished(const struct index_header *h, uint32_t uid)
+{
+	return uid >= h->whole_first && uid < h->whole_end;
+}
+
+/* A process ended while it made copies: those that are there go, and as
+ * nobody was ever told of them, without a trace. (After a power cut the header
+ * may be older than copies that were promised.) */
 static void
 unfinished_drop(struct job *j)
 {
@@ -401,13 +408,16 @@ unfinished_drop(struct job *j)
 	if (j->index_ok && !j->boot_changed && (h->state & INDEX_DIRTY)) {
 		for (i = 0; i < j->scan.n; i++) {
 			struct scan_ent *e = &j->scan.ent[i];
-			if (e->believed && e->f.uid >= h->whole_first &&
-			    e->f.uid < h->whole_end)
+			if (e->believed && is_unfinished(h, e->f.uid))
 				ent_unlink(j, e);
 			else
 				j->scan.ent[n++] = *e;
 		}
 		j->scan.n = n;
+		for (i = n = 0; i < j->n_old; i++)
+			if (!is_unfinished(h, j->old[i].uid))
+				j->old[n++] = j->old[i];
+		j->n_old = n;
 	}
 	h->whole_first = h->whole_end = 0;
 }

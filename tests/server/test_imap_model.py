@@ -361,8 +361,13 @@ def changed_since(session, chance):
         earlier = set(picture.earlier)
         assert not earlier & set(model.mail), "VANISHED is there"
         assert not earlier & held, "EARLIER what was not told at all"
+        # one that came and went since the last command is told here, too
+        just_now = {uid for line in lines for told in
+                    re.findall(r"\* VANISHED ([\d:,]+)$", line)
+                    for uid in spread(told)}
         for uid, (low, _) in model.gone.items():
-            assert uid in earlier or uid in held or low < since, \
+            assert uid in earlier or uid in held or uid in just_now or \
+                low < since, \
                 f"{uid} has VANISHED"
 
 
