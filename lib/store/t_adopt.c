@@ -489,8 +489,8 @@ uids_at_their_end_are_refused(void **state)
 {
 	static const char *const lists[] = {
 		"3 V1275660208 N4294967295 Gabc\n",
-		"3 V1275660208 N8 Gabc\n"
-		    "4294967294 :1276528487.M1P1.kurkku,S=21,W=21\n",
+		("3 V1275660208 N8 Gabc\n"
+		"4294967294 :1276528487.M1P1.kurkku,S=21,W=21\n"),
 		"1 1275660208 4294967000\n",
 	};
 	struct t_store *s = *state;
