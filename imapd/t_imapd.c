@@ -112,7 +112,7 @@ static struct usage
 usage_now(void)
 {
 	struct account *a;
-	struct usage u;
+	struct usage u = { 0 };
 	struct err err;
 	int fd;
 
