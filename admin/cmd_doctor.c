@@ -32,7 +32,7 @@ static const struct {
 static void
 member(struct buf *out, const char *name, const char *value)
 {
-	buf_fmt(out, ", \"%s\": ", name);
+	json_put_name(out, name);
 	if (value == NULL)
 		buf_str(out, "null");
 	else

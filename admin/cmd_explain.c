@@ -15,9 +15,7 @@
 static void
 member(struct buf *b, const char *name, const char *value)
 {
-	buf_fmt(b, "%s\"%s\": ", buf_len(b) > 0 &&
-	    buf_data(b)[buf_len(b) - 1] != '{' ? ", " : "", name);
-	json_put_string(b, span_str(value));
+	json_put_member(b, name, span_str(value));
 }
 
 static void

@@ -141,14 +141,6 @@ trail_say(struct trace *t, const struct trail *trail)
 
 /* --- as JSON --- */
 
-static void
-member(struct buf *out, const char *name, struct span value)
-{
-	buf_fmt(out, "%s\"%s\": ", buf_data(out)[buf_len(out) - 1] == '{' ?
-	    "" : ", ", name);
-	json_put_string(out, value);
-}
-
 /* The recipients that a line of delivery tells of, as Postfix words it. */
 static void
 recipient_put(struct buf *out, const struct logline *l)
@@ -160,14 +152,14 @@ recipient_put(struct buf *out, const struct logline *l)
 	size_t i;
 
 	buf_str(out, buf_data(out)[buf_len(out) - 1] == '[' ? "{" : ", {");
-	member(out, "when", l->when);
+	json_put_member(out, "when", l->when);
 	for (i = 0; i < ARRAY_LEN(keys); i++) {
 		value = logline_value(l->text, keys[i]);
 		if (value.n > 0)
-			member(out, keys[i], value);
+			json_put_member(out, keys[i], value);
 	}
 	if (open != -1 && l->text.p[l->text.n - 1] == ')')
-		member(out, "text", span_sub(l->text, (size_t)open + 1,
+		json_put_member(out, "text", span_sub(l->text, (size_t)open + 1,
 		    l->text.n - (size_t)open - 2));
 	buf_str(out, "}");
 }
@@ -193,7 +185,7 @@ facts_put(struct buf *out, const struct trail *trail, const char *name)
 	}
 	for (k = 0; k < ARRAY_LEN(keys); k++)
 		if (found[k].n > 0)
-			member(out, k == 4 ? "message_id" : keys[k],
+			json_put_member(out, k == 4 ? "message_id" : keys[k],
 			    found[k]);
 	buf_str(out, ", \"recipients\": [");
 	for (i = 0; i < trail->n_lines; i++)
@@ -217,7 +209,7 @@ trail_json(struct trace *t, const struct trail *trail, bool first)
 	buf_init(&out, BUF_NO_CAP);
 	buf_init(&rows, 1024 * 1024);
 	buf_str(&out, "{");
-	member(&out, "id", span_str(trail->id));
+	json_put_member(&out, "id", span_str(trail->id));
 	facts_put(&out, trail, t->cli->config.conf->syslog_name);
 	queue_ask(t, trail->id, &rows);
 	buf_fmt(&out, ", \"queue\": [%s]}", buf_cstr(&rows));

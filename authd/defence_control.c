@@ -25,16 +25,9 @@ now_of(const struct defence_control *dc)
 /* --- rows --- */
 
 static void
-put(struct buf *b, const char *name, struct span value)
-{
-	buf_fmt(b, "%s\"%s\": ", buf_len(b) > 1 ? ", " : "", name);
-	json_put_string(b, value);
-}
-
-static void
 put_time(struct buf *b, const char *name, int64_t ms)
 {
-	buf_fmt(b, ", \"%s\": ", name);
+	json_put_name(b, name);
 	if (ms == 0)
 		buf_str(b, "\"\"");
 	else
@@ -70,9 +63,9 @@ row_send(struct ctl_call *c, const struct defence_row *row)
 
 	buf_init(&b, 16384);
 	buf_char(&b, '{');
-	put(&b, "kind", span_str(kind_name(row->kind)));
-	put(&b, "subject", row->subject);
-	put(&b, "state", span_str(state_name(row->answer)));
+	json_put_member(&b, "kind", span_str(kind_name(row->kind)));
+	json_put_member(&b, "subject", row->subject);
+	json_put_member(&b, "state", span_str(state_name(row->answer)));
 	buf_fmt(&b, ", \"wrong_passwords\": %u, \"limit\": %u, "
 	    "\"delay_ms\": %llu, \"refused\": %u", row->level, row->limit,
 	    (unsigned long long)row->delay_ms, row->refused);

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -51,21 +50,14 @@ row_send(struct qconn *c, uint64_t id, struct buf *json)
 static void
 put(struct buf *b, const char *name, const char *value)
 {
-	buf_fmt(b, "%s\"%s\": ", buf_len(b) > 1 ? ", " : "", name);
-	json_put_string(b, span_str(value));
+	json_put_member(b, name, span_str(value));
 }
 
 static void
 put_time(struct buf *b, const char *name, int64_t us)
 {
-	time_t t = (time_t)(us / 1000000);
-	struct tm tm;
-	char text[40] = "";
-
-	if (gmtime_r(&t, &tm) != NULL)
-		(void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ",
-		    &tm);
-	put(b, name, text);
+	json_put_name(b, name);
+	json_put_time(b, us / 1000000);
 }
 
 static const char *
@@ -249,13 +241,6 @@ control_find(struct qmgr *q, unsigned index)
 }
 
 static void
-put_span(struct buf *b, const char *name, struct span value)
-{
-	buf_fmt(b, "%s\"%s\": ", buf_len(b) > 1 ? ", " : "", name);
-	json_put_string(b, value);
-}
-
-static void
 rcpt_row(const struct spool_msg *m, const struct record *r, uint32_t i,
     struct buf *b)
 {
@@ -265,15 +250,15 @@ rcpt_row(const struct spool_msg *m, const struct record *r, uint32_t i,
 
 	buf_char(b, '{');
 	put(b, "queue_id", m->queue_id);
-	put_span(b, "recipient", rcpt->final);
-	put_span(b, "original", rcpt->orig);
+	json_put_member(b, "recipient", rcpt->final);
+	json_put_member(b, "original", rcpt->orig);
 	put(b, "state", i < m->n_rcpt ? names[m->rcpt[i].state] : "");
 	if (rcpt->kind == ENVELOPE_MAILBOX)
 		buf_fmt(b, ", \"mailbox_id\": %llu",
 		    (unsigned long long)rcpt->mailbox_id);
-	put_span(b, "sender", r->env.sender);
-	put_span(b, "client", r->env.client_ip);
-	put_span(b, "helo", r->env.helo);
+	json_put_member(b, "sender", r->env.sender);
+	json_put_member(b, "client", r->env.client_ip);
+	json_put_member(b, "helo", r->env.helo);
 	put(b, "reason", m->reason == NULL ? "" : m->reason);
 	buf_char(b, '}');
 }

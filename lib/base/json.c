@@ -34,6 +34,22 @@ json_put_string(struct buf *out, struct span s)
 }
 
 void
+json_put_name(struct buf *out, const char *name)
+{
+	size_t n = buf_len(out);
+
+	buf_fmt(out, "%s\"%s\": ", n > 0 && buf_data(out)[n - 1] != '{' ?
+	    ", " : "", name);
+}
+
+void
+json_put_member(struct buf *out, const char *name, struct span value)
+{
+	json_put_name(out, name);
+	json_put_string(out, value);
+}
+
+void
 json_put_time(struct buf *out, int64_t s)
 {
 	time_t t = (time_t)s;

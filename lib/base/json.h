@@ -13,6 +13,11 @@
  * U+FFFD. */
 void json_put_string(struct buf *out, struct span s);
 
+/* Inside an object: appends `"name": `, with a comma unless it is the first
+ * member; the value follows. json_put_member: and a string. */
+void json_put_name(struct buf *out, const char *name);
+void json_put_member(struct buf *out, const char *name, struct span value);
+
 /* Appends seconds since 1970 as a string, "2026-11-28T17:20:00Z"; "" when that
  * has no such form. */
 void json_put_time(struct buf *out, int64_t s);

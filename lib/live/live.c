@@ -57,13 +57,6 @@ live_touch(struct live *live, struct live_link *l)
 /* --- rows --- */
 
 static void
-put(struct buf *b, const char *name, struct span value)
-{
-	buf_fmt(b, "%s\"%s\": ", buf_len(b) > 1 ? ", " : "", name);
-	json_put_string(b, value);
-}
-
-static void
 put_since(struct buf *b, uint64_t age_ms)
 {
 	buf_str(b, ", \"since\": ");
@@ -78,17 +71,17 @@ row_put(const struct live *live, const struct live_link *l,
 	uint64_t now = loop_now_ms(live->loop);
 
 	buf_char(b, '{');
-	put(b, "id", span_str(f->id));
-	put(b, "service", span_str(f->service));
-	put(b, "process", span_str(live->process));
-	put(b, "ip", span_str(f->ip));
-	put(b, "user", span_str(f->user));
+	json_put_member(b, "id", span_str(f->id));
+	json_put_member(b, "service", span_str(f->service));
+	json_put_member(b, "process", span_str(live->process));
+	json_put_member(b, "ip", span_str(f->ip));
+	json_put_member(b, "user", span_str(f->user));
 	put_since(b, now - l->since_ms);
 	buf_fmt(b, ", \"idle_s\": %llu",
 	    (unsigned long long)(now - l->touched_ms) / 1000);
-	put(b, "tls", span_str(f->tls));
-	put(b, "state", span_str(f->state));
-	put(b, "mailbox", f->mailbox);
+	json_put_member(b, "tls", span_str(f->tls));
+	json_put_member(b, "state", span_str(f->state));
+	json_put_member(b, "mailbox", f->mailbox);
 	buf_char(b, '}');
 }
 

@@ -156,23 +156,20 @@ foreign_uids_parse(struct span text, struct foreign_uids *u)
 	return true;
 }
 
+static int
+uid_find_cmp(const void *base, const void *e)
+{
+	return span_cmp(*(const struct span *)base,
+	    ((const struct foreign_uid *)e)->name);
+}
+
 uint32_t
 foreign_uids_find(const struct foreign_uids *u, struct span base)
 {
-	size_t lo = 0, hi = u->n, mid;
-	int c;
+	const struct foreign_uid *found = u->n == 0 ? NULL :
+	    bsearch(&base, u->uid, u->n, sizeof(*u->uid), uid_find_cmp);
 
-	while (lo < hi) {
-		mid = lo + (hi - lo) / 2;
-		c = span_cmp(u->uid[mid].name, base);
-		if (c == 0)
-			return u->uid[mid].uid;
-		if (c < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return 0;
+	return found == NULL ? 0 : found->uid;
 }
 
 void
@@ -330,23 +327,21 @@ foreign_keywords_sort(struct foreign_keywords *k)
 	k->n_kept = n;
 }
 
+static int
+kept_find_cmp(const void *base, const void *e)
+{
+	return span_cmp(*(const struct span *)base,
+	    ((const struct foreign_kept *)e)->base);
+}
+
 uint64_t
 foreign_keywords_find(const struct foreign_keywords *k, struct span base)
 {
-	size_t lo = 0, hi = k->n_kept, mid;
-	int c;
+	const struct foreign_kept *found = k->n_kept == 0 ? NULL :
+	    bsearch(&base, k->kept, k->n_kept, sizeof(*k->kept),
+	    kept_find_cmp);
 
-	while (lo < hi) {
-		mid = lo + (hi - lo) / 2;
-		c = span_cmp(k->kept[mid].base, base);
-		if (c == 0)
-			return k->kept[mid].keywords;
-		if (c < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return 0;
+	return found == NULL ? 0 : found->keywords;
 }
 
 void
