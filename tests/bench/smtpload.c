@@ -65,7 +65,7 @@ static struct {
 } did;
 
 static int ep, notify = -1, accepted_fd = -1;
-static volatile sig_atomic_t told_to_stop;
+static volatile sig_atomic_t told_to_stop;	/* how often */
 static char *body;
 static size_t body_len;
 
@@ -362,6 +362,7 @@ session_open(struct session *s)
 	setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	s->state = BANNER;
 	s->number = -1;
+	s->began = now();
 	s->in_len = s->out_len = s->out_at = 0;
 	did.connections++;
 	if (connect(s->fd, (const struct sockaddr *)&opt.server,
@@ -585,6 +586,32 @@ print_figures(double accepted_s, double complete_s)
 		    did.last_refusal);
 }
 
+/* Told a second time to stop: who still waits for the server, and for what. */
+static void
+sessions_print(void)
+{
+	static const char *const awaited[] = { "nothing", "greeting", "EHLO",
+	    "MAIL", "RCPT", "DATA", "end of the message", "QUIT" };
+	struct sockaddr_in a;
+	socklen_t n;
+	int i;
+
+	for (i = 0; i < opt.sessions; i++) {
+		const struct session *s = &sessions[i];
+
+		if (s->fd == -1)
+			continue;
+		n = sizeof(a);
+		memset(&a, 0, sizeof(a));
+		getsockname(s->fd, (struct sockaddr *)&a, &n);
+		fprintf(stderr, "smtpload: port %d waits for the reply to %s, "
+		    "message %ld, for %.1f s, %zu bytes not taken, %zu "
+		    "bytes of a reply\n", ntohs(a.sin_port),
+		    awaited[s->state], s->number, now() - s->began,
+		    s->out_len - s->out_at, s->in_len);
+	}
+}
+
 static int
 run(void)
 {
@@ -609,8 +636,9 @@ run(void)
 			complete_s = t - t0;
 		if (all_offered && all_came && open == 0)
 			break;
-		if (t - t0 > opt.patience) {
+		if (t - t0 > opt.patience || told_to_stop > 1) {
 			fprintf(stderr, "smtpload: gave up\n");
+			sessions_print();
 			break;
 		}
 	}
@@ -622,7 +650,7 @@ static void
 on_signal(int signo)
 {
 	(void)signo;
-	told_to_stop = 1;
+	told_to_stop++;
 }
 
 static long

@@ -64,9 +64,17 @@ class Load:
         try:
             out = self.process.communicate(timeout=60)[0]
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            raise AssertionError("sessions hang: smtpload does not end")
+            self._hung()
         return self._read(out)
+
+    def _hung(self):
+        """Says which sessions wait for what, as client and server see it."""
+        print(self.instance.postern("session", "list", check=False).stdout,
+              flush=True)
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(timeout=10)
+        raise AssertionError("sessions hang; the server's log ends\n" +
+                             self.instance.log_text()[-3000:])
 
     def kill(self):
         """As a client that loses its network; numbers go on behind."""
