@@ -80,6 +80,7 @@ server_listener(void *arg, const char *section, int fd)
 	l->server = v;
 	l->section = xstrdup(section);
 	l->fd = fd;
+	stream_listen(fd, 0);
 	timer_init(&l->pause, v->loop, pause_over_cb, l);
 	io_init(&l->io, v->loop, fd, accept_cb, l);
 	SLIST_INSERT_HEAD(v->listeners, l, link);

@@ -108,5 +108,6 @@ enum step
 cmd_quit(struct session *s, struct span args)
 {
 	session_reply(s, "221 2.0.0 Bye");
+	stream_peer_done(s->stream);
 	return STEP_CLOSE;
 }

@@ -52,28 +52,19 @@ endpoint_own(struct endpoint *e, int fd)
 	endpoint_set(e, &ss);
 }
 
-/* What may wait for a client that does not read, here and in the kernel,
- * which would let it grow to megabytes. */
-static void
-limit_output(struct stream *stream, int bytes)
-{
-	stream_out_marks(stream, (size_t)bytes / 4, (size_t)bytes);
-	(void)setsockopt(stream_fd(stream), SOL_SOCKET, SO_SNDBUF, &bytes,
-	    sizeof(bytes));
-}
-
 void
 session_accept(struct server *srv, struct profile *prof, int fd,
     const struct sockaddr_storage *from, const struct sockaddr_storage *to,
     struct first_verdict *first)
 {
+	size_t most = (size_t)prof->conf->smtpd_reply_buffer_limit;
 	struct stream *stream;
 	struct endpoint peer;
 	struct session *s;
 
 	endpoint_set(&peer, from);
 	stream = stream_new(srv->loop, fd, &session_stream_cbs, NULL);
-	limit_output(stream, (int)prof->conf->smtpd_reply_buffer_limit);
+	stream_out_marks(stream, most / 4, most);
 	s = session_new(srv, prof, stream, peer.ip);
 	memcpy(s->port, peer.port, sizeof(s->port));
 	if (to != NULL)
@@ -110,8 +101,9 @@ spoke_first(struct session *s)
 	char mem[100];
 	ssize_t n;
 
-	n = s->first.watched || stream_fd(s->stream) == -1 ? 0 : recv(stream_fd(s->stream), mem,
-	    sizeof(mem), MSG_PEEK | MSG_DONTWAIT);
+	n = s->first.watched || stream_fd(s->stream) == -1 ? 0 :
+	    recv(stream_fd(s->stream), mem, sizeof(mem),
+	    MSG_PEEK | MSG_DONTWAIT);
 	if (n <= 0)
 		return false;
 	log_info("improper command pipelining after CONNECT from %s: %.*s",

@@ -123,6 +123,12 @@ profile_of(struct conf *conf, const char *section)
 }
 
 static void
+listener_tune(const struct listener *l)
+{
+	stream_listen(l->fd, (size_t)l->prof->conf->smtpd_reply_buffer_limit);
+}
+
+static void
 program_listener(void *arg, const char *section, int fd)
 {
 	struct program *g = OBJ_CAST(arg, program, PROGRAM_MAGIC);
@@ -139,6 +145,7 @@ program_listener(void *arg, const char *section, int fd)
 	l->prof = prof;
 	l->section = xstrdup(section);
 	l->fd = fd;
+	listener_tune(l);
 	io_init(&l->io, g->srv.loop, fd, accept_cb, l);
 	timer_init(&l->rest, g->srv.loop, rest_cb, l);
 	if (g->srv.world.dir != NULL)
@@ -173,6 +180,7 @@ program_reload(void *arg)
 			continue;	/* the old one serves on */
 		profile_unref(&l->prof);
 		l->prof = p;
+		listener_tune(l);
 		if (g->srv.world.lists != NULL)
 			dnshealth_watch(g->srv.world.lists, p->gate);
 	}

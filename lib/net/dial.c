@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -159,9 +161,13 @@ attempt(struct dial *d, const struct address *a)
 {
 	uint64_t now = loop_now_ms(d->loop);
 	uint64_t left = d->until_ms > now ? d->until_ms - now : 0;
+	int one = 1;
 
 	d->fd = socket(a->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC |
 	    SOCK_NONBLOCK, 0);
+	if (d->fd != -1)	/* streams send once per turn */
+		(void)setsockopt(d->fd, IPPROTO_TCP, TCP_NODELAY, &one,
+		    sizeof(one));
 	if (d->fd == -1 || (connect(d->fd, (const struct sockaddr *)&a->sa,
 	    a->n) == -1 && errno != EINPROGRESS)) {
 		(void)err_errno(&d->err, "connect");

@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,11 +23,22 @@ static void stream_io_cb(int fd, int what, void *arg);
 
 /* --- life --- */
 
+void
+stream_listen(int fd, size_t out_bytes)
+{
+	int one = 1, bytes = (int)MIN(out_bytes, (size_t)INT_MAX);
+
+	/* fails on what is not TCP, which is fine */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (bytes > 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes,
+		    sizeof(bytes));
+}
+
 struct stream *
 stream_new(struct loop *l, int fd, const struct stream_cbs *cbs, void *arg)
 {
 	struct stream *s = xcalloc(1, sizeof(*s));
-	int one = 1;
 
 	s->magic = STREAM_MAGIC;
 	s->loop = l;
@@ -40,8 +52,6 @@ stream_new(struct loop *l, int fd, const struct stream_cbs *cbs, void *arg)
 	outq_init(&s->out);
 	defer_init(&s->kick, l, stream_kick_cb, s);
 	(void)proc_nonblock(fd);
-	/* fails on what is not TCP, which is fine; we cork by ourselves */
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	io_init(&s->io, l, fd, stream_io_cb, s);
 	io_want(&s->io, IO_READ);
 	return s;
@@ -140,6 +150,7 @@ stream_recv_plain(struct stream *s, size_t room)
 	do
 		n = recv(s->io.fd, scratch, room, MSG_DONTWAIT);
 	while (n == -1 && errno == EINTR);
+	s->drained = n < (ssize_t)room;
 	if (n == -1 && errno != EAGAIN && errno != EWOULDBLOCK)
 		stream_break(s, STREAM_ERROR, strerrordesc_np(errno));
 	return n;
@@ -258,8 +269,13 @@ stream_watch(struct stream *s)
 			want |= s->io.want & IO_READ;
 		break;
 	case STREAM_TLS_WAIT:
-	case STREAM_FINISH_WRITE:
 		want = s->out_want;
+		break;
+	case STREAM_FINISH_WRITE:
+		/* Before the last words are tried there is nothing to wait
+		 * for: the interest stays, as in a pause. */
+		want = s->out_want != 0 ? s->out_want :
+		    s->io.want & IO_READ;
 		break;
 	case STREAM_HANDSHAKE:
 		want = tls_want(s->tls);

@@ -53,6 +53,11 @@ struct stream_cbs {
 #define STREAM_OUT_LOW		(16 * 1024)
 #define STREAM_OUT_HIGH		(64 * 1024)
 
+/* What the connections of a listening socket begin with, set once instead of
+ * for each (Linux hands it on): no delay, for we send once per turn, and at
+ * most out_bytes waiting in the kernel for a peer that does not read, which
+ * would let it grow to megabytes; 0: as many as it likes. */
+void stream_listen(int fd, size_t out_bytes);
 /* Takes over fd (made non-blocking) and starts reading. cbs must outlive the
  * stream. */
 struct stream *stream_new(struct loop *l, int fd, const struct stream_cbs *cbs,
@@ -66,6 +71,9 @@ void stream_free(struct stream **s);
  * the stream is no longer the owner's.
  */
 void stream_finish(struct stream **s, uint64_t limit_ms);
+/* The peer has said that it will say no more (QUIT): stream_finish() need not
+ * wait for its end where nothing of it is unread. TLS is closed as ever. */
+void stream_peer_done(struct stream *s);
 /* Streams of this process between stream_finish() and their close. */
 size_t stream_finishing(void);
 

@@ -56,6 +56,12 @@ stream_finish(struct stream **sp, uint64_t limit_ms)
 	defer_call(&s->kick);
 }
 
+void
+stream_peer_done(struct stream *s)
+{
+	s->peer_done = true;
+}
+
 /* True when the stream has nothing more to wait for. */
 static bool
 stream_half_close(struct stream *s)
@@ -67,6 +73,8 @@ stream_half_close(struct stream *s)
 		return false;
 	if (s->tls != NULL)
 		tls_goodbye(s->tls);
+	else if (s->peer_done && s->drained)
+		return true;
 	s->state = STREAM_FINISH_READ;
 	return shutdown(s->io.fd, SHUT_WR) == -1 || s->eof;
 }

@@ -57,6 +57,8 @@ struct stream {
 				 * watched for input */
 	bool offer;		/* readable() is due */
 	bool eof;		/* the peer's side is closed */
+	bool drained;		/* the last read left nothing in the kernel */
+	bool peer_done;		/* the peer has said its last */
 	bool broken;		/* ended() is due without waiting for input */
 	bool told;		/* ended() has run */
 	bool was_full;

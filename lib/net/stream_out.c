@@ -42,6 +42,8 @@ stream_iov(const struct stream *s, struct iovec *iov, int max, size_t most)
 static int
 stream_flush_plain(struct stream *s)
 {
+	/* the last words and the end of the stream make one packet */
+	int more = s->state == STREAM_FINISH_WRITE ? MSG_MORE : 0;
 	struct iovec iov[64];
 	size_t total = 0;
 
@@ -51,7 +53,8 @@ stream_flush_plain(struct stream *s)
 
 		msg.msg_iovlen = stream_iov(s, iov, ARRAY_LEN(iov),
 		    stream_plain_left(s));
-		n = sendmsg(s->io.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = sendmsg(s->io.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT |
+		    more);
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n == -1) {

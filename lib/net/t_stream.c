@@ -9,6 +9,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <malloc.h>
 #include <stdlib.h>
@@ -33,7 +35,7 @@ struct end {
 	bool echo;		/* answer each line with "ok LINE" */
 	bool park;		/* pause at each line */
 	bool hold;		/* consume nothing */
-	bool free_in_read, finish_at_quit;
+	bool free_in_read, finish_at_quit, quit_is_last;
 };
 
 static struct loop *loop;
@@ -59,6 +61,8 @@ end_readable(struct stream *s, void *arg)
 			stream_fmt(s, "ok %.*s", SPAN_ARG(line));
 		buf_consume(in, (size_t)nl + 1);
 		if (quit && e->finish_at_quit) {
+			if (e->quit_is_last)
+				stream_peer_done(s);
 			stream_finish(&e->s, 60000);
 			return;
 		}
@@ -170,6 +174,26 @@ static void
 pair_make(int fd[2])
 {
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+}
+
+/* Over TCP, where a close with unread input resets the connection. */
+static void
+tcp_pair_make(int fd[2])
+{
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	socklen_t n = sizeof(a);
+	int l = socket(AF_INET, SOCK_STREAM, 0);
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(l, (struct sockaddr *)&a, n), 0);
+	assert_int_equal(listen(l, 1), 0);
+	stream_listen(l, 8192);
+	assert_int_equal(getsockname(l, (struct sockaddr *)&a, &n), 0);
+	fd[1] = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(fd[1], (struct sockaddr *)&a, n), 0);
+	fd[0] = accept(l, NULL, NULL);
+	assert_true(fd[0] >= 0);
+	close(l);
 }
 
 static void
@@ -432,6 +456,64 @@ test_finish_sends_all_and_waits_for_the_peer(void **state)
 	assert_int_equal(stream_finishing(), 0);
 	assert_int_equal(e.ends, 0);
 	end_fini(&e);
+}
+
+/* Closed at once after QUIT, but not over bytes that nobody read: closing
+ * would reset the connection and could eat the last reply. */
+static void
+test_finish_after_the_peers_last_word(void **state)
+{
+	static const struct {
+		const char *sent;
+		size_t in_limit;	/* what is read of it at a time */
+		size_t finishing;
+	} t[] = {
+		{ "quit\n", STREAM_IN_LIMIT, 0 },
+		{ "quit\nmore that was read\n", STREAM_IN_LIMIT, 0 },
+		{ "quit\nmore that was not\n", 5, 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		struct end e;
+		char out[64];
+		int fd[2];
+
+		tcp_pair_make(fd);
+		end_init(&e, fd[0]);
+		e.echo = e.finish_at_quit = e.quit_is_last = true;
+		stream_in_limit(e.s, t[i].in_limit);
+		assert_int_equal(write(fd[1], t[i].sent, strlen(t[i].sent)),
+		    strlen(t[i].sent));
+		run_ms(5);
+		assert_null(e.s);
+		assert_int_equal(stream_finishing(), t[i].finishing);
+		assert_int_equal(read_all(fd[1], out, sizeof(out)), 8);
+		assert_memory_equal(out, "ok quit\n", 8);
+		assert_int_equal(read(fd[1], out, sizeof(out)), 0);
+		close(fd[1]);
+		run_ms(5);
+		assert_int_equal(stream_finishing(), 0);
+		end_fini(&e);
+	}
+}
+
+static void
+test_connections_begin_as_their_listener_says(void **state)
+{
+	int fd[2], bytes, delay_off;
+	socklen_t n = sizeof(int);
+
+	(void)state;
+	tcp_pair_make(fd);
+	assert_int_equal(getsockopt(fd[0], IPPROTO_TCP, TCP_NODELAY,
+	    &delay_off, &n), 0);
+	assert_true(delay_off);
+	assert_int_equal(getsockopt(fd[0], SOL_SOCKET, SO_SNDBUF, &bytes, &n),
+	    0);
+	assert_int_equal(bytes, 2 * 8192);	/* as socket(7) says */
+	close(fd[0]);
+	close(fd[1]);
 }
 
 static void
@@ -755,6 +837,8 @@ main(void)
 		cmocka_unit_test(
 		    test_write_to_a_gone_peer_ends_even_when_parked),
 		cmocka_unit_test(test_finish_sends_all_and_waits_for_the_peer),
+		cmocka_unit_test(test_finish_after_the_peers_last_word),
+		cmocka_unit_test(test_connections_begin_as_their_listener_says),
 		cmocka_unit_test(test_finish_gives_up_at_its_limit),
 		cmocka_unit_test(test_idle_stream_is_small),
 		cmocka_unit_test(test_tls_echo),
