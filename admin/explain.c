@@ -506,10 +506,11 @@ name_find(struct explain *x)
 	const char *reverse = w->reverse_name != NULL ? w->reverse_name :
 	    w->name;
 
-	if (w->name == NULL && x->dns != NULL &&
+	if (w->name == NULL && x->world.dns != NULL &&
 	    x->conf->smtpd_peername_lookup) {
-		(void)client_name_find(x->dns, w->ip, named_cb, x);
-		loop_run(x->loop);
+		if (client_name_find(x->world.dns, w->ip, &x->name, named_cb,
+		    x) != NULL)
+			loop_run(x->loop);
 		return;
 	}
 	x->name = (struct client_name){ .name = "unknown",

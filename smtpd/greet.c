@@ -78,11 +78,8 @@ session_accept(struct server *srv, struct profile *prof, int fd,
 }
 
 static void
-named_cb(const struct client_name *n, void *arg)
+name_take(struct session *s, const struct client_name *n)
 {
-	struct session *s = OBJ_CAST(arg, session, SESSION_MAGIC);
-
-	s->name_ask = NULL;
 	free(s->name);
 	s->name = xstrdup(n->name);
 	free(s->reverse_name);
@@ -90,7 +87,30 @@ named_cb(const struct client_name *n, void *arg)
 	    xstrdup(n->reverse_name);
 	s->name_state = n->name_state;
 	s->reverse_state = n->reverse_state;
+}
+
+static void
+named_cb(const struct client_name *n, void *arg)
+{
+	struct session *s = OBJ_CAST(arg, session, SESSION_MAGIC);
+
+	s->name_ask = NULL;
+	name_take(s, n);
 	session_named(s);
+}
+
+/* At once, when the cache knows; else named_cb comes. */
+static void
+name_find(struct session *s)
+{
+	struct dnscache *cache = s->srv->world.dns;
+	struct client_name n;
+
+	if (cache == NULL || !session_conf(s)->smtpd_peername_lookup)
+		return;
+	s->name_ask = client_name_find(cache, s->ip, &n, named_cb, s);
+	if (s->name_ask == NULL)
+		name_take(s, &n);
 }
 
 /* Who speaks before the greeting is no mail server (S38). What is done about
@@ -118,9 +138,7 @@ session_start(struct session *s)
 	s->parked = true;
 	stream_pause(s->stream);
 	limits_connect(s);
-	if (s->srv->dns != NULL && session_conf(s)->smtpd_peername_lookup)
-		s->name_ask = client_name_find(s->srv->dns, s->ip, named_cb,
-		    s);
+	name_find(s);
 	if (!stress_arrived(s)) {
 		log_warning("too many sessions: refusing %s",
 		    session_peer(s));

@@ -6,7 +6,7 @@
 #ifndef NET_CLIENT_NAME_H
 #define NET_CLIENT_NAME_H
 
-#include "net/dns.h"
+#include "net/dnscache.h"
 
 enum client_name_state {
 	CLIENT_NAME_OK,		/* confirmed */
@@ -26,8 +26,10 @@ typedef void client_name_cb(const struct client_name *n, void *arg);
 
 struct client_name_ask;
 
-struct client_name_ask *client_name_find(struct dns *d, const char *ip,
-    client_name_cb *cb, void *arg);
+/* NULL: the cache knew, *known is filled, and no callback follows. Most clients
+ * of a busy MX came a moment ago; they wait for nothing. */
+struct client_name_ask *client_name_find(struct dnscache *c, const char *ip,
+    struct client_name *known, client_name_cb *cb, void *arg);
 void client_name_cancel(struct client_name_ask **a);
 
 #endif

@@ -48,6 +48,7 @@ static const struct zone_row {
 	{ "garbage.example", 0, GARBAGE, NULL, 0 },
 };
 
+static struct conf *conf;
 static int server_fd;
 static char resolver[64];
 
@@ -166,7 +167,6 @@ setup(void **state)
 	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t n = sizeof(at);
 	struct buf text, complaints;
-	struct conf *conf;
 	struct err err;
 
 	(void)state;
@@ -188,7 +188,6 @@ setup(void **state)
 	loop = loop_new();
 	dns = dns_new(loop, conf, &err);
 	assert_non_null(dns);
-	conf_unref(&conf);
 	buf_fini(&text);
 	buf_fini(&complaints);
 	return 0;
@@ -199,6 +198,7 @@ teardown(void **state)
 {
 	(void)state;
 	dns_free(&dns);
+	conf_unref(&conf);
 	loop_free(&loop);
 	(void)shutdown(server_fd, SHUT_RDWR);
 	(void)close(server_fd);
@@ -389,29 +389,45 @@ test_client_names(void **state)
 	static const struct {
 		const char *ip, *name, *reverse;
 		enum client_name_state state;
+		bool kept;	/* known at once the second time */
 	} cases[] = {
-		{ "192.0.2.7", "a.example", "a.example", CLIENT_NAME_OK },
-		{ "192.0.2.9", "unknown", "a.example", CLIENT_NAME_FORGED },
-		{ "192.0.2.6", "unknown", "unknown", CLIENT_NAME_NONE },
-		{ "192.0.2.5", "unknown", "unknown", CLIENT_NAME_NONE },
-		{ "192.0.2.8", "unknown", "unknown", CLIENT_NAME_TEMP },
+		{ "192.0.2.7", "a.example", "a.example", CLIENT_NAME_OK,
+		    true },
+		{ "192.0.2.9", "unknown", "a.example", CLIENT_NAME_FORGED,
+		    true },
+		{ "192.0.2.6", "unknown", "unknown", CLIENT_NAME_NONE,
+		    true },
+		{ "192.0.2.5", "unknown", "unknown", CLIENT_NAME_NONE,
+		    false },	/* its "no" has no SOA */
+		{ "192.0.2.8", "unknown", "unknown", CLIENT_NAME_TEMP,
+		    false },
 	};
+	struct dnscache *cache = dnscache_new(loop, dns, conf);
 	struct client_name_ask *a;
 	struct client_name n;
 	size_t i;
+	int round;
 
 	(void)state;
-	for (i = 0; i < ARRAY_LEN(cases); i++) {
-		memset(&n, 0, sizeof(n));
-		(void)client_name_find(dns, cases[i].ip, name_cb, &n);
-		loop_run(loop);
-		assert_string_equal(n.name, cases[i].name);
-		assert_string_equal(n.reverse_name, cases[i].reverse);
-		assert_int_equal(n.name_state, cases[i].state);
-	}
-	a = client_name_find(dns, "192.0.2.7", name_cb, &n);
+	for (i = 0; i < ARRAY_LEN(cases); i++)
+		for (round = 0; round < 2; round++) {
+			memset(&n, 0, sizeof(n));
+			a = client_name_find(cache, cases[i].ip, &n, name_cb,
+			    &n);
+			assert_int_equal(a == NULL,
+			    round == 1 && cases[i].kept);
+			if (a != NULL)
+				loop_run(loop);
+			assert_string_equal(n.name, cases[i].name);
+			assert_string_equal(n.reverse_name, cases[i].reverse);
+			assert_int_equal(n.name_state, cases[i].state);
+		}
+	a = client_name_find(cache, "192.0.2.5", &n, name_cb, &n);
 	client_name_cancel(&a);
 	assert_int_equal(dns_waiting(dns), 0);
+	assert_null(client_name_find(cache, "unknown", &n, name_cb, &n));
+	assert_int_equal(n.name_state, CLIENT_NAME_NONE);
+	dnscache_free(&cache);
 }
 
 int
