@@ -350,6 +350,24 @@ reply(struct session *s, int code, const char *line)
 	}
 }
 
+/*
+ * Linux drops the last packet of a handshake without a word when the listening
+ * socket closes at that moment: the client is connected to nobody and waits
+ * for a greeting that no process owes it. A probe finds that out (the answer
+ * is a reset); a server that holds the connection and is silent answers
+ * probes, and is found by who waits for us.
+ */
+static void
+probe_idle(int fd)
+{
+	int on = 1, idle = 5, every = 1, count = 3;
+
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof(every));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
+}
+
 static void
 session_open(struct session *s)
 {
@@ -360,6 +378,8 @@ session_open(struct session *s)
 	if (s->fd == -1)
 		die("socket");
 	setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (opt.persistent)
+		probe_idle(s->fd);
 	s->state = BANNER;
 	s->number = -1;
 	s->began = now();
