@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-from tests.harness import paths
+from tests.harness import nameserver, paths
 from tests.harness.wait import until
 
 FRONT, BACK = "127.0.0.53", "127.0.0.54"
@@ -161,34 +161,12 @@ class NameServer:
         self.dir.mkdir()
         zones = dict(ZONES)
         zones["."] = ""
-        text = f"""\
-server:
-    ip-address: {BACK}
-    port: 53
-    username: ""
-    chroot: ""
-    database: ""
-    zonesdir: "{self.dir}"
-    pidfile: "{self.dir}/nsd.pid"
-    xfrdfile: "{self.dir}/xfrd.state"
-    zonelistfile: "{self.dir}/zone.list"
-    xfrdir: "{self.dir}"
-    server-count: 1
-    minimal-responses: yes
-    rrl-ratelimit: 0
-remote-control:
-    control-enable: no
-"""
         for name, body in zones.items():
-            path = self.dir / ((name.rstrip(".") or "root") + ".zone")
-            text += f'zone:\n    name: "{name}"\n    zonefile: "{path}"\n'
             if body is not None:
-                path.write_text(zone_text(name, body))
-        (self.dir / "nsd.conf").write_text(text)
+                nameserver.zone_file(self.dir, name).write_text(
+                    zone_text(name, body))
         self.log = open(self.dir / "log", "wb")
-        self.process = subprocess.Popen(
-            ["nsd", "-d", "-c", self.dir / "nsd.conf"],
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        self.process = nameserver.run_nsd(self.dir, BACK, 53, zones, self.log)
         self.front = subprocess.Popen([sys.executable, "-m", __name__],
                                       cwd=paths.SOURCE,
                                       stdin=subprocess.DEVNULL)

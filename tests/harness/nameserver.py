@@ -24,7 +24,7 @@ def find():
 
 CONF = """\
 server:
-    ip-address: 127.0.0.1
+    ip-address: {address}
     port: {port}
     username: ""
     chroot: ""
@@ -41,6 +41,22 @@ server:
 remote-control:
     control-enable: no
 """
+
+
+def zone_file(directory, name):
+    return directory / ((name.rstrip(".") or "root") + ".zone")
+
+
+def run_nsd(directory, address, port, zones, log):
+    """nsd for zones whose files lie in the directory (zone_file); one without
+    a file is SERVFAIL. The process."""
+    text = CONF.format(address=address, port=port, dir=directory)
+    for name in zones:
+        text += f'zone:\n    name: "{name}"\n' \
+                f'    zonefile: "{zone_file(directory, name)}"\n'
+    (directory / "nsd.conf").write_text(text)
+    return subprocess.Popen([find(), "-d", "-c", directory / "nsd.conf"],
+                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
 
 class NameServer:
@@ -62,14 +78,8 @@ class NameServer:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.bind(("127.0.0.1", 0))
             self.port = s.getsockname()[1]
-        text = CONF.format(port=self.port, dir=self.dir)
-        for name in zones:
-            text += f'zone:\n    name: "{name}"\n' \
-                    f'    zonefile: "{self.file(name)}"\n'
-        (self.dir / "nsd.conf").write_text(text)
-        self.process = subprocess.Popen(
-            [find(), "-d", "-c", self.dir / "nsd.conf"],
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        self.process = run_nsd(self.dir, "127.0.0.1", self.port, zones,
+                               self.log)
         until(lambda: self.soa(".") == 1 or self.process.poll() is not None,
               lambda: "nsd: " + (self.dir / "log").read_text()[-2000:], 60)
         return self.process.poll() is None
@@ -79,11 +89,8 @@ class NameServer:
         return {"dns_resolver": f"127.0.0.1@{self.port}",
                 "dns_trust_anchor_file": "", "dns_timeout": "3s"}
 
-    def file(self, name):
-        return self.dir / ((name.rstrip(".") or "root") + ".zone")
-
     def write(self, name, body):
-        self.file(name).write_text(
+        zone_file(self.dir, name).write_text(
             f"$ORIGIN {name.rstrip('.')}.\n$TTL 1\n"
             f"@ SOA ns.test.example. root.test.example. {self.serial} "
             "300 300 300 1\n@ NS ns.test.example.\n" + body.strip() + "\n")
