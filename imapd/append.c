@@ -241,6 +241,23 @@ ask_room(struct session *s)
 		check_done(s);
 }
 
+/* Did the session's last APPEND go there? Then it is not looked for before the
+ * literal; when it has gone since, the end of the command says so. */
+static bool
+was_there(const struct session *s, const struct append *r)
+{
+	return s->appended != NULL && strcmp(s->appended, r->name) == 0;
+}
+
+static void
+remember(struct session *s, const struct append *r)
+{
+	if (was_there(s, r))
+		return;
+	free(s->appended);
+	s->appended = xstrdup(r->name);
+}
+
 static void
 literal_begin(struct session *s, struct append *r)
 {
@@ -250,9 +267,9 @@ literal_begin(struct session *s, struct append *r)
 	check_size(s, r);
 	if (r->refusal != NULL) {
 		check_done(s);
-	} else if (r->n > 1 && r->left <= MEMORY_MAX &&
+	} else if ((r->n > 1 || was_there(s, r)) && r->left <= MEMORY_MAX &&
 	    r->memory + r->left <= MEMORY_ALL) {
-		/* small and after the first: no thread to be judged */
+		/* small, and the folder is known: no thread to be judged */
 		r->memory += r->left;
 		ask_room(s);
 	} else {
@@ -360,7 +377,10 @@ append_input(struct session *s)
 	if (r->left > 0)
 		return;
 	stream_in_limit(s->stream, STREAM_IN_LIMIT);
-	/* then the end of the line, or what announces the next message */
+	/* then the end of the line, or what announces the next message, which
+	 * many clients send apart */
+	if (buf_len(in) == 0)
+		stream_ack_now(s->stream);
 	session_input_end(s);
 	s->line = end_line;
 }
@@ -446,6 +466,8 @@ append_done(struct session *s)
 		return;
 	}
 	if (s->job_rc == PS_ENOTFOUND) {
+		free(s->appended);
+		s->appended = NULL;
 		session_reply(s, "NO", "[TRYCREATE] No such mailbox");
 		return;
 	}
@@ -453,6 +475,7 @@ append_done(struct session *s)
 		session_failed(s, &s->job_err);
 		return;
 	}
+	remember(s, r);
 	session_changed_folder(s, r->name);
 	buf_init(&set, BUF_NO_CAP);
 	uids = xcalloc(r->n, sizeof(*uids));

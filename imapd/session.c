@@ -117,6 +117,7 @@ session_free(struct session *s)
 	stream_free(&s->stream);
 	conf_unref(&s->conf);
 	free(s->user);
+	free(s->appended);
 	secret_free(&s->ticket);
 	server_left(v, s);
 	if (s->counted)

@@ -102,6 +102,7 @@ struct session {
 	uint64_t asked;			/* request id we wait for, or 0 */
 	unsigned failed_logins, unknown_commands;
 	char *user, *ticket;
+	char *appended;			/* where the last APPEND went */
 	size_t ticket_n;
 	char mech[32];
 	uint64_t mailbox_id, quota_bytes, quota_messages;

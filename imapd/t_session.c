@@ -496,6 +496,31 @@ test_append_forms(void **state)
 	client_free(&c);
 }
 
+/* A folder that the last APPEND went to is not looked for before the literal:
+ * that it has gone is found at the end, once. */
+static void
+test_append_where_the_last_went(void **state)
+{
+	struct client *c = client_login();
+
+	client_do(c, "CREATE Sent", "OK", NULL);
+	client_do(c, "APPEND Sent {5+}\r\na: b\n", "OK [APPENDUID ", "");
+	client_send(c, "a APPEND Sent {5}\r\n");
+	client_wait(c, "+ OK");
+	client_send(c, "a: b\n\r\n");
+	client_wait(c, "a OK [APPENDUID ");
+	client_do(c, "STATUS Sent (MESSAGES)", "OK",
+	    "* STATUS Sent (MESSAGES 2)\r\n");
+	client_do(c, "DELETE Sent", "OK", NULL);
+	client_send(c, "b APPEND Sent {5}\r\n");
+	client_wait(c, "+ OK");
+	client_send(c, "a: b\n\r\n");
+	client_wait(c, "b NO [TRYCREATE]");
+	client_send(c, "c APPEND Sent {5}\r\n");
+	client_wait(c, "c NO [TRYCREATE]");
+	client_free(&c);
+}
+
 static void
 test_multiappend(void **state)
 {
@@ -801,6 +826,7 @@ main(void)
 		T(test_mailboxes),
 		T(test_copy_and_move),
 		T(test_append_forms),
+		T(test_append_where_the_last_went),
 		T(test_multiappend),
 		T(test_two_sessions),
 		T(test_idle_wakes),

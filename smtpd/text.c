@@ -158,6 +158,10 @@ text_input(struct session *s)
 	session_clock_text(s, used);
 	switch (r) {
 	case DATA_MORE:
+		/* many clients send the last dot apart */
+		if (s->txn->decoder.state == DATA_LINE_START &&
+		    buf_len(in) == 0)
+			stream_ack_now(s->stream);
 		return spill(s);
 	case DATA_END:
 		return text_end(s);

@@ -246,6 +246,15 @@ stream_paused(const struct stream *s)
 	return s->paused;
 }
 
+void
+stream_ack_now(struct stream *s)
+{
+	int on = 1;
+
+	(void)setsockopt(s->io.fd, IPPROTO_TCP, TCP_QUICKACK, &on,
+	    sizeof(on));
+}
+
 bool
 stream_at_eof(const struct stream *s)
 {

@@ -93,6 +93,11 @@ void stream_pause(struct stream *s);
 /* Reads again; readable() runs on the next turn if there is input. */
 void stream_resume(struct stream *s);
 bool stream_paused(const struct stream *s);
+/* Acknowledges now what has arrived, instead of with our next bytes or 40 ms
+ * later: a peer that has not all of its packets on the way yet sends the last,
+ * small one only then (Nagle, RFC 9293 3.7.4). For where we have nothing to
+ * say before it comes. */
+void stream_ack_now(struct stream *s);
 /* The peer closed its side; more input than what stream_in() holds will not
  * come. */
 bool stream_at_eof(const struct stream *s);
