@@ -126,7 +126,8 @@ bool conf_number(const struct conf_param *p, struct span v, int64_t *out,
 
 /* Next word of a CONF_LIST value; false at the end. */
 bool conf_list_next(struct span *rest, struct span *word);
-/* The same; "{ ... }" is one word, with its braces. */
+/* The same; "{ ... }" is one word, with its braces. A "}" that closes none is a
+ * byte like others. */
 bool conf_braced_next(struct span *rest, struct span *word);
 
 #endif

@@ -230,6 +230,7 @@ db_new(struct loop *l, const struct db_config *c)
 	TAILQ_INIT(&db->waiting);
 	TAILQ_INIT(&db->running);
 	TAILQ_INIT(&db->failed);
+	TAILQ_INIT(&db->revisions);
 	SLIST_INIT(&db->listens);
 	db_connect_init(db);
 	timer_init(&db->expire, l, db_expire_cb, db);
@@ -269,6 +270,7 @@ db_free(struct db **dbp)
 	    (q = TAILQ_FIRST(&db->running)) != NULL ||
 	    (q = TAILQ_FIRST(&db->failed)) != NULL)
 		query_free(q);
+	db_revisions_forget(db);
 	while ((l = SLIST_FIRST(&db->listens)) != NULL) {
 		SLIST_REMOVE_HEAD(&db->listens, link);
 		free(l->channel);

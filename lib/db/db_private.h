@@ -78,11 +78,15 @@ struct db {
 
 	SLIST_HEAD(, listen) listens;
 	struct query_list waiting, running, failed;
+	TAILQ_HEAD(, revision_ask) revisions;	/* not answered yet */
 	size_t n_waiting, n_running;
 	db_state_cb *state_cb;
 	void *state_arg;
 	struct db_stats stats;
 };
+
+/* revision.c: what is asked is not answered, and freed. */
+void db_revisions_forget(struct db *db);
 
 /* --- db.c: queries --- */
 

@@ -449,7 +449,9 @@ the_revision_is_checked(void **state)
 	n = 3;
 	assert_true(testpg_wait(l, revision_told, &n, 5000));
 	assert_int_equal(revision_kind, ERR_PERM);
+	db_check_revision(db, revision_cb, NULL);	/* never told */
 	db_free(&db);
+	assert_int_equal(revision_calls, 3);
 	loop_free(&l);
 }
 

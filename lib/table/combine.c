@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "base/conf.h"
 #include "base/proc.h"
 #include "base/xmalloc.h"
 #include "table/table_int.h"
@@ -28,29 +29,6 @@ table_unbraced(struct span text)
 	struct span inside;
 
 	return span_trim(table_in_braces(text, &inside) ? inside : text);
-}
-
-bool
-table_members_next(struct span *rest, struct span *member)
-{
-	size_t i = 0, from;
-	int depth = 0;
-	char c;
-
-	while (i < rest->n && (ascii_isspace((unsigned char)rest->p[i]) ||
-	    rest->p[i] == ','))
-		i++;
-	for (from = i; i < rest->n; i++) {
-		c = rest->p[i];
-		if (depth <= 0 && (c == ',' ||
-		    ascii_isspace((unsigned char)c)))
-			break;
-		depth += c == '{';
-		depth -= c == '}';
-	}
-	*member = span_sub(*rest, from, i - from);
-	*rest = span_sub(*rest, i, rest->n);
-	return member->n > 0;
 }
 
 static void *
@@ -123,7 +101,7 @@ members_make(const struct table *t, struct span text, struct err *err)
 		free(m);
 		return NULL;
 	}
-	while (table_members_next(&inside, &spec)) {
+	while (conf_braced_next(&inside, &spec)) {
 		if (m->n == MEMBERS_MAX) {
 			err_set(err, ERR_PERM, PS_ETOOBIG,
 			    "more than %d tables", MEMBERS_MAX);
@@ -230,7 +208,7 @@ rand_make(const struct table *t, struct span text, struct err *err)
 
 	(void)t;
 	if (!table_in_braces(text, &inside) ||
-	    !table_members_next(&inside, &member)) {
+	    !conf_braced_next(&inside, &member)) {
 		err_set(err, ERR_PERM, PS_ESYNTAX,
 		    "randmap:{value, value} is wanted");
 		return NULL;
@@ -249,7 +227,7 @@ rand_look_up(void *data, struct span key, struct buf *out, struct err *err,
 
 	(void)key;
 	(void)err;
-	while (table_members_next(&rest, &member))
+	while (conf_braced_next(&rest, &member))
 		n++;
 	if (asker != NULL)
 		pick = asker->dice;
@@ -257,7 +235,7 @@ rand_look_up(void *data, struct span key, struct buf *out, struct err *err,
 		proc_random(&pick, sizeof(pick));
 	pick %= n;
 	rest = span_str(data);
-	while (table_members_next(&rest, &member) && pick-- > 0)
+	while (conf_braced_next(&rest, &member) && pick-- > 0)
 		;
 	buf_span_add(out, table_unbraced(member));
 	return TABLE_FOUND;

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/conf.h"
 #include "base/xmalloc.h"
 #include "table/lines.h"
 #include "table/pgsql_sql.h"
@@ -141,7 +142,7 @@ conninfo_make(char *value[SETTINGS], struct err *err)
 	buf_init(&all, 65536);
 	buf_init(&hosts, 16384);
 	buf_init(&ports, 16384);
-	while (table_members_next(&rest, &word)) {
+	while (conf_braced_next(&rest, &word)) {
 		if (is_url(word)) {
 			buf_clear(&all);
 			buf_span_add(&all, word);
@@ -202,7 +203,7 @@ domains_ok(const char *list, struct err *err)
 {
 	struct span rest = span_str(list), word;
 
-	while (table_members_next(&rest, &word))
+	while (conf_braced_next(&rest, &word))
 		if (word.p[0] == '!' || word.p[0] == '/' ||
 		    span_chr(word, ':') >= 0) {
 			err_set(err, ERR_PERM, PS_ESYNTAX, "domain: \"%.*s\": "
@@ -311,7 +312,7 @@ domain_listed(const struct pgsql_query *q, struct span key)
 		return true;
 	if (at <= 0)
 		return false;
-	while (table_members_next(&rest, &word))
+	while (conf_braced_next(&rest, &word))
 		if (span_ieq(word, span_sub(key, (size_t)at + 1, key.n)))
 			return true;
 	return false;

@@ -88,9 +88,6 @@ struct span table_fold(struct span key, char out[TABLE_KEY_MAX]);
 struct span table_unbraced(struct span text);
 /* True when text stands in braces: then *inside is what they hold. */
 bool table_in_braces(struct span text, struct span *inside);
-/* Next of "a, b c": separated by commas and white space; braces hold a member
- * together. False at the end. */
-bool table_members_next(struct span *rest, struct span *member);
 
 /* --- tables of rules (cidr, regexp, pcre): the first that matches wins --- */
 
