@@ -59,7 +59,7 @@ class Load:
             stdout=subprocess.PIPE, text=True)
 
     def stop(self):
-        """Lets messages in hand end; False when one never does."""
+        """Lets messages in hand end; the figures. Raises when one never does."""
         self.process.send_signal(signal.SIGTERM)
         try:
             out = self.process.communicate(timeout=60)[0]
