@@ -12,7 +12,8 @@
 /* One that did not answer in time is not waited for so long. */
 #define KEEPER_MUTE_MS	5000
 
-/* In the order asked, which is that of their deadlines. */
+/* In the order asked, which is that of their deadlines, but for those that a
+ * reload has changed. */
 struct keeper_ask {
 	TAILQ_ENTRY(keeper_ask) link;
 	struct server *srv;
@@ -99,7 +100,7 @@ keeper_ask(struct server *srv, enum keeper_subject subject, struct span body,
 		return NULL;
 	a = xcalloc(1, sizeof(*a));
 	*a = (struct keeper_ask){ .srv = srv, .id = ipc_next_id(),
-	    .deadline_ms = now + KEEPER_PATIENCE_MS,
+	    .deadline_ms = now + srv->keeper_timeout_ms,
 	    .keeper = srv->n_keepers, .cb = cb, .arg = arg };
 	TAILQ_INSERT_TAIL(&srv->keeper_asks, a, link);
 	(void)map_put_u64(srv->keeper_asked, a->id, a);

@@ -1,7 +1,7 @@
 /*
  * Questions to gatekeeper about what it keeps for all workers and hosts
  * (enum keeper_subject): greylist, passes. It answers at once, from memory;
- * still nobody waits longer than KEEPER_PATIENCE_MS for it, and after one
+ * still nobody waits longer than gatekeeper_timeout for it, and after one
  * that was not answered in time nobody asks for some seconds. Whoever asks
  * must know what to do without an answer.
  *
@@ -14,8 +14,6 @@
 #include "base/ipc.h"
 #include "base/span.h"
 #include "proto/proto.h"
-
-#define KEEPER_PATIENCE_MS	250
 
 struct server;
 struct keeper_ask;

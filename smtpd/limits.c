@@ -156,7 +156,7 @@ wait_for_answer(struct session *s, limits_fn *then)
 	if (s->limit_ask->id == 0)
 		return resume(s);
 	s->limit_ask->waiting = true;
-	return session_nap(s, KEEPER_PATIENCE_MS, no_answer);
+	return session_nap(s, s->srv->keeper_timeout_ms, no_answer);
 }
 
 static void
@@ -358,4 +358,5 @@ limits_configure(struct server *srv, const struct conf *conf)
 	keeper_configure(srv->own_counts,
 	    (size_t)conf->gatekeeper_cache_entries,
 	    (uint64_t)conf->anvil_rate_time_unit);
+	srv->keeper_timeout_ms = (uint64_t)conf->gatekeeper_timeout;
 }

@@ -2,7 +2,7 @@
  * How much one client may do (smtpd_client_*_limit). Every event is counted
  * twice: by gatekeeper, for all workers, and here. When a limit is set,
  * gatekeeper is asked and the session parks for its answer; without an answer
- * within KEEPER_PATIENCE_MS, or without gatekeeper, this worker's own count
+ * within gatekeeper_timeout, or without gatekeeper, this worker's own count
  * decides, and for some seconds nobody waits again. Where no limit is set
  * nobody waits at all.
  *

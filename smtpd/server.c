@@ -16,6 +16,7 @@
 /* Until limits_configure. */
 #define OWN_CLIENTS	100000
 #define OWN_UNIT_MS	60000
+#define KEEPER_TIMEOUT_MS	250
 
 void
 server_init(struct server *srv, struct loop *l)
@@ -29,6 +30,7 @@ server_init(struct server *srv, struct loop *l)
 	srv->live = live_new(l, "smtpd", &live_sessions_ops);
 	srv->own_counts = keeper_new(OWN_CLIENTS, OWN_UNIT_MS);
 	srv->keeper_waits = map_new();
+	srv->keeper_timeout_ms = KEEPER_TIMEOUT_MS;
 	keeper_asks_init(srv);
 	srv->quota_waits = map_new();
 	srv->auth_waits = map_new();

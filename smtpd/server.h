@@ -58,6 +58,7 @@ struct server {
 	size_t stress_until;		/* so many sessions */
 	struct keeper *own_counts;	/* what our clients did */
 	struct map *keeper_waits;	/* id -> session */
+	uint64_t keeper_timeout_ms;	/* gatekeeper_timeout */
 	uint64_t keeper_mute_ms;	/* nobody waits for it until then */
 	unsigned n_keepers;		/* so many gatekeepers there were */
 	bool grey_defers;		/* without an answer about greylisting */

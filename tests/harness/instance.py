@@ -86,6 +86,8 @@ class Instance:
         self.set("mynetworks", "203.0.113.0/24")
         # all clients of the tests have one address
         self.set("smtpd_client_connection_count_limit", "0")
+        # a busy machine is not a gatekeeper that hangs
+        self.set("gatekeeper_timeout", "30s")
 
     def make_by_hand(self):
         """A stand-in for `postern setup`, for trees that do not have it."""

@@ -132,7 +132,8 @@ def test_a_new_gatekeeper_learns_of_what_there_is(limited):
 
 
 def test_a_gatekeeper_that_hangs_holds_nobody_up(limited):
-    server = limited(smtpd_client_message_rate_limit="5")
+    server = limited(smtpd_client_message_rate_limit="5",
+                     gatekeeper_timeout="250ms")
     pid = server.pids("gatekeeper")[0]
     os.kill(pid, signal.SIGSTOP)
     try:

@@ -107,8 +107,9 @@ def test_a_restart_forgets_nothing(testing):
 
 
 def test_without_gatekeeper_clients_are_served(testing):
-    server = testing(smtpd_workers="1")
+    server = testing(smtpd_workers="1", gatekeeper_timeout="250ms")
     assert waited(server)
+    until(lambda: known(server), "a row")
     pid = server.pids("gatekeeper")[0]
     os.kill(pid, signal.SIGSTOP)
     try:

@@ -99,7 +99,10 @@ class TableServer:
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         for caller in self.open:
-            caller.shutdown(socket.SHUT_RDWR)
+            try:
+                caller.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass            # its peer went first
             caller.close()
 
 

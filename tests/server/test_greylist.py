@@ -247,7 +247,7 @@ def test_two_hosts_share_it(grey, cluster):
 
 
 def test_without_gatekeeper_mail_is_accepted(grey):
-    server = grey()
+    server = grey(gatekeeper_timeout="250ms")
     assert waits(server)
     pid = server.pids("gatekeeper")[0]
     os.kill(pid, signal.SIGSTOP)
@@ -261,7 +261,7 @@ def test_without_gatekeeper_mail_is_accepted(grey):
 
 
 def test_or_deferred_where_that_is_wanted(grey):
-    server = grey(greylist_default_action="defer")
+    server = grey(greylist_default_action="defer", gatekeeper_timeout="250ms")
     pid = server.pids("gatekeeper")[0]
     os.kill(pid, signal.SIGSTOP)
     try:

@@ -82,7 +82,7 @@ def test_postgrey_that_dies_lets_mail_in_if_we_say_so(fresh_postern,
     with server.smtp() as wire:
         wire.expect("MAIL FROM:<x@b.example>", 250)
         wire.expect("RCPT TO:<kim@a.example>", 450)
-        postgrey.process.terminate()
+        postgrey.process.kill()
         postgrey.process.wait()
         wire.expect("RCPT TO:<kim@a.example>", 250)
 
