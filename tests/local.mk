@@ -6,7 +6,7 @@ AM_TESTS_ENVIRONMENT = \
 	top_srcdir='$(abs_top_srcdir)'; export top_srcdir; \
 	top_builddir='$(abs_top_builddir)'; export top_builddir;
 
-EXTRA_DIST += tests/__init__.py tests/harness tests/server tests/run \
+EXTRA_DIST += tests/__init__.py tests/harness tests/server tests/run tests/stall \
 	tests/valgrind.supp tests/clients tests/crash tests/diff tests/imap \
 	tests/mime \
 	tests/packaging \
