@@ -181,7 +181,7 @@ void pools_fini(struct deliver *d);
 /* d->db is new: before its first turn. */
 void pools_connected(struct deliver *d);
 /* Makes sure that b's limits and pools are known. True: quota_try(b) follows,
- * in PLACE_PATIENCE_MS at most. False: what is known is all there is. */
+ * in three fifths of quota_timeout at most. False: what is known is all there is. */
 bool place_ask(struct mbox *b);
 /* b's usage or what is settled for it changed. */
 void place_shift(struct mbox *b);

@@ -10,8 +10,8 @@
  * is confirmed. So we never count our own mail twice or not at all; of other
  * processes' mail we know what they have reported.
  *
- * Never makes an ask wait longer than PLACE_PATIENCE_MS; then what is known
- * has to do.
+ * Never makes an ask wait longer than patience_ms(); then what is known has
+ * to do.
  */
 #include "delivery/deliver.h"
 
@@ -23,7 +23,6 @@
 #include "proto/proto.h"
 
 #define BATCH_MAX		500
-#define PLACE_PATIENCE_MS	30
 #define POOL_FRESH_MS		500	/* then it is asked for again, */
 #define POOL_STALE_MS		1000	/* and then also waited for */
 
@@ -312,6 +311,13 @@ answered_cb(const struct db_result *r, void *arg)
 		defer_call(&ps->start);
 }
 
+/* smtpd waits for us for quota_timeout. */
+static uint64_t
+patience_ms(const struct pools *ps)
+{
+	return (uint64_t)ps->d->env->conf->quota_timeout * 3 / 5;
+}
+
 static void
 batch_cb(void *arg)
 {
@@ -338,7 +344,7 @@ batch_cb(void *arg)
 	    "limit_bytes, limit_messages, bytes, messages "
 	    "FROM quota_of($1::bigint[])", &p, 1, DB_ONCE, answered_cb, ps);
 	buf_fini(&ids);
-	timer_set_ms(&ps->patience, PLACE_PATIENCE_MS);
+	timer_set_ms(&ps->patience, patience_ms(ps));
 }
 
 /* The answer may still come; those who wait do without it. */

@@ -292,9 +292,13 @@ peer_closed_cb(struct ipc *c, void *arg)
 	unsigned i;
 
 	log_warning("lost %s", ipc_name(c));
+	accounts_forget(v, c);
 	TAILQ_FOREACH_SAFE(s, &v->sessions, link, next) {
 		if (s->seat_on == c)
 			s->seat_on = NULL;
+		if (s->room.asked != 0 && !s->closing &&
+		    server_deliver(v, s->mailbox_id) == c)
+			quota_deliver_lost(s);
 		if (s->asked == 0 || s->closing)
 			continue;
 		/* without a mailbox it waits for authd, else for deliver */
@@ -306,7 +310,6 @@ peer_closed_cb(struct ipc *c, void *arg)
 		ipc_free(&v->authd);
 		return;
 	}
-	accounts_forget(v, c);
 	for (i = 0; i < v->env->count[ROLE_DELIVER]; i++)
 		if (v->deliver[i] == c)
 			ipc_free(&v->deliver[i]);

@@ -19,7 +19,6 @@ static const char *const root_prefix[] = {
 #define ROOTS_MAX	3
 #define ROOT_NAME_MAX	1024
 #define STORAGE_UNIT	1024		/* RFC 9208 5.1 */
-#define PATIENCE_MS	500
 
 /* --- asking deliver --------------------------------------------------------- */
 
@@ -76,7 +75,7 @@ ask_begin(struct session *s, struct ipc **c)
 	}
 	r->asked = ipc_next_id();
 	server_await(s->server, r->asked, s);
-	timer_set_ms(&r->timer, PATIENCE_MS);
+	timer_set_ms(&r->timer, 10 * (uint64_t)s->conf->quota_timeout);
 	session_await(s, r->done);
 	return true;
 }
@@ -130,11 +129,12 @@ quota_answered(struct session *s, bool fits)
 	session_awaited(s);
 }
 
-static void
-room_late_cb(void *arg)
+void
+quota_deliver_lost(struct session *s)
 {
-	struct session *s = OBJ_CAST(arg, session, SESSION_MAGIC);
-
+	timer_clear(&s->room.timer);
+	if (s->room.asked == 0)
+		return;
 	server_forget(s->server, s->room.asked);
 	settle(s, s->room.asked);
 	s->room.asked = 0;
@@ -142,6 +142,12 @@ room_late_cb(void *arg)
 	    s->user);
 	s->job_done = ask_ourselves;
 	session_awaited(s);
+}
+
+static void
+room_late_cb(void *arg)
+{
+	quota_deliver_lost(OBJ_CAST(arg, session, SESSION_MAGIC));
 }
 
 /* --- GETQUOTA, GETQUOTAROOT, SETQUOTA --------------------------------------- */

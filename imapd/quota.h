@@ -19,6 +19,9 @@ void quota_ask_room(struct session *s, uint64_t messages, uint64_t bytes,
 /* The command has ended: whatever it added is where others count it. */
 void quota_release(struct session *s);
 
+/* deliver has gone, or is silent: who waits for it goes on without it. */
+void quota_deliver_lost(struct session *s);
+
 /* deliver's answers. */
 void quota_answered(struct session *s, bool fits);
 void quota_told(struct session *s, struct span roots);

@@ -327,6 +327,7 @@ test_a_silent_deliver_holds_nobody_up(void **state)
 {
 	struct client *c;
 
+	t_server()->conf->quota_timeout = 50;
 	t_quota(0, 2);
 	t_deliver_silent(true);
 	c = client_login();
@@ -337,6 +338,26 @@ test_a_silent_deliver_holds_nobody_up(void **state)
 	client_do(c, "COPY 1 INBOX", "NO [OVERQUOTA]", "");
 	/* one that leaves while we wait */
 	client_send(c, "x GETQUOTA \"\"\r\n");
+	client_free(&c);
+	t_deliver_silent(false);
+	t_quota(0, 0);
+}
+
+/* Nor one that goes while we wait. */
+static void
+test_a_deliver_that_dies_holds_nobody_up(void **state)
+{
+	struct client *c;
+
+	t_server()->conf->quota_timeout = 60000;	/* ten minutes for us */
+	t_quota(0, 2);
+	t_deliver_silent(true);
+	c = client_login();
+	client_send(c, "x GETQUOTA \"\"\r\n");
+	t_run_ms(20);
+	t_deliver_dies();
+	client_wait(c, "x OK");
+	client_do(c, "GETQUOTA \"\"", "OK", "* QUOTA \"\" (MESSAGE 0 2)\r\n");
 	client_free(&c);
 	t_deliver_silent(false);
 	t_quota(0, 0);
@@ -356,6 +377,7 @@ main(void)
 		T(test_quota),
 		T(test_pools_are_roots),
 		T(test_a_silent_deliver_holds_nobody_up),
+		T(test_a_deliver_that_dies_holds_nobody_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

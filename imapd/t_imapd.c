@@ -209,7 +209,8 @@ static const char conf_text[] =
     "[service imap]\n"
     "protocol = imap\n"
     "listen = 127.0.0.1:143\n"
-    "imap_plaintext_auth = yes\n";
+    "imap_plaintext_auth = yes\n"
+    "quota_timeout = 3s\n";	/* imapd waits ten times that */
 
 int
 t_setup(void **state)
@@ -431,6 +432,12 @@ void
 t_deliver_silent(bool on)
 {
 	t.deliver_silent = on;
+}
+
+void
+t_deliver_dies(void)
+{
+	ipc_free(&t.deliver);
 }
 
 unsigned

@@ -51,6 +51,7 @@ void t_quota(uint64_t bytes, uint64_t messages);
 void t_pool(uint64_t messages);
 /* deliver answers no question about quota. */
 void t_deliver_silent(bool on);
+void t_deliver_dies(void);
 /* Asks for room that were not given back. */
 unsigned t_reservations(void);
 struct server *t_server(void);

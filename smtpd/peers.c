@@ -120,10 +120,11 @@ deliver_closed(struct ipc *c, void *arg)
 	struct server *srv = arg;
 	unsigned i;
 
-	/* Who waits for it goes on without it soon. */
 	for (i = 0; i < srv->n_deliver; i++)
-		if (srv->deliver[i] == c)
+		if (srv->deliver[i] == c) {
 			ipc_free(&srv->deliver[i]);
+			quota_deliver_lost(srv, i);
+		}
 }
 
 static const struct ipc_handler authd_handlers[] = {
@@ -184,7 +185,10 @@ peer_authd(struct server *srv, int fd)
 static void
 peer_deliver(struct server *srv, unsigned index, int fd)
 {
-	ipc_free(&srv->deliver[index]);
+	if (srv->deliver[index] != NULL) {
+		ipc_free(&srv->deliver[index]);
+		quota_deliver_lost(srv, index);
+	}
 	srv->deliver[index] = ipc_new(srv->loop, fd, "deliver",
 	    deliver_handlers, ARRAY_LEN(deliver_handlers), deliver_closed,
 	    srv);

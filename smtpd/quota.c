@@ -89,6 +89,36 @@ quota_forget(struct session *s)
 	t->quota_waiting = 0;
 }
 
+static void
+session_lost(struct session *s, unsigned index)
+{
+	struct txn *t = s->txn;
+	uint32_t i;
+
+	if (t == NULL || t->quota_waiting == 0)
+		return;
+	for (i = t->rcpt_first; i < t->n_rcpt; i++) {
+		struct rcpt *r = &t->rcpt[i];
+
+		if (r->quota_ask == 0 || r->deliver != index ||
+		    map_del_u64(s->srv->quota_waits, r->quota_ask) == NULL)
+			continue;
+		r->quota_ask = 0;
+		t->quota_waiting--;
+	}
+	if (t->quota_waiting == 0)
+		rcpt_quota_answered(s);
+}
+
+void
+quota_deliver_lost(struct server *srv, unsigned index)
+{
+	struct session *s, *next;
+
+	TAILQ_FOREACH_SAFE(s, &srv->sessions, link, next)
+		session_lost(s, index);
+}
+
 int
 quota_answer_cb(struct ipc *c, struct ipc_msg *m, void *arg)
 {

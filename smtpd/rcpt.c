@@ -164,7 +164,8 @@ static enum step
 quota_begin(struct session *s)
 {
 	if (quota_ask(s) > 0)
-		return session_nap(s, QUOTA_PATIENCE_MS, quota_step);
+		return session_nap(s,
+		    (uint64_t)session_conf(s)->quota_timeout, quota_step);
 	quota_verdict(s);
 	return STEP_NEXT;
 }

@@ -16,10 +16,11 @@
 #include "smtpd/quota.h"
 #include "smtpd/sasl.h"
 
-#define PATIENCE_MS	3000
-#define CONF	"smtpd_relay_restrictions = permit_sasl_authenticated " \
+#define PATIENCE_MS	30000
+#define BASE	"smtpd_relay_restrictions = permit_sasl_authenticated " \
 	"reject_unauth_destination\nsmtpd_error_sleep_time = 0\n" \
 	"smtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = no\n"
+#define CONF	BASE "quota_timeout = 30s\n"
 
 struct rig {
 	struct fake f;
@@ -149,6 +150,15 @@ authd_closed(struct ipc *c, void *arg)
 }
 
 static void
+deliver_closed(struct ipc *c, void *arg)
+{
+	struct server *srv = arg;
+
+	ipc_free(&srv->deliver[0]);
+	quota_deliver_lost(srv, 0);
+}
+
+static void
 never_closed(struct ipc *c, void *arg)
 {
 	fail_msg("%s closed", ipc_name(c));
@@ -168,7 +178,7 @@ rig_init(struct rig *r, const char *conf)
 	assert_non_null(srv->deliver);
 	assert_int_equal(ipc_pair(fd, NULL), 0);
 	srv->deliver[0] = ipc_new(r->f.loop, fd[0], "deliver", from_deliver,
-	    ARRAY_LEN(from_deliver), never_closed, srv);
+	    ARRAY_LEN(from_deliver), deliver_closed, srv);
 	r->deliver = ipc_new(r->f.loop, fd[1], "deliver far", deliver_side,
 	    ARRAY_LEN(deliver_side), never_closed, r);
 	assert_int_equal(ipc_pair(fd, NULL), 0);
@@ -286,12 +296,31 @@ a_silent_deliver_holds_nobody_up(void **state)
 	uint64_t began;
 
 	(void)state;
-	rig_init(&r, CONF);
+	rig_init(&r, BASE);
 	r.deliver_silent = true;
 	say(&r, "MAIL FROM:<s@s.example>\r\n", "250");
 	began = clock_mono_ms();
 	say(&r, "RCPT TO:<full@a.example>\r\n", "250");
-	assert_true(clock_mono_ms() - began >= QUOTA_PATIENCE_MS - 5);
+	assert_true(clock_mono_ms() - began >= 45);
+	rig_fini(&r);
+}
+
+static void
+a_deliver_that_dies_holds_nobody_up(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, BASE "quota_timeout = 60s\n");
+	r.deliver_silent = true;
+	say(&r, "MAIL FROM:<s@s.example>\r\n", "250");
+	fake_send(&r.f, SPAN_LIT("RCPT TO:<full@a.example>\r\n"));
+	turn_until(&r, &r.asks, 1);
+	assert_int_equal(buf_len(&r.f.sent), 0);
+	ipc_free(&r.deliver);
+	say(&r, "", "250");
+	assert_int_equal(map_count(r.f.srv.quota_waits), 0);
+	say(&r, "RSET\r\n", "250");
 	rig_fini(&r);
 }
 
@@ -448,6 +477,7 @@ main(void)
 		cmocka_unit_test(the_declared_size_is_asked_for),
 		cmocka_unit_test(the_true_size_is_settled),
 		cmocka_unit_test(a_silent_deliver_holds_nobody_up),
+		cmocka_unit_test(a_deliver_that_dies_holds_nobody_up),
 		cmocka_unit_test(plain_logs_in),
 		cmocka_unit_test(login_is_questioned),
 		cmocka_unit_test(the_servers_last_word_comes_before_235),

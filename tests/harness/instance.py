@@ -88,6 +88,7 @@ class Instance:
         self.set("smtpd_client_connection_count_limit", "0")
         # a busy machine is not a gatekeeper that hangs
         self.set("gatekeeper_timeout", "30s")
+        self.set("quota_timeout", "30s")
 
     def make_by_hand(self):
         """A stand-in for `postern setup`, for trees that do not have it."""
