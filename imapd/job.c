@@ -28,29 +28,45 @@ job_done_cb(void *arg)
 		s->job_done(s);
 }
 
+static void
+job_begin(struct session *s, void (*done)(struct session *))
+{
+	ps_assert(!s->busy);
+	s->busy = true;
+	s->job_done = done;
+	s->job_rc = 0;
+	err_clear(&s->job_err);
+}
+
 void
 session_job(struct session *s, void (*job)(struct session *),
     void (*done)(struct session *))
 {
-	ps_assert(!s->busy);
-	s->busy = true;
+	job_begin(s, done);
 	s->job = job;
-	s->job_done = done;
-	s->job_rc = 0;
-	err_clear(&s->job_err);
 	s->work = (struct work){ .order = s->mailbox_id, .run = job_run,
 	    .done = job_done_cb, .arg = s };
 	work_give(s->server->pool, &s->work);
 }
 
+/* An order to a thread and its answer cost more than opening a folder that the
+ * kernel has in memory. */
+void
+session_job_warm(struct session *s, bool (*warm)(struct session *),
+    void (*job)(struct session *), void (*done)(struct session *))
+{
+	if (!warm(s)) {
+		session_job(s, job, done);
+		return;
+	}
+	job_begin(s, done);
+	job_done_cb(s);
+}
+
 void
 session_await(struct session *s, void (*done)(struct session *))
 {
-	ps_assert(!s->busy);
-	s->busy = true;
-	s->job_done = done;
-	s->job_rc = 0;
-	err_clear(&s->job_err);
+	job_begin(s, done);
 }
 
 void

@@ -137,10 +137,21 @@ select_done(struct session *s)
 		selected_ok(s);
 }
 
+static bool
+select_warm(struct session *s)
+{
+	struct selecting *r = s->run;
+
+	if (!r->resync.wanted)
+		r->folder = folder_open_warm(s->account, r->name,
+		    !r->read_only);
+	return r->folder != NULL;
+}
+
 static void
 select_start(struct session *s)
 {
-	session_job(s, select_job, select_done);
+	session_job_warm(s, select_warm, select_job, select_done);
 }
 
 /* What was said before this was about the other mailbox (RFC 7162 3.2.11). */

@@ -59,6 +59,15 @@ session_watch(struct session *s, bool on)
 	server_watch(s->server, s->mailbox_id, on);
 }
 
+static bool
+leave_warm(struct session *s)
+{
+	if (folder_needs_flush(s->folder))
+		return false;
+	folder_close(&s->folder);
+	return true;
+}
+
 static void
 unselect_done(struct session *s)
 {
@@ -80,7 +89,7 @@ session_unselect(struct session *s, void (*done)(struct session *))
 	seqset_fini(&s->saved);
 	session_state_set(s, SESSION_AUTHENTICATED);
 	s->unselected = done;
-	session_job(s, folder_leave, unselect_done);
+	session_job_warm(s, leave_warm, folder_leave, unselect_done);
 }
 
 static void

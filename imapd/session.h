@@ -165,6 +165,11 @@ void session_unreadable(struct session *s, const char *what, uint32_t uid,
  * loop (not when the session ended meanwhile). */
 void session_job(struct session *s, void (*job)(struct session *),
     void (*done)(struct session *));
+/* The same, but `warm` may be able to do it here and now, without waiting
+ * (base/disk.h: disk_nowait); then it returns true and leaves what `job`
+ * would. */
+void session_job_warm(struct session *s, bool (*warm)(struct session *),
+    void (*job)(struct session *), void (*done)(struct session *));
 /* The same while another process is asked: `done` runs when the answer's
  * handler calls session_awaited(). */
 void session_await(struct session *s, void (*done)(struct session *));

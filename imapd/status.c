@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/disk.h"
 #include "base/xmalloc.h"
 #include "imapd/command.h"
 #include "imapd/condstore.h"
@@ -106,6 +107,21 @@ status_job(struct session *s)
 	s->job_rc = status_put(s, &s->out, r->name, r->want, &s->job_err);
 }
 
+static bool
+status_warm(struct session *s)
+{
+	struct status_run *r = s->run;
+	int rc = -1;
+
+	/* that one goes through all records */
+	if (!(r->want & STATUS_BIT(STATUS_DELETED_STORAGE))) {
+		disk_nowait(true);
+		rc = status_put(s, &s->out, r->name, r->want, NULL);
+		disk_nowait(false);
+	}
+	return rc == 0;
+}
+
 static void
 status_done(struct session *s)
 {
@@ -132,5 +148,5 @@ cmd_status(struct session *s, struct arg_iter *it)
 	if (!command_end(s, it))
 		return;
 	status_items_asked(s, r->want);
-	session_job(s, status_job, status_done);
+	session_job_warm(s, status_warm, status_job, status_done);
 }

@@ -164,6 +164,13 @@ refresh_done(struct session *s)
 	update_send(s, s->update_expunges, s->update_done);
 }
 
+/* An idle session must listen, which needs the thread. */
+static bool
+refresh_warm(struct session *s)
+{
+	return !s->idling && folder_is_fresh(s->folder);
+}
+
 void
 update_refresh(struct session *s, bool expunges,
     void (*done)(struct session *))
@@ -172,5 +179,5 @@ update_refresh(struct session *s, bool expunges,
 	s->refresh_began_ms = clock_mono_ms();
 	s->update_expunges = expunges;
 	s->update_done = done;
-	session_job(s, refresh_job, refresh_done);
+	session_job_warm(s, refresh_warm, refresh_job, refresh_done);
 }

@@ -3,10 +3,15 @@
 #include <sys/syscall.h>
 #include <errno.h>
 #include <linux/openat2.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#ifndef RESOLVE_CACHED
+#define RESOLVE_CACHED	0x20		/* Linux 5.12 */
+#endif
+
+static _Thread_local bool nowait;
 
 /* --- the real back end --- */
 
@@ -52,6 +57,22 @@ walk_openat(int dirfd, const char *path, int flags, mode_t mode)
 	return next;
 }
 
+/* Makes and truncates nothing. EINVAL is what kernels say that do not know
+ * RESOLVE_CACHED. */
+static int
+cached_openat(int dirfd, const char *path, int flags)
+{
+	struct open_how how = { .flags = (unsigned)flags | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
+		    RESOLVE_CACHED };
+	long fd = syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+
+	if (fd == -1 && (errno == EINVAL || errno == ENOSYS ||
+	    errno == EPERM))
+		errno = EAGAIN;
+	return (int)fd;
+}
+
 static int
 real_openat(int dirfd, const char *path, int flags, mode_t mode)
 {
@@ -64,6 +85,8 @@ real_openat(int dirfd, const char *path, int flags, mode_t mode)
 	};
 	long fd;
 
+	if (nowait)
+		return cached_openat(dirfd, path, flags);
 	if (dirfd != AT_FDCWD && !no_openat2) {
 		fd = syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
 		if (fd != -1 || (errno != ENOSYS && errno != EPERM))
@@ -118,6 +141,26 @@ disk_ops_set(const struct disk_ops *o)
 	ops = o == NULL ? &disk_real : o;
 }
 
+void
+disk_nowait(bool on)
+{
+	nowait = on;
+}
+
+bool
+disk_is_nowait(void)
+{
+	return nowait;
+}
+
+static bool
+would_wait(void)
+{
+	if (nowait)
+		errno = EAGAIN;
+	return nowait;
+}
+
 /* --- what the tree calls --- */
 
 int
@@ -127,7 +170,8 @@ disk_openat(int dirfd, const char *path, int flags, mode_t mode)
 
 	do
 		fd = ops->openat(dirfd, path, flags, mode);
-	while (fd == -1 && (errno == EINTR || errno == EAGAIN));
+	while (fd == -1 && (errno == EINTR ||
+	    (errno == EAGAIN && !nowait)));
 	return fd;
 }
 
@@ -143,6 +187,8 @@ disk_pwrite(int fd, const void *p, size_t n, off_t off)
 	size_t done = 0;
 	ssize_t got;
 
+	if (would_wait())
+		return -1;
 	while (done < n) {
 		got = ops->pwrite(fd, (const char *)p + done, n - done,
 		    off + (off_t)done);
@@ -161,6 +207,8 @@ disk_pwritev(int fd, struct iovec *iov, int cnt, off_t off)
 	size_t total = 0;
 	ssize_t got;
 
+	if (would_wait())
+		return -1;
 	while (cnt > 0) {
 		got = ops->pwritev(fd, iov, cnt > 1024 ? 1024 : cnt,
 		    off + (off_t)total);
@@ -187,61 +235,76 @@ disk_pwritev(int fd, struct iovec *iov, int cnt, off_t off)
 int
 disk_fallocate(int fd, int mode, off_t off, off_t len)
 {
-	return ops->fallocate(fd, mode, off, len);
+	return would_wait() ? -1 : ops->fallocate(fd, mode, off, len);
 }
 
 int
 disk_ftruncate(int fd, off_t len)
 {
-	return ops->ftruncate(fd, len);
+	return would_wait() ? -1 : ops->ftruncate(fd, len);
 }
 
 int
 disk_fdatasync(int fd)
 {
-	return ops->fdatasync(fd);
+	return would_wait() ? -1 : ops->fdatasync(fd);
 }
 
 int
 disk_fsync(int fd)
 {
-	return ops->fsync(fd);
+	return would_wait() ? -1 : ops->fsync(fd);
 }
 
 int
 disk_syncfs(int fd)
 {
-	return ops->syncfs(fd);
+	return would_wait() ? -1 : ops->syncfs(fd);
 }
 
 int
 disk_renameat(int ofd, const char *o, int nfd, const char *n, unsigned flags)
 {
-	return ops->renameat(ofd, o, nfd, n, flags);
+	return would_wait() ? -1 : ops->renameat(ofd, o, nfd, n, flags);
 }
 
 int
 disk_linkat(int ofd, const char *o, int nfd, const char *n, int flags)
 {
-	return ops->linkat(ofd, o, nfd, n, flags);
+	return would_wait() ? -1 : ops->linkat(ofd, o, nfd, n, flags);
 }
 
 int
 disk_unlinkat(int dirfd, const char *path, int flags)
 {
-	return ops->unlinkat(dirfd, path, flags);
+	return would_wait() ? -1 : ops->unlinkat(dirfd, path, flags);
 }
 
 int
 disk_mkdirat(int dirfd, const char *path, mode_t mode)
 {
-	return ops->mkdirat(dirfd, path, mode);
+	return would_wait() ? -1 : ops->mkdirat(dirfd, path, mode);
 }
 
 int
 disk_utimens(int fd, const struct timespec ts[2])
 {
-	return ops->utimens(fd, ts);
+	return would_wait() ? -1 : ops->utimens(fd, ts);
+}
+
+static ssize_t
+read_some(int fd, void *p, size_t n, off_t off)
+{
+	struct iovec iov = { .iov_base = p, .iov_len = n };
+	ssize_t got;
+
+	if (!nowait)
+		return pread(fd, p, n, off);
+	got = preadv2(fd, &iov, 1, off, RWF_NOWAIT);
+	/* file systems that cannot promise it */
+	if (got == -1 && (errno == EOPNOTSUPP || errno == ENOSYS))
+		errno = EAGAIN;
+	return got;
 }
 
 ssize_t
@@ -251,7 +314,7 @@ disk_pread(int fd, void *p, size_t n, off_t off)
 	ssize_t got;
 
 	while (done < n) {
-		got = pread(fd, (char *)p + done, n - done,
+		got = read_some(fd, (char *)p + done, n - done,
 		    off + (off_t)done);
 		if (got == -1 && errno == EINTR)
 			continue;
@@ -262,4 +325,19 @@ disk_pread(int fd, void *p, size_t n, off_t off)
 		done += (size_t)got;
 	}
 	return (ssize_t)done;
+}
+
+int
+disk_statat(int dirfd, const char *path, struct stat *st)
+{
+	int fd, rc;
+
+	if (!nowait)
+		return fstatat(dirfd, path, st, AT_SYMLINK_NOFOLLOW);
+	fd = disk_openat(dirfd, path, O_PATH | O_NOFOLLOW, 0);
+	if (fd == -1)
+		return -1;
+	rc = fstat(fd, st);
+	(void)close(fd);
+	return rc;
 }

@@ -16,6 +16,7 @@
 #define BASE_DISK_H
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -66,5 +67,14 @@ int disk_utimens(int fd, const struct timespec ts[2]);
 
 /* Reading is not recorded. Full-length unless end of file: bytes or -1. */
 ssize_t disk_pread(int fd, void *p, size_t n, off_t off);
+/* fstatat that follows no link. */
+int disk_statat(int dirfd, const char *path, struct stat *st);
+
+/* While it is on, nothing that this thread asks above waits for a disk: what
+ * the kernel has in memory is opened, read and stat-ed, all else, and all that
+ * would change a file, fails with EAGAIN. For a loop that tries before it gives
+ * work to a thread. */
+void disk_nowait(bool on);
+bool disk_is_nowait(void);
 
 #endif

@@ -120,6 +120,122 @@ an_unnamed_file_can_be_made_and_linked(void **state)
 	disk_close(fd);
 }
 
+/* --- without waiting --- */
+
+static bool
+kernel_can(void)
+{
+	int fd;
+
+	disk_nowait(true);
+	fd = disk_openat(dir, ".", O_PATH, 0);
+	disk_nowait(false);
+	return fd != -1 && disk_close(fd) == 0;
+}
+
+static void
+what_is_in_memory_is_read_without_waiting(void **state)
+{
+	char back[8] = "";
+	struct stat st;
+	int fd;
+
+	if (!kernel_can())
+		skip();
+	fd = disk_openat(dir, "warm", O_RDWR | O_CREAT, 0600);
+	assert_int_equal(disk_pwrite(fd, "hello", 5, 0), 5);
+	assert_int_equal(disk_close(fd), 0);
+	assert_int_equal(disk_statat(dir, "absent", &st), -1);
+
+	disk_nowait(true);
+	assert_true(disk_is_nowait());
+	assert_int_equal(disk_statat(dir, "warm", &st), 0);
+	assert_int_equal(st.st_size, 5);
+	assert_int_equal(disk_statat(dir, "absent", &st), -1);
+	assert_int_equal(errno, ENOENT);
+	assert_int_equal(disk_statat(dir, "link", &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+	fd = disk_openat(dir, "warm", O_RDWR, 0);
+	assert_true(fd >= 0);
+	/* a file system may not be able to promise it */
+	if (disk_pread(fd, back, 5, 0) == -1)
+		assert_int_equal(errno, EAGAIN);
+	else
+		assert_memory_equal(back, "hello", 5);
+	disk_nowait(false);
+	assert_int_equal(disk_close(fd), 0);
+}
+
+static void
+what_is_not_in_memory_is_not_waited_for(void **state)
+{
+	char mem[4096];
+	ssize_t n;
+	int fd;
+
+	if (!kernel_can())
+		skip();
+	memset(mem, 'x', sizeof(mem));
+	fd = disk_openat(dir, "cold", O_RDWR | O_CREAT, 0600);
+	assert_int_equal(disk_pwrite(fd, mem, sizeof(mem), 0), sizeof(mem));
+	assert_int_equal(disk_fsync(fd), 0);
+	assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+	memset(mem, 0, sizeof(mem));
+	disk_nowait(true);
+	n = disk_pread(fd, mem, sizeof(mem), 0);
+	disk_nowait(false);
+	/* it may not have been forgotten */
+	if (n == -1)
+		assert_int_equal(errno, EAGAIN);
+	else
+		assert_int_equal(n, sizeof(mem));
+	assert_int_equal(disk_pread(fd, mem, sizeof(mem), 0), sizeof(mem));
+	assert_int_equal(mem[4095], 'x');
+	assert_int_equal(disk_close(fd), 0);
+}
+
+static void
+nothing_is_changed_without_waiting(void **state)
+{
+	char x[] = "x";
+	struct iovec iov = { .iov_base = x, .iov_len = 1 };
+	struct timespec ts[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
+	struct stat before, after;
+	int fd = disk_openat(dir, "still", O_RDWR | O_CREAT, 0600), i;
+	int rc[14];
+
+	assert_int_equal(disk_pwrite(fd, "abc", 3, 0), 3);
+	assert_int_equal(fstat(fd, &before), 0);
+	disk_nowait(true);
+	i = 0;
+	rc[i++] = disk_openat(dir, "new", O_RDWR | O_CREAT, 0600);
+	rc[i++] = disk_openat(dir, "still", O_RDWR | O_TRUNC, 0);
+	rc[i++] = (int)disk_pwrite(fd, "x", 1, 0);
+	rc[i++] = (int)disk_pwritev(fd, &iov, 1, 0);
+	rc[i++] = disk_fallocate(fd, 0, 0, 4096);
+	rc[i++] = disk_ftruncate(fd, 0);
+	rc[i++] = disk_fdatasync(fd);
+	rc[i++] = disk_fsync(fd);
+	rc[i++] = disk_syncfs(fd);
+	rc[i++] = disk_renameat(dir, "still", dir, "moved", 0);
+	rc[i++] = disk_linkat(dir, "still", dir, "moved", 0);
+	rc[i++] = disk_unlinkat(dir, "still", 0);
+	rc[i++] = disk_mkdirat(dir, "made", 0700);
+	rc[i++] = disk_utimens(fd, ts);
+	assert_int_equal(errno, EAGAIN);
+	disk_nowait(false);
+	assert_int_equal(i, ARRAY_LEN(rc));
+	while (i-- > 0)
+		assert_int_equal(rc[i], -1);
+	assert_int_equal(fstat(fd, &after), 0);
+	assert_int_equal(after.st_size, before.st_size);
+	assert_int_equal(after.st_mtim.tv_nsec, before.st_mtim.tv_nsec);
+	assert_int_equal(after.st_nlink, 1);
+	assert_int_equal(disk_statat(dir, "still", &after), 0);
+	assert_int_equal(disk_statat(dir, "new", &after), -1);
+	assert_int_equal(disk_close(fd), 0);
+}
+
 /* --- a back end that dribbles --- */
 
 static unsigned interrupts;
@@ -277,6 +393,9 @@ main(void)
 		T(files_are_written_renamed_linked_removed),
 		T(open_stays_beneath_and_follows_no_link),
 		T(an_unnamed_file_can_be_made_and_linked),
+		T(what_is_in_memory_is_read_without_waiting),
+		T(what_is_not_in_memory_is_not_waited_for),
+		T(nothing_is_changed_without_waiting),
 		T(short_writes_and_interrupts_are_retried),
 		T(failures_come_back_and_a_failed_sync_is_not_repeated),
 		T(every_call_goes_through_the_back_end),

@@ -139,8 +139,8 @@ account_folder_exists(struct account *a, const char *name)
 
 	if (name[0] == '\0')
 		return true;
-	return folder_name_valid(span_str(name)) && fstatat(a->dir, name, &st,
-	    AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+	return folder_name_valid(span_str(name)) && disk_statat(a->dir, name,
+	    &st) == 0 && S_ISDIR(st.st_mode);
 }
 
 static int

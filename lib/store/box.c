@@ -34,9 +34,11 @@ box_dirs_make(int dir, struct err *err)
 static int
 adopting_check(const struct box *b, struct err *err)
 {
-	if (faccessat(b->account, STORE_ADOPTING, F_OK,
-	    AT_SYMLINK_NOFOLLOW) == -1)
-		return 0;
+	struct stat st;
+
+	if (disk_statat(b->account, STORE_ADOPTING, &st) == -1)
+		return errno == EAGAIN ? err_errno(err, "stat %s",
+		    STORE_ADOPTING) : 0;
 	return err_set(err, ERR_TEMP, PS_EAGAIN, "mailbox %llu is being "
 	    "taken over; if no `postern mailbox adopt' runs, call it again",
 	    (unsigned long long)b->mailbox_id);
@@ -279,8 +281,8 @@ box_dirs_changed(struct box *b)
 {
 	struct stat n, c;
 
-	if (fstatat(b->dir, "new", &n, AT_SYMLINK_NOFOLLOW) == -1 ||
-	    fstatat(b->dir, "cur", &c, AT_SYMLINK_NOFOLLOW) == -1)
+	if (disk_statat(b->dir, "new", &n) == -1 ||
+	    disk_statat(b->dir, "cur", &c) == -1)
 		return true;
 	return !mtime_is(&n, b->h.new_sec, b->h.new_nsec) ||
 	    !mtime_is(&c, b->h.cur_sec, b->h.cur_nsec);
@@ -291,8 +293,8 @@ mtimes_take(struct box *b)
 {
 	struct stat n, c;
 
-	if (fstatat(b->dir, "new", &n, AT_SYMLINK_NOFOLLOW) == -1 ||
-	    fstatat(b->dir, "cur", &c, AT_SYMLINK_NOFOLLOW) == -1)
+	if (disk_statat(b->dir, "new", &n) == -1 ||
+	    disk_statat(b->dir, "cur", &c) == -1)
 		return;
 	b->h.new_sec = n.st_mtim.tv_sec;
 	b->h.new_nsec = (uint32_t)n.st_mtim.tv_nsec;

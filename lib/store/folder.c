@@ -319,6 +319,12 @@ view_lock(struct folder *f, struct err *err)
 	return rc;
 }
 
+static bool
+recent_unclaimed(const struct folder *f)
+{
+	return f->claim_recent && f->box->h.recent_uid < f->box->h.uidnext;
+}
+
 /* What is new now is recent here and in no later session. */
 static int
 recent_claim(struct folder *f, struct err *err)
@@ -326,7 +332,7 @@ recent_claim(struct folder *f, struct err *err)
 	struct box *b = f->box;
 	int rc;
 
-	if (!f->claim_recent || b->h.recent_uid >= b->h.uidnext)
+	if (!recent_unclaimed(f))
 		return 0;
 	rc = view_lock(f, err);
 	if (rc < 0)
@@ -362,6 +368,21 @@ folder_refresh(struct folder *f, struct err *err)
 	if (rc == 0)
 		rc = view_keywords(f, err);
 	return rc == 0 ? recent_claim(f, err) : rc;
+}
+
+bool
+folder_is_fresh(struct folder *f)
+{
+	struct box *b = f->box;
+	bool fresh;
+
+	disk_nowait(true);
+	fresh = !b->look && box_current(b, NULL) == 0 &&
+	    (f->loaded || f->outline) && f->generation == b->h.generation &&
+	    f->changes == b->h.changes && view_keywords_known(f) &&
+	    !recent_unclaimed(f);
+	disk_nowait(false);
+	return fresh;
 }
 
 /* --- life --- */
@@ -420,6 +441,19 @@ folder_open_outline(struct account *a, const char *name, bool claim_recent,
 
 	if (f != NULL && !outline_take(f) && folder_refresh(f, err) < 0)
 		folder_close(&f);
+	return f;
+}
+
+struct folder *
+folder_open_warm(struct account *a, const char *name, bool claim_recent)
+{
+	struct folder *f;
+
+	disk_nowait(true);
+	f = folder_begin(a, name, claim_recent, NULL);
+	if (f != NULL && !outline_take(f))
+		folder_close(&f);
+	disk_nowait(false);
 	return f;
 }
 

@@ -53,6 +53,10 @@ struct folder *folder_open(struct account *a, const char *name,
  * folder_told_modseq below ask for; others need folder_load first. */
 struct folder *folder_open_outline(struct account *a, const char *name,
     bool claim_recent, struct err *err) MUST_CHECK;
+/* The same on a loop: waits for no disk and no lock, and reads little. NULL:
+ * that was not enough, or it failed; folder_open_outline tells. */
+struct folder *folder_open_warm(struct account *a, const char *name,
+    bool claim_recent) MUST_CHECK;
 bool folder_loaded(const struct folder *f);	/* memory */
 /* Reads the messages, if that was not done. PS_ESTATE: the folder got another
  * UIDVALIDITY since it was opened. */
@@ -86,6 +90,9 @@ uint32_t folder_seq_from(const struct folder *f, uint32_t uid);
 
 /* --- what changed -------------------------------------------------------- */
 
+/* Would folder_refresh find nothing? Waits for no disk and no lock, so it is
+ * safe on a loop; false also when it would have to. */
+bool folder_is_fresh(struct folder *f);
 /* Reads what others did: appends new messages to the view, takes over flags,
  * marks expunged ones `gone` (they keep their seq until told). */
 int folder_refresh(struct folder *f, struct err *err) MUST_CHECK;

@@ -451,12 +451,19 @@ folder_keyword(const struct folder *f, unsigned i)
 	    f->keywords.name[i] : NULL;
 }
 
-int
-view_keywords(struct folder *f, struct err *err)
+bool
+view_keywords_known(const struct folder *f)
 {
 	uint32_t letters = f->flags_seen >> MSG_KEYWORD_SHIFT;
 
-	if (f->keywords.n >= MSG_KEYWORDS || letters >> f->keywords.n == 0)
+	return f->keywords.n >= MSG_KEYWORDS ||
+	    letters >> f->keywords.n == 0;
+}
+
+int
+view_keywords(struct folder *f, struct err *err)
+{
+	if (view_keywords_known(f))
 		return 0;
 	f->flags_seen = 0;
 	return keywords_read(f->box->dir, &f->keywords, err);

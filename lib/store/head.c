@@ -88,6 +88,9 @@ store_lock(int fd, const char *what, struct err *err)
 	uint64_t waited = 0, wait = LOCK_FIRST_WAIT_US;
 	struct timespec ts;
 
+	if (disk_is_nowait())
+		return err_set(err, ERR_TEMP, PS_EAGAIN, "%s would have to "
+		    "be locked", what);
 	while (fcntl(fd, F_OFD_SETLK, &fl) == -1) {
 		if (errno != EAGAIN && errno != EACCES && errno != EINTR)
 			return err_errno(err, "lock %s", what);

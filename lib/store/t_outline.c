@@ -263,6 +263,117 @@ one_that_came_back_is_one_more(void **state)
 	account_close(&a);
 }
 
+/* --- without waiting --- */
+
+static bool
+kernel_can(const struct account *a)
+{
+	int fd;
+
+	disk_nowait(true);
+	fd = disk_openat(account_dirfd(a), ".", O_PATH, 0);
+	disk_nowait(false);
+	return fd != -1 && disk_close(fd) == 0;
+}
+
+static void
+a_warm_folder_tells_the_same(void **state)
+{
+	struct t_store *s = *state;
+	struct account *a;
+	struct folder *f, *g;
+
+	f = filled(s, &a, MANY);
+	if (!kernel_can(a)) {
+		folder_close(&f);
+		account_close(&a);
+		skip();
+	}
+	set(f, 7, &no_seen);
+	folder_close(&f);
+	f = outline(a);
+	g = folder_open_warm(a, "", true);
+	assert_non_null(g);
+	assert_false(disk_is_nowait());
+	assert_false(folder_loaded(g));
+	assert_int_equal(folder_exists(g), MANY);
+	assert_int_equal(folder_first_unseen(g), 7);
+	assert_int_equal(folder_uidnext(g), folder_uidnext(f));
+	assert_int_equal(folder_told_modseq(g), folder_told_modseq(f));
+	folder_close(&g);
+	assert_null(folder_open_warm(a, ".absent", true));
+	folder_close(&f);
+	account_close(&a);
+}
+
+/* What needs the lock, the whole index or the directories is left alone. */
+static void
+what_takes_long_is_not_begun_warm(void **state)
+{
+	struct t_store *s = *state;
+	struct account *a;
+	struct folder *f, *g;
+
+	f = filled(s, &a, 2000);
+	set(f, 1000, &no_seen);			/* in neither end */
+	set(f, 1990, &no_seen);
+	assert_null(folder_open_warm(a, "", true));
+	set(f, 1000, &add_seen);
+	(void)t_deliver(s, "3kF9tQ010100", T_TEXT("recent"));
+	assert_null(folder_open_warm(a, "", true));
+	g = outline(a);				/* claims it */
+	folder_close(&g);
+	t_unlink(s, T_HOME "/postern.index");
+	assert_null(folder_open_warm(a, "", true));
+	folder_close(&f);
+	account_close(&a);
+}
+
+static void
+a_fresh_folder_is_known_without_waiting(void **state)
+{
+	struct t_store *s = *state;
+	char name[256], path[300];
+	struct account *a;
+	struct folder *f, *g;
+	struct err err;
+
+	f = filled(s, &a, 5);
+	g = outline(a);
+	if (!kernel_can(a)) {
+		assert_false(folder_is_fresh(g));
+		folder_close(&g);
+		folder_close(&f);
+		account_close(&a);
+		skip();
+	}
+	assert_true(folder_is_fresh(f));
+	assert_true(folder_is_fresh(g));
+	t_ok(folder_load(g, &err));
+	assert_true(folder_is_fresh(g));
+	/* another session's change */
+	set(f, 2, &no_seen);
+	assert_false(folder_is_fresh(g));
+	t_ok(folder_refresh(g, &err));
+	assert_true(folder_is_fresh(g));
+	/* new mail, recent here */
+	(void)t_deliver(s, "3kF9tQ010100", T_TEXT("new"));
+	assert_false(folder_is_fresh(g));
+	t_ok(folder_refresh(g, &err));
+	assert_true(folder_is_fresh(g));
+	/* another program's doing */
+	(void)t_count(s->dir, T_HOME "/cur", name);
+	(void)snprintf(path, sizeof(path), T_HOME "/cur/%s", name);
+	t_unlink(s, path);
+	assert_false(folder_is_fresh(g));
+	t_ok(folder_refresh(g, &err));
+	assert_true(folder_is_fresh(g));
+	assert_true(folder_has_gone(g));
+	folder_close(&g);
+	folder_close(&f);
+	account_close(&a);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, t_setup, t_teardown)
 
 int
@@ -275,6 +386,9 @@ main(void)
 		T(a_lost_memory_is_made_up_for),
 		T(without_any_expunge_the_numbers_stand),
 		T(one_that_came_back_is_one_more),
+		T(a_warm_folder_tells_the_same),
+		T(what_takes_long_is_not_begun_warm),
+		T(a_fresh_folder_is_known_without_waiting),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

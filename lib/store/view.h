@@ -93,7 +93,9 @@ void view_taken(struct folder *f, bool whole);
 int view_file_open(struct folder *f, struct view_msg *m,
     char base[FNAME_MAX + 1], char path[FNAME_MAX + 8], int *fd,
     struct err *err) MUST_CHECK;
-/* Reads the keyword names again when the view has flags without one. */
+/* Have all flags in the view a name? */
+bool view_keywords_known(const struct folder *f);
+/* Reads the keyword names again when not. */
 int view_keywords(struct folder *f, struct err *err) MUST_CHECK;
 
 #endif
