@@ -6,7 +6,11 @@ AM_TESTS_ENVIRONMENT = \
 	top_srcdir='$(abs_top_srcdir)'; export top_srcdir; \
 	top_builddir='$(abs_top_builddir)'; export top_builddir;
 
+# Each has its time.
+LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/within
+
 EXTRA_DIST += tests/__init__.py tests/harness tests/server tests/run tests/stall \
+	tests/within \
 	tests/valgrind.supp tests/clients tests/crash tests/diff tests/imap \
 	tests/mime \
 	tests/packaging \

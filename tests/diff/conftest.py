@@ -12,6 +12,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 from tests.diff import known, names, servers, table     # noqa: E402
 from tests.harness.database import Cluster, NoServer    # noqa: E402
+from tests.harness.limit import (                       # noqa: E402, F401
+    pytest_configure, pytest_runtest_call, pytest_runtest_setup,
+    pytest_runtest_teardown)
 
 
 WORKERS = 8             # dialogues at a time: some wait, for DNS or for sleep

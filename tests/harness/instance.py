@@ -47,6 +47,8 @@ def free_port_base():
 
 class Instance:
     """Made once, started and stopped as often as wished."""
+    living = []             # all that are not destroyed yet
+    shared = False          # by many tests
 
     def __init__(self, cluster, directory=None, settings=None):
         self.own = directory is None
@@ -64,6 +66,7 @@ class Instance:
         self.make()
         for name, value in (settings or {}).items():
             self.set(name, value)
+        self.living.append(self)
 
     # --- making it
 
@@ -268,6 +271,8 @@ imap_tls_wrappermode = yes
 
     def destroy(self):
         """Stops and removes all; call check_log() before."""
+        if self in self.living:
+            self.living.remove(self)
         if self.process:
             try:
                 self.stop()

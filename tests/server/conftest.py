@@ -21,6 +21,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from tests.harness import paths                         # noqa: E402
 from tests.harness.database import Cluster, NoServer    # noqa: E402
 from tests.harness.instance import Instance             # noqa: E402
+from tests.harness.limit import (                       # noqa: E402, F401
+    pytest_configure, pytest_runtest_call, pytest_runtest_setup,
+    pytest_runtest_teardown)
 
 _numbers = itertools.count(1)
 
@@ -47,6 +50,7 @@ def cluster():
 def _session_instance(cluster):
     # Errors are answered at once: tests make many.
     made = Instance(cluster, settings={"smtpd_error_sleep_time": "0"})
+    made.shared = True
     try:
         yield made.start()
         code = made.stop()
@@ -105,12 +109,14 @@ def lee(postern, domain):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """A failure shows the end of the server's log."""
+    """A failure shows the ends of the logs of the servers that it had."""
     outcome = yield
     report = outcome.get_result()
-    if report.when != "call" or not report.failed:
+    if not report.failed:
         return
-    for value in getattr(item, "funcargs", {}).values():
-        if isinstance(value, Instance):
-            report.sections.append(("server log",
-                                    value.log_text()[-2500:]))
+    shared = [value for value in getattr(item, "funcargs", {}).values()
+              if isinstance(value, Instance)]
+    for instance in Instance.living:
+        if instance in shared or not instance.shared:
+            report.sections.append((f"server log, {instance.dir}",
+                                    instance.log_text()[-2500:]))
