@@ -429,7 +429,8 @@ static const struct cli_command commands[] = {
 	    "postern dnsbl status" },
 	{ "reload", "", 0, 0, CLI_CONFIG | CLI_SERVER, { NULL }, cmd_reload,
 	    "Makes the running server read its configuration and "
-	    "certificates anew. A faulty file is refused, the old one stays.",
+	    "certificates anew, and waits until every process has them. A "
+	    "faulty file is refused, the old one stays.",
 	    "postern reload" },
 	{ "stop", "", 0, 0, CLI_CONFIG | CLI_SERVER, { NULL }, cmd_stop,
 	    "Stops the server and waits until it has stopped.",

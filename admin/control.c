@@ -21,7 +21,7 @@
 #define CLIENT_MAGIC		0x63746c63u
 #define CLIENT_MAX		32
 #define CLIENT_IDLE_MS		10000
-#define STATUS_WAIT_MS		2000
+#define CHILDREN_WAIT_MS	8000	/* a busy one answers late, not never */
 
 enum { PHASE_ASK = 1, PHASE_BUSY = 2 };
 
@@ -31,9 +31,12 @@ struct client {
 	struct control *control;
 	struct ipc *ipc;
 	int fd;				/* a duplicate, for handing over */
-	struct timer idle;		/* also: status answers are late */
-	uint64_t status_id;		/* 0: none asked */
-	size_t status_waiting;
+	struct timer idle;		/* also: children's answers are late */
+	uint64_t status_id;		/* asked of children; 0: nothing */
+	size_t status_waiting;		/* how many owe an answer: owes[i] */
+	bool *owes;
+	bool reloading;			/* waits for children, not their rows */
+	struct buf notes;		/* what the reload has to say */
 	bool waits_for_stop;
 	bool finished;			/* freed on the next turn */
 	struct defer end;
@@ -61,6 +64,8 @@ client_free(struct client *c)
 		close(c->fd);
 	timer_clear(&c->idle);
 	defer_cancel(&c->end);
+	buf_fini(&c->notes);
+	free(c->owes);
 	c->magic = 0;
 	free(c);
 }
@@ -116,15 +121,38 @@ row_of_child(struct client *c, size_t i, struct span members)
 	row_send(c, &row);
 }
 
+/* All have answered, or had time to. */
 static void
-status_finish(struct client *c)
+children_done(struct client *c)
 {
 	c->status_id = 0;
-	client_answer(c, EX_OK, SPAN_NONE);
+	c->reloading = false;
+	client_answer(c, EX_OK, buf_span(&c->notes));
+	buf_clear(&c->notes);
 	ipc_phase_set(c->ipc, PHASE_ASK);
 	timer_set_ms(&c->idle, CLIENT_IDLE_MS);
 }
 
+static void
+children_ask(struct client *c)
+{
+	struct supervisor *s = c->control->supervisor;
+	size_t i;
+
+	if (c->owes == NULL)
+		c->owes = xcalloc(supervisor_count(s), sizeof(*c->owes));
+	for (i = 0; i < supervisor_count(s); i++)
+		c->owes[i] = child_state(supervisor_child(s, i)) ==
+		    CHILD_RUNNING;
+	c->status_id = ipc_next_id();
+	c->status_waiting = supervisor_ask_status(s, c->status_id);
+	ipc_phase_set(c->ipc, PHASE_BUSY);
+	timer_set_ms(&c->idle, CHILDREN_WAIT_MS);
+	if (c->status_waiting == 0)
+		children_done(c);
+}
+
+/* id 0: it has ended, and answers nobody any more. */
 void
 control_status(struct control *ctl, const struct child *child, uint64_t id,
     struct span json)
@@ -133,16 +161,18 @@ control_status(struct control *ctl, const struct child *child, uint64_t id,
 	struct client *c;
 	size_t i;
 
-	TAILQ_FOREACH(c, &ctl->clients, link)
-		if (c->status_id == id && id != 0)
-			break;
-	if (c == NULL)
-		return;
-	for (i = 0; i < supervisor_count(s); i++)
-		if (supervisor_child(s, i) == child)
+	for (i = 0; supervisor_child(s, i) != child; i++)
+		;
+	TAILQ_FOREACH(c, &ctl->clients, link) {
+		if (c->status_id == 0 || (id != 0 && c->status_id != id) ||
+		    !c->owes[i])
+			continue;
+		c->owes[i] = false;
+		if (!c->reloading)
 			row_of_child(c, i, json);
-	if (--c->status_waiting == 0)
-		status_finish(c);
+		if (--c->status_waiting == 0)
+			children_done(c);
+	}
 }
 
 static void
@@ -162,12 +192,7 @@ do_status(struct client *c, struct span args)
 	for (i = 0; i < supervisor_count(s); i++)
 		if (child_state(supervisor_child(s, i)) != CHILD_RUNNING)
 			row_of_child(c, i, SPAN_NONE);
-	c->status_id = ipc_next_id();
-	c->status_waiting = supervisor_ask_status(s, c->status_id);
-	ipc_phase_set(c->ipc, PHASE_BUSY);
-	timer_set_ms(&c->idle, STATUS_WAIT_MS);
-	if (c->status_waiting == 0)
-		status_finish(c);
+	children_ask(c);
 }
 
 /* --- the other verbs --- */
@@ -205,21 +230,22 @@ do_config(struct client *c, struct span args)
 	client_answer(c, EX_OK, SPAN_NONE);
 }
 
+/* Children take messages in order: one that told its status has reloaded. */
 static void
 do_reload(struct client *c, struct span args)
 {
 	struct control_events *ev = &c->control->events;
-	struct buf complaints, notes;
+	struct buf complaints;
 
 	(void)args;
 	buf_init(&complaints, 65536);
-	buf_init(&notes, 65536);
-	if (!ev->reload(&complaints, &notes, ev->arg))
+	if (ev->reload(&complaints, &c->notes, ev->arg)) {
+		c->reloading = true;
+		children_ask(c);
+	} else {
 		client_answer(c, EX_CONFIG, buf_span(&complaints));
-	else
-		client_answer(c, EX_OK, buf_span(&notes));
+	}
 	buf_fini(&complaints);
-	buf_fini(&notes);
 }
 
 static void
@@ -329,15 +355,19 @@ static void
 client_idle_cb(void *arg)
 {
 	struct client *c = OBJ_CAST(arg, client, CLIENT_MAGIC);
+	const struct supervisor *s = c->control->supervisor;
 	size_t i;
 
 	if (c->status_id == 0) {
 		client_free(c);
 		return;
 	}
-	for (i = 0; i < c->status_waiting; i++)
-		log_warning("a process did not answer for its status");
-	status_finish(c);
+	for (i = 0; i < supervisor_count(s); i++)
+		if (c->owes[i])
+			log_warning("process %s did not answer %s",
+			    child_name(supervisor_child(s, i)), c->reloading ?
+			    "after a reload" : "for its status");
+	children_done(c);
 }
 
 /* --- accepting --- */
@@ -367,6 +397,7 @@ client_new(struct control *ctl, int fd)
 	c->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	timer_init(&c->idle, ctl->loop, client_idle_cb, c);
 	defer_init(&c->end, ctl->loop, client_end_cb, c);
+	buf_init(&c->notes, 65536);
 	c->ipc = ipc_new(ctl->loop, fd, "control client", handlers,
 	    ARRAY_LEN(handlers), client_closed_cb, c);
 	timer_set_ms(&c->idle, CLIENT_IDLE_MS);

@@ -5,7 +5,8 @@
  *
  * CTL_REQUEST verbs (answers are CTL_ROWs and one CTL_END):
  *   status		one row for posternd, one for each process
- *   reload		as SIGHUP; complaints in CTL_END's error
+ *   reload		as SIGHUP; complaints in CTL_END's error. What is taken
+ *			is answered when every process has it
  *   config		rows {"of", "text"}: pieces of the configuration that it
  *			started with (of "start") and of the one it has now
  *   stop		CTL_END comes when all processes have ended
@@ -35,7 +36,7 @@ struct control *control_new(struct loop *l, struct supervisor *s,
 /* Answers those who wait for the end, takes the socket away. */
 void control_free(struct control **c);
 
-/* A child's answer to supervisor_ask_status(). */
+/* As supervisor_events' status. */
 void control_status(struct control *c, const struct child *child,
     uint64_t id, struct span json);
 

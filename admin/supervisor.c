@@ -173,6 +173,7 @@ child_ended_cb(struct child *c, int wait_status, const char *failure,
 	struct member *m = member_of(s, c);
 	char how[1200];
 
+	s->events.status(c, 0, SPAN_NONE, s->events.arg);
 	describe_end(wait_status, failure, how, sizeof(how));
 	if (s->stopping) {
 		supervisor_stop_ended(s, c, wait_status, how);

@@ -21,7 +21,8 @@ struct supervisor_events {
 	/* All children have ended after supervisor_stop(), or a child could
 	 * not start at all (failed = true; logged). */
 	void (*stopped)(bool failed, void *arg);
-	/* A child's answer to supervisor_ask_status(). */
+	/* A child's answer to supervisor_ask_status(); id 0: it has ended
+	 * and owes none any more. */
 	void (*status)(const struct child *c, uint64_t id, struct span json,
 	    void *arg);
 	void *arg;
