@@ -237,6 +237,8 @@ def test_a_service_that(fresh_postern, how):
             fresh_postern, service.name, "try_limit=3, timeout=" +
             ("1s" if how == "is silent" else "20s"))
         assert rcpt(server).startswith(PROBLEM)
+        # a service that is silent may be slower to hear than we to give up
+        until(lambda: len(service.requests) >= 3, "three questions")
         assert len(service.requests) == 3
     server.wait_for_log("warning: problem talking to server "
                         + re.escape(service.name[5:]))
@@ -278,7 +280,7 @@ def test_a_restarted_service_is_found_again(fresh_postern, tmp_path):
 
 def test_a_client_that_leaves_takes_its_question_along(fresh_postern):
     with Recorder(lambda request: None) as service:
-        server = judged_by(fresh_postern, service.name, "timeout=20s")
+        server = judged_by(fresh_postern, service.name, "timeout=100s")
         wire = server.smtp()
         wire.expect("MAIL FROM:<x@b.example>", 250)
         wire.send(TO + "\r\n")
@@ -389,7 +391,7 @@ def test_a_reload_asks_another_service(fresh_postern):
     """Who is being judged gets the answer of the one that was asked."""
     with Recorder(lambda request: None) as old, \
             Recorder(lambda request: "REJECT new") as new:
-        server = judged_by(fresh_postern, old.name, "timeout=20s")
+        server = judged_by(fresh_postern, old.name, "timeout=100s")
         with server.smtp() as wire:
             wire.expect("MAIL FROM:<x@b.example>", 250)
             wire.send(TO + "\r\n")
@@ -397,7 +399,7 @@ def test_a_reload_asks_another_service(fresh_postern):
             server.set("smtpd_recipient_restrictions",
                        f"check_policy_service {new.name}")
             server.postern("reload")
-            until(lambda: "rejected: new" in rcpt(server), "the new lists")
+            assert "rejected: new" in rcpt(server)
             for sock in old.open:
                 sock.sendall(b"action=REJECT old\n\n")
             assert "rejected: old" in str(wire.reply())

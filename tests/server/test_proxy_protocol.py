@@ -41,7 +41,7 @@ def proxied(fresh_postern):
     for section in ("service mx", "service submissions"):
         server.set("smtpd_upstream_proxy_protocol", "haproxy", section)
         server.set("smtpd_upstream_proxy_hosts", "127.0.0.1", section)
-    server.set("smtpd_upstream_proxy_timeout", "2s")
+    server.set("smtpd_upstream_proxy_timeout", "60s")
     server.set("mynetworks", "198.51.100.0/24")
     server.start()
     server.add_domain("a.example")
@@ -139,6 +139,8 @@ def test_what_is_no_header_ends_the_connection(proxied, header):
 
 
 def test_silence_ends_it_too(proxied):
+    proxied.set("smtpd_upstream_proxy_timeout", "1s")
+    proxied.restart()
     mark = proxied.log_mark()
     with SmtpWire(proxied.address("mx")) as wire:
         assert wire.at_end()

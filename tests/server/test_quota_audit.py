@@ -17,8 +17,14 @@ def audit(instance, *words, check=True):
 
 
 def agrees(instance):
-    done = instance.postern("quota", "audit", check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    """It waits for reports itself, but not for a machine that stands still."""
+    done = None
+
+    def good():
+        nonlocal done
+        done = instance.postern("quota", "audit", check=False)
+        return done.returncode == 0
+    until(good, lambda: done.stdout + done.stderr)
     return done.stdout
 
 

@@ -1,9 +1,10 @@
-"""A changed password or a disabled account ends its sessions within 5 s."""
+"""A changed password or a disabled account ends its sessions within 5 s, or on
+a busy machine somewhat later: not after the minutes that they may be idle."""
 import pytest
 
 from tests.harness.database import quote, scram
+from tests.harness.wait import PATIENCE
 
-WITHIN = 5.0
 
 
 def token(user, password):
@@ -38,7 +39,7 @@ CHANGES = [change_password, disable_mailbox, disable_domain, delete_mailbox]
 
 def ends(wire):
     """Whatever is said last, the connection is closed in time."""
-    wire.sock.settimeout(WITHIN)
+    wire.sock.settimeout(PATIENCE)
     try:
         while True:
             wire._more()

@@ -77,8 +77,8 @@ def test_filters(postern, kim, lee, domain):
         assert len(listed(postern)) >= 4
         text = postern.postern("session", "list", "--user", lee).stdout
         assert "id" in text.splitlines()[0] and lee in text
-    assert postern.postern("session", "list", "--ip",
-                           "127.5.5.5").stdout == "no session of that kind\n"
+    until(lambda: postern.postern("session", "list", "--ip", "127.5.5.5")
+          .stdout == "no session of that kind\n", "its end")
     assert postern.postern("session", "list", "--ip", "x",
                            check=False).returncode == 64
 

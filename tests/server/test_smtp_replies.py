@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from tests.harness.wire import Closed
+from tests.harness.wire import PATIENCE, Closed
 
 OURS = "anna@sender.example"
 
@@ -78,7 +78,7 @@ def test_who_talks_before_the_greeting_is_sent_away(postern):
         os.kill(pid, signal.SIGSTOP)
     with socket.socket() as s:
         try:
-            s.settimeout(5)
+            s.settimeout(PATIENCE)
             s.connect(postern.address("mx"))
             s.sendall(b"EHLO x.example\r\nNOOP\r\n")
         finally:

@@ -19,7 +19,7 @@ mount --bind /run/id /etc/machine-id
 {journald} 2>/dev/null & trap "kill $!" EXIT
 {python} -c '
 import socket, sys, time
-for _ in range(100):
+for _ in range(600):
     try:
         s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         s.connect("/run/systemd/journal/dev-log")
@@ -154,7 +154,7 @@ def test_the_journal_is_read_where_there_is_no_file(tmp_path):
                                postern=paths.program("postern"), conf=conf)
     done = subprocess.run(
         ["unshare", "--mount", "--propagation", "private", "sh", "-c",
-         script], text=True, capture_output=True, timeout=60, input="""\
+         script], text=True, capture_output=True, timeout=300, input="""\
 postern/smtpd[8]: 0A00001c3k00: client=x[192.0.2.7]
 postern/deliver[9]: 0A00001c3k00: to=<kim@a.example>, status=sent (ok)
 """)
