@@ -324,6 +324,36 @@ def test_the_command_line_tells_and_changes(grey):
     assert done.returncode != 0 and "nothing is known" in done.stderr
 
 
+@pytest.mark.parametrize("what, item, client", [
+    ("2001:0DB8:7::1", "net:2001:db8:7::1/128",
+     "NAME=[UNAVAILABLE] ADDR=IPV6:2001:db8:7::1"),
+    ("2001:DB8:7:0::9/48", "net:2001:db8:7::/48",
+     "NAME=[UNAVAILABLE] ADDR=IPV6:2001:db8:7::1"),
+    ("192.0.2.7/24", "net:192.0.2.0/24", MX),
+    ("::ffff:192.0.2.7", "net:192.0.2.7/32", MX),
+    ("Far.Example.", "client:far.example", MX),
+    ("Joe@Far.Example", f"from:{FROM}", MX)])
+def test_what_is_allowed_may_be_written_in_any_form(grey, what, item, client):
+    server = grey(greylist_delay="1h")
+    assert waits(server, client)
+    server.postern("greylist", "allow", what)
+    listed = json.loads(server.postern("--json", "greylist", "list").stdout)
+    assert [row["item"] for row in listed] == [item]
+    until(lambda: not waits(server, client), f"{what} to be allowed")
+    server.postern("greylist", "forget", what)
+    until(lambda: waits(server, client), f"{what} to be forgotten")
+    server.postern("greylist", "allow", what)
+    server.postern("greylist", "forget", item)      # as it is listed
+
+
+def test_what_is_no_network_is_not_allowed(grey):
+    server = grey()
+    for what in ("192.0.2.0/33", "192.0.2/24", "2001:db8::/129", "1.2.3.4/",
+                 "far.example/24"):
+        done = server.postern("greylist", "allow", what, check=False)
+        assert done.returncode != 0 and "is no network" in done.stderr, what
+
+
 def test_explain_tells_and_changes_nothing(grey):
     server = grey()
 
