@@ -220,6 +220,13 @@ wants_input(const struct session *s)
 }
 
 void
+session_room(struct session *s)
+{
+	if (wants_input(s))
+		stream_resume(s->stream);
+}
+
+void
 session_input(struct session *s)
 {
 	struct buf *in = stream_in(s->stream);
@@ -231,6 +238,12 @@ session_input(struct session *s)
 	    s->reader.state == READER_DROP)) {
 		if (turns++ == COMMANDS_PER_TURN) {
 			stream_resume(s->stream);
+			return;
+		}
+		/* who does not read our answers is not answered */
+		if (stream_full(s->stream)) {
+			s->want_room = true;
+			stream_pause(s->stream);
 			return;
 		}
 		e = reader_feed(&s->reader, buf_span(in), &used);

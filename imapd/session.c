@@ -245,6 +245,7 @@ drained_cb(struct stream *st, void *arg)
 		return;
 	s->want_room = false;
 	defer_call(&s->next);
+	session_room(s);
 }
 
 static void

@@ -1,10 +1,11 @@
 """S4, S5, S7, S8: what a hostile IMAP client may cost, and whom."""
 import contextlib
 import random
+import socket
 
 import pytest
 
-from tests.harness.wire import Closed, ImapWire
+from tests.harness.wire import PATIENCE, Closed, ImapWire
 
 # What one unauthenticated session may make imapd grow by, at most: 8 KiB of
 # command, what the framer's doubling wastes, the session and its socket.
@@ -128,6 +129,41 @@ def test_one_session_s_flood_does_not_stop_the_others(postern, kim, lee):
         with postern.imap(kim, "secret") as wire:
             for _ in range(20):
                 wire.ok("STATUS INBOX (MESSAGES)")
+
+
+@pytest.mark.parametrize("command", [
+    b"x CAPABILITY", b"(", b"x STATUS INBOX (MESSAGES)"], ids=range(3))
+def test_who_reads_no_answers_is_asked_for_no_more(fresh_postern, command):
+    instance = fresh_postern()
+    instance.add_domain("deaf.example")
+    instance.add_mailbox("kim@deaf.example", "secret")
+    logged_in = b"STATUS" in command
+    with instance.imap("kim@deaf.example", "secret") as wire:
+        wire.ok("NOOP")
+    wire = instance.imap("kim@deaf.example" if logged_in else None, "secret")
+    with wire:
+        before = memory_kib(instance)
+        block = (command + b"\r\n") * 1000
+        sent, most = 0, 200 * 1024 * 1024 // len(command)
+        wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
+        wire.sock.settimeout(2)
+        with contextlib.suppress(TimeoutError):
+            while sent < most:
+                sent += wire.sock.send(block[sent % len(block):])
+        grown = memory_kib(instance) - before
+        assert grown < 10 * 1024, f"{grown} KiB"
+        # all are answered once it reads, and the session goes on
+        wire.sock.settimeout(PATIENCE)
+        line = len(command) + 2
+        for _ in range(sent // line):
+            while not wire.line().startswith(("x ", "* BAD")):
+                pass
+        if sent % line:
+            wire.send((command + b"\r\n")[sent % line:])
+            while not wire.line().startswith(("x ", "* BAD")):
+                pass
+        wire.send("y LOGOUT\r\n")
+        wire.answer("y")
 
 
 def test_mime_and_header_bombs_are_served(postern, kim):
