@@ -306,10 +306,12 @@ append_literal(struct session *s)
 			return true;
 		}
 		session_line_end(s);
+		args_unescape(&s->args);
 		message_add(r);
 	} else {
 		if (!is_append_message(s, &it))
 			return false;
+		args_unescape(&s->args);
 		r = append_begin(s);
 		message_add(r);
 		take_mailbox(s, r, &it);

@@ -47,7 +47,7 @@ arg_add(struct parser *s, enum arg_type type, struct span text)
 static const char *
 take_quoted(struct parser *s)
 {
-	char *from = ++s->p, *to = from;
+	char *from = ++s->p;
 
 	for (; s->p < s->end && *s->p != '"'; s->p++) {
 		if (*s->p == '\r' || *s->p == '\n' || *s->p == '\0')
@@ -57,13 +57,37 @@ take_quoted(struct parser *s)
 			    *s->p != '\\'))
 				return "Bad escape in a quoted string";
 		}
-		*to++ = *s->p;
 	}
 	if (s->p == s->end)
 		return "Quoted string without end";
+	arg_add(s, ARG_QUOTED, span_of(from, (size_t)(s->p - from)));
 	s->p++;
-	arg_add(s, ARG_QUOTED, span_of(from, (size_t)(to - from)));
 	return NULL;
+}
+
+static void
+unescape(struct span *text)
+{
+	char *to = (char *)(uintptr_t)text->p;
+	size_t i, n = 0;
+
+	for (i = 0; i < text->n; i++) {
+		if (text->p[i] == '\\')
+			i++;
+		to[n++] = text->p[i];
+	}
+	text->n = n;
+}
+
+void
+args_unescape(struct args *a)
+{
+	uint32_t i;
+
+	for (i = 0; i < a->n; i++)
+		if (a->arg[i].type == ARG_QUOTED &&
+		    span_chr(a->arg[i].text, '\\') >= 0)
+			unescape(&a->arg[i].text);
 }
 
 static const char *
@@ -226,6 +250,7 @@ args_parse(struct args *a, struct span text)
 {
 	struct parser s = { .a = a, .p = (char *)(uintptr_t)text.p };
 	const char *why;
+	bool pending;
 	uint32_t i;
 
 	a->n = 0;
@@ -240,11 +265,14 @@ args_parse(struct args *a, struct span text)
 		if (why != NULL)
 			return why;
 	}
-	if (s.depth > 0 && (a->n == 0 ||
-	    a->arg[a->n - 1].type != ARG_PENDING))
+	pending = a->n > 0 && a->arg[a->n - 1].type == ARG_PENDING;
+	if (s.depth > 0 && !pending)
 		return "Missing )";
 	for (i = 0; i < s.depth; i++)
 		a->arg[s.open[i]].end = a->n;
+	/* else all of it is parsed again when the literal is there */
+	if (!pending)
+		args_unescape(a);
 	return NULL;
 }
 

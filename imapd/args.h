@@ -44,8 +44,11 @@ struct arg_iter {
 void args_init(struct args *a);
 void args_fini(struct args *a);
 /* NULL when fine, else what is wrong, for the BAD reply. `text` must be
- * writable; a pending literal is one whose "{n}" CRLF ends it. */
+ * writable; a pending literal is one whose "{n}" CRLF ends it. Before one the
+ * quoted strings keep their backslashes, and the text is as it was. */
 const char *args_parse(struct args *a, struct span text) MUST_CHECK;
+/* Once, for what ends in a pending literal and is not parsed again. */
+void args_unescape(struct args *a);
 
 struct arg_iter args_iter(const struct args *a);
 struct arg_iter arg_members(const struct args *a, const struct arg *list);

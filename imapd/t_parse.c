@@ -129,6 +129,8 @@ static const struct {
 	{ "a LOGIN kim \"p\\\"w\"", "a LOGIN kim 'p\"w' ", NULL },
 	{ "a X {3}\r\na\"b y", "a X <a\"b> y ", NULL },
 	{ "a X {3}\r\n", "a X ? ", NULL },
+	{ "a X \"b\\\"c\\\\\" {3}\r\n", "a X 'b\\\"c\\\\' ? ", NULL },
+	{ "a X \"b\\\"c\\\\\" {1}\r\nd", "a X 'b\"c\\' <d> ", NULL },
 	{ "a X (b (c d) {3+}\r\n", "a X (b (c d ) ? ) ", NULL },
 	{ "a FETCH 1:* (FLAGS BODY.PEEK[HEADER.FIELDS (To \"X]\")]<0.1> UID)",
 	    "a FETCH 1:* (FLAGS BODY.PEEK[HEADER.FIELDS (To \"X]\")]<0.1> "
@@ -215,6 +217,32 @@ test_arguments(void **state)
 		}
 		free(text);
 	}
+	args_fini(&a);
+	buf_fini(&out);
+}
+
+/* All is parsed again when a literal is there. */
+static void
+test_escapes_before_a_literal(void **state)
+{
+	char text[] = "a X \"b\\\"c\\\\\" {1}\r\nd";
+	struct span s = span_str(text);
+	struct args a;
+	struct buf out;
+
+	args_init(&a);
+	buf_init(&out, BUF_NO_CAP);
+	assert_null(args_parse(&a, span_sub(s, 0, s.n - 1)));
+	assert_null(args_parse(&a, s));
+	draw(&out, args_iter(&a));
+	assert_string_equal(buf_cstr(&out), "a X 'b\"c\\' <d> ");
+	/* an APPEND's is not */
+	memcpy(text, "a X \"b\\\"c\\\\\" {1}\r\nd", sizeof(text));
+	assert_null(args_parse(&a, span_sub(s, 0, s.n - 1)));
+	args_unescape(&a);
+	buf_clear(&out);
+	draw(&out, args_iter(&a));
+	assert_string_equal(buf_cstr(&out), "a X 'b\"c\\' ? ");
 	args_fini(&a);
 	buf_fini(&out);
 }
@@ -485,6 +513,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_framing),
 		cmocka_unit_test(test_arguments),
+		cmocka_unit_test(test_escapes_before_a_literal),
 		cmocka_unit_test(test_argument_caps),
 		cmocka_unit_test(test_sets),
 		cmocka_unit_test(test_patterns),
