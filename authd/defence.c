@@ -411,7 +411,8 @@ closed_tell(struct defence *d, int64_t now, unsigned kind, struct subject *s)
 	    d->events.arg);
 }
 
-static void
+/* False: it was counted before. */
+static bool
 count(struct defence *d, int64_t now, unsigned kind, struct span name,
     uint32_t mark)
 {
@@ -420,11 +421,12 @@ count(struct defence *d, int64_t now, unsigned kind, struct span name,
 	int64_t slot = MAX(guess_slot(now), g->newest);
 
 	if (!guesses_add(g, slot, mark))
-		return;
+		return false;
 	if (d->events.counted != NULL)
 		d->events.counted(kind, name, g->epoch, slot, false,
 		    d->events.arg);
 	closed_tell(d, now, kind, s);
+	return true;
 }
 
 void
@@ -443,15 +445,19 @@ defence_wrong(struct defence *d, int64_t now, const struct defence_who *who,
 	    scram_mark(d, guess_slot(now), as, n.of[DEFENCE_NETWORK]) :
 	    mark_of("password", as, password);
 	if (known_find(d, now, &n) != NULL) {
-		count(d, now, DEFENCE_KNOWN, n.of[DEFENCE_KNOWN], mark);
+		(void)count(d, now, DEFENCE_KNOWN, n.of[DEFENCE_KNOWN], mark);
 		return;
 	}
-	if (who->account.n > 0 && who->account.n <= DEFENCE_SUBJECT_MAX)
-		count(d, now, DEFENCE_ACCOUNT, who->account, mark);
+	/* What is stale for the account is so for its network, which has too
+	 * few marks for all the phones of an office. */
+	if (who->account.n > 0 && who->account.n <= DEFENCE_SUBJECT_MAX &&
+	    !count(d, now, DEFENCE_ACCOUNT, who->account, mark))
+		return;
 	if (n.net[0] != '\0' && !n.exempt)
-		count(d, now, DEFENCE_NETWORK, n.of[DEFENCE_NETWORK], mark);
+		(void)count(d, now, DEFENCE_NETWORK, n.of[DEFENCE_NETWORK],
+		    mark);
 	if (n.site[0] != '\0' && !n.exempt)
-		count(d, now, DEFENCE_NETWORK, span_str(n.site), mark);
+		(void)count(d, now, DEFENCE_NETWORK, span_str(n.site), mark);
 }
 
 /* --- networks that accounts know --- */

@@ -254,6 +254,25 @@ test_an_office_behind_one_address(void **state)
 	assert_true(right("new@a.example", OFFICE));
 }
 
+/* Forty phones of people who left, or have not logged in here yet, all day in
+ * turn: more than a network has marks for. */
+static void
+test_many_stale_phones_behind_one_address(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	for (; now < BEGIN + DAY; now += 5 * MINUTE) {
+		for (i = 0; i < 40; i++)
+			assert_true(wrong(account_of('p', i), OFFICE,
+			    "last year's"));
+		defence_sweep(d, now, 1000);
+	}
+	assert_int_equal(told.counted[DEFENCE_ACCOUNT], 40);
+	assert_int_equal(told.counted[DEFENCE_NETWORK], 40);
+	assert_true(right("new@a.example", OFFICE));
+}
+
 static void
 test_a_network_may_have_as_many_mistaken_people_as_it_has_people(void **state)
 {
@@ -787,6 +806,7 @@ main(void)
 		T(test_a_stale_phone_hurts_nobody),
 		T(test_a_stale_phone_with_scram_hurts_nobody),
 		T(test_an_office_behind_one_address),
+		T(test_many_stale_phones_behind_one_address),
 		T(test_a_network_may_have_as_many_mistaken_people_as_it_has_people),
 		T(test_a_thousand_hosts_at_one_account),
 		T(test_one_host_at_a_thousand_accounts),
