@@ -9,6 +9,7 @@
 
 #define TTL_MAX		3600u	/* a day's ttl is no reason to miss a change */
 #define KEY_MAX		(DNS_NAME_MAX + 8)
+#define ENTRY_BYTES	1024	/* more than most take */
 
 struct entry {
 	TAILQ_ENTRY(entry) link;	/* least recently used first */
@@ -32,6 +33,7 @@ struct dnscache {
 	struct loop *loop;
 	struct dns *dns;
 	size_t max;
+	size_t bytes;			/* of all entries */
 	struct map *map;		/* "TYPE name" -> struct entry */
 	TAILQ_HEAD(, entry) used;
 	TAILQ_HEAD(, dnscache_ask) asks;
@@ -50,10 +52,12 @@ dns_kept_new(const struct dns_answer *a)
 
 	for (i = 0; i < a->n_records; i++)
 		bytes += a->record[i].data.n;
-	k = xmalloc(sizeof(*k) + a->n_records * sizeof(*r) + bytes + why + 1);
+	bytes += sizeof(*k) + a->n_records * sizeof(*r) + why + 1;
+	k = xmalloc(bytes);
 	r = (struct dns_record *)(void *)(k + 1);
 	to = (char *)(r + a->n_records);
 	k->refs = 1;
+	k->bytes = bytes;
 	k->answer = *a;
 	k->answer.record = r;
 	for (i = 0; i < a->n_records; i++) {
@@ -104,9 +108,16 @@ dnscache_new(struct loop *l, struct dns *dns, const struct conf *conf)
 	return c;
 }
 
+static size_t
+entry_bytes(const struct dns_kept *k, size_t key_n)
+{
+	return sizeof(struct entry) + key_n + k->bytes;
+}
+
 static void
 entry_drop(struct dnscache *c, struct entry *e)
 {
+	c->bytes -= entry_bytes(e->kept, e->n);
 	(void)map_del(c->map, span_of(e->key, e->n));
 	TAILQ_REMOVE(&c->used, e, link);
 	dns_kept_unref(&e->kept);
@@ -173,14 +184,16 @@ static void
 keep(struct dnscache *c, struct span key, struct dns_kept *k)
 {
 	uint32_t ttl = MIN(k->answer.ttl, TTL_MAX);
+	size_t bytes = entry_bytes(k, key.n), most = c->max * ENTRY_BYTES;
 	struct entry *e;
 
-	if (ttl == 0 || key.n == 0 || c->max == 0)
+	if (ttl == 0 || key.n == 0 || bytes > most)
 		return;
 	if ((e = map_get(c->map, key)) != NULL)
 		entry_drop(c, e);
-	while (map_count(c->map) >= c->max)
+	while (map_count(c->map) >= c->max || c->bytes + bytes > most)
 		entry_drop(c, TAILQ_FIRST(&c->used));
+	c->bytes += bytes;
 	e = xmalloc(sizeof(*e) + key.n);
 	e->kept = dns_kept_ref(k);
 	e->until_ms = loop_now_ms(c->loop) + ttl * 1000ull;
@@ -236,7 +249,8 @@ dnscache_cancel(struct dnscache_ask **ap)
 void
 dnscache_status(const struct dnscache *c, struct buf *json)
 {
-	buf_fmt(json, "\"dns_entries\": %zu, \"dns_hits\": %llu, "
-	    "\"dns_misses\": %llu", map_count(c->map),
+	buf_fmt(json, "\"dns_entries\": %zu, \"dns_bytes\": %zu, "
+	    "\"dns_hits\": %llu, \"dns_misses\": %llu",
+	    map_count(c->map), c->bytes,
 	    (unsigned long long)c->hits, (unsigned long long)c->misses);
 }

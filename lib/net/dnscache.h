@@ -8,7 +8,8 @@
  *		ask = dnscache_ask(cache, name, DNS_MX, cb, arg);
  *
  * A kept answer is immutable and reference-counted. Failures are not kept.
- * Bounded: the entry that was not used for longest goes first.
+ * Bounded, in number and in bytes, as whose name is asked for chooses how long
+ * the answer is: the entry that was not used for longest goes first.
  */
 #ifndef NET_DNSCACHE_H
 #define NET_DNSCACHE_H
@@ -17,6 +18,7 @@
 
 struct dns_kept {
 	unsigned refs;			/* private */
+	size_t bytes;			/* it takes so many; private */
 	struct dns_answer answer;
 };
 
@@ -28,7 +30,8 @@ void dns_kept_unref(struct dns_kept **k);
 struct dnscache;
 struct dnscache_ask;
 
-/* `dns` must outlive it. At most conf->dns_cache_entries answers. */
+/* `dns` must outlive it. At most conf->dns_cache_entries answers, and so many
+ * KiB. */
 struct dnscache *dnscache_new(struct loop *l, struct dns *dns,
     const struct conf *conf);
 /* Waiting callbacks are not run. */

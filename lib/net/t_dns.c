@@ -80,6 +80,19 @@ rr_add(unsigned char *p, int type, const char *rdata, size_t n)
 	return 12 + n;
 }
 
+#define MANY	60	/* addresses of each name below many.example */
+
+static size_t
+many_add(unsigned char *p)
+{
+	char addr[4] = { 10, 0, 0, 0 };
+	size_t len = 0;
+
+	for (; addr[3] < MANY; addr[3]++)
+		len += rr_add(p + len, ns_t_a, addr, sizeof(addr));
+	return len;
+}
+
 /* Builds the reply in place; 0 for none. The question's own bytes stay. */
 static size_t
 reply_make(unsigned char *m, ssize_t n, const char *name, int type)
@@ -89,6 +102,11 @@ reply_make(unsigned char *m, ssize_t n, const char *name, int type)
 
 	if ((size_t)n < len)
 		return 0;
+	if (strstr(name, ".many.example") != NULL && type == ns_t_a) {
+		len += many_add(m + len);
+		answers = MANY;
+		rcode = 0;
+	}
 	for (i = 0; i < ARRAY_LEN(zone); i++) {
 		const struct zone_row *z = &zone[i];
 
@@ -430,6 +448,66 @@ test_client_names(void **state)
 	dnscache_free(&cache);
 }
 
+static void
+kept_cb(struct dns_kept *k, void *arg)
+{
+	*(size_t *)arg = k->answer.n_records;
+	loop_stop(loop);
+}
+
+static size_t
+ask_kept(struct dnscache *cache, const char *name)
+{
+	size_t n = 0;
+
+	assert_non_null(dnscache_ask(cache, name, DNS_A, kept_cb, &n));
+	loop_run(loop);
+	return n;
+}
+
+static bool
+is_kept(struct dnscache *cache, const char *name)
+{
+	struct dns_kept *k = dnscache_peek(cache, name, DNS_A);
+	bool is = k != NULL;
+
+	dns_kept_unref(&k);
+	return is;
+}
+
+/* Whose name is asked for chooses how long the answer is. */
+static void
+test_long_answers_do_not_fill_memory(void **state)
+{
+	struct conf small = *conf;
+	struct dnscache *cache;
+	char name[64];
+	int i;
+
+	(void)state;
+	small.dns_cache_entries = 100;
+	cache = dnscache_new(loop, dns, &small);
+	for (i = 0; i < 30; i++) {
+		(void)snprintf(name, sizeof(name), "n%d.many.example", i);
+		assert_int_equal(ask_kept(cache, name), MANY);
+		assert_true(is_kept(cache, name));
+	}
+	/* of 18 KiB each there are no more than five */
+	assert_false(is_kept(cache, "n24.many.example"));
+	assert_true(is_kept(cache, "n28.many.example"));
+	assert_int_equal(ask_kept(cache, "a.example"), 2);
+	assert_true(is_kept(cache, "a.example"));
+	dnscache_free(&cache);
+	/* what is more than all room is not kept */
+	small.dns_cache_entries = 10;
+	cache = dnscache_new(loop, dns, &small);
+	assert_int_equal(ask_kept(cache, "a.example"), 2);
+	assert_int_equal(ask_kept(cache, "n1.many.example"), MANY);
+	assert_false(is_kept(cache, "n1.many.example"));
+	assert_true(is_kept(cache, "a.example"));
+	dnscache_free(&cache);
+}
+
 int
 main(void)
 {
@@ -443,6 +521,7 @@ main(void)
 		cmocka_unit_test(test_no_more_than_so_many_at_a_time),
 		cmocka_unit_test(test_reverse_names),
 		cmocka_unit_test(test_client_names),
+		cmocka_unit_test(test_long_answers_do_not_fill_memory),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
