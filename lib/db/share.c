@@ -22,7 +22,8 @@
 				 * pooler in between lose our LISTEN */
 #define EXPIRE_MS	60000
 #define GRACE_MS	5000	/* that the database may be away unnoticed */
-#define FLUSH_MS	3000
+#define FLUSH_MS	3000	/* for a flush; a database that is there but */
+#define FLUSH_BUSY_MS	8000	/* busy gets more: less than stop_grace_time */
 
 #define BATCH_MAX	500	/* rows */
 #define PAGE		2000	/* more than a batch */
@@ -69,7 +70,7 @@ struct share {
 	struct timer write, pull, state, expire, flush;
 	loop_cb *flushed_cb;
 	void *flushed_arg;
-	bool flushing, flush_begun;
+	bool flushing, flush_begun, flush_late;
 };
 
 static void write_cb(void *arg);
@@ -117,18 +118,24 @@ flush_told(struct share *s)
 		cb(s->flushed_arg);
 }
 
-/* Nothing is on its way, and nothing more can be written? */
-static void
-flush_look(struct share *s)
+/* Something is on its way, or more can be written. */
+static bool
+can_flush(const struct share *s)
 {
 	size_t i;
 
-	if (!s->flushing)
-		return;
 	for (i = 0; i < s->n_kinds; i++)
 		if (s->kinds[i]->writing || (has_work(s->kinds[i]) &&
 		    db_state(s->db) == DB_UP && !s->kinds[i]->failing))
-			return;
+			return true;
+	return false;
+}
+
+static void
+flush_look(struct share *s)
+{
+	if (!s->flushing || can_flush(s))
+		return;
 	/* Not from here: we may be inside an answer of the connection, and
 	 * who hears that all is written may free it. */
 	timer_set_ms(&s->flush, 0);
@@ -241,6 +248,11 @@ flush_cb(void *arg)
 {
 	struct share *s = OBJ_CAST(arg, share, SHARE_MAGIC);
 
+	if (s->flush_begun && !s->flush_late && can_flush(s)) {
+		s->flush_late = true;
+		timer_set_ms(&s->flush, FLUSH_BUSY_MS - FLUSH_MS);
+		return;
+	}
 	if (s->flush_begun) {
 		flush_told(s);
 		return;
@@ -632,7 +644,7 @@ share_flush(struct share *s, loop_cb *done, void *arg)
 	s->flushing = true;
 	s->flushed_cb = done;
 	s->flushed_arg = arg;
-	s->flush_begun = false;
+	s->flush_begun = s->flush_late = false;
 	timer_set_ms(&s->flush, 0);
 }
 
