@@ -20,11 +20,13 @@ def fill(maildir):
     """The corpus as another program would deliver it."""
     for number, content in enumerate(MESSAGES.values()):
         arrived = FIRST + 60 * number
-        path = maildir / "cur" / f"{arrived}.corpus{number}.host:2,S"
+        name = f"{arrived}.corpus{number}.host:2,S"
+        path = maildir / "tmp" / name
         path.write_bytes(content)
         os.utime(path, (arrived, arrived))
         path.chmod(0o660)
         paths.give(path)
+        path.rename(maildir / "cur" / name)
 
 
 def by_name(answers):

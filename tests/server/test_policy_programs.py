@@ -146,7 +146,7 @@ def spf(fresh_postern, tmp_path):
                 "Mail_From_reject": "Fail", "PermError_reject": "True",
                 "skip_addresses": "203.0.113.0/24"}, names.port)) as service:
         server = make(fresh_postern, f"check_policy_service {service.name}",
-                      smtpd_peername_lookup="no",
+                      smtpd_peername_lookup="no", smtpd_workers="1",
                       smtpd_upstream_proxy_protocol="haproxy",
                       smtpd_upstream_proxy_hosts="127.0.0.1")
         server.service = service

@@ -3,15 +3,16 @@
 
 def test_a_session_is_logged_as_postfix_logs_it(postern, kim):
     mark = postern.log_mark()
-    postern.send("anna@sender.example", kim)
+    queue_id = postern.send("anna@sender.example", kim)
+    line = postern.wait_for_log(rf"smtpd\[\d+\]: {queue_id}: client=", mark)
+    assert queue_id.isalnum() and len(queue_id) == 12
+    process = line.split(": ")[0].split()[-1]
+    text = postern.log_text(mark)
+    text = text[:text.index(f"{queue_id}: client=")]
+    assert f"{process}: connect from " in text
     postern.wait_for_log(r"smtpd\[\d+\]: disconnect from \S+\[127\.0\.0\.1\] "
                          r"ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5",
                          mark)
-    text = postern.log_text(mark)
-    assert "connect from " in text
-    line, = postern.log_lines(r"smtpd\[\d+\]: \w+: client=", mark)
-    queue_id = line.split(": ")[1]
-    assert queue_id.isalnum() and len(queue_id) == 12
 
 
 def test_failed_commands_are_counted(postern, domain):

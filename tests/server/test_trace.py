@@ -53,7 +53,8 @@ def trace(postern, *words, fails=None):
 def queue_id_of(postern, address, mark=0):
     line = postern.wait_for_log(rf"deliver\[\d+\]: \w+: to=<{address}>", mark)
     found = re.search(r": (\w{12}): to=", line).group(1)
-    postern.wait_for_log(rf"{found}: removed", mark)
+    for line in (": removed", ": client="):
+        postern.wait_for_log(found + line, mark)
     return found
 
 

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from tests.harness.wait import until
+
 OUT = "victim@outside.example"
 
 
@@ -154,5 +156,7 @@ def test_xforward_is_logged_once_and_decides_nothing(trusting):
     trusting.wait_for_log(r": client=\S+, orig_queue_id=4X9abc, "
                           r"orig_client=mx.b.example\[198.51.100.7\]$", mark)
     trusting.wait_for_messages("kim@a.example", 2)
-    lines = trusting.log_lines(r": client=\S+\[127.0.0.1\]", mark)
+    lines = until(lambda: (found := trusting.log_lines(
+        r": client=\S+\[127.0.0.1\]", mark)) and found[1:] and found,
+        "two lines")
     assert len(lines) == 2 and not re.search("orig_", lines[1])
