@@ -119,6 +119,62 @@ static const struct {
 	{ "Received-SPF", spf_is_ours },
 };
 
+/* --- what is missing --- */
+
+static const char *const supplied[SUPPLIED] = {
+	[SUPPLY_DATE] = "Date",
+	[SUPPLY_FROM] = "From",
+	[SUPPLY_MESSAGE_ID] = "Message-ID",
+};
+
+void
+headfilter_supply_with(struct headfilter *h, headfilter_supply *supply,
+    void *arg)
+{
+	h->supply = supply;
+	h->supply_arg = arg;
+}
+
+static void
+name_note(struct headfilter *h, struct span name)
+{
+	unsigned i;
+
+	for (i = 0; i < SUPPLIED; i++)
+		if (span_is(name, supplied[i]))
+			h->seen |= 1u << i;
+}
+
+/* RFC 5322 2.2; a name that is longer than what we keep may be one. */
+static bool
+can_be_field(struct span name, bool whole)
+{
+	size_t i;
+
+	for (i = 0; i < name.n; i++)
+		if (name.p[i] <= ' ' || name.p[i] > '~')
+			return false;
+	return whole || name.n == HEADFILTER_NAME_MAX;
+}
+
+/* Once, where the header ends. */
+static void
+supply_all(struct headfilter *h, headfilter_sink *sink, void *arg)
+{
+	headfilter_supply *supply = h->supply;
+	unsigned i;
+
+	h->supply = NULL;
+	if (supply == NULL)
+		return;
+	for (i = 0; i < SUPPLIED; i++)
+		if (!(h->seen & 1u << i))
+			supply((enum supplied)i, &h->held, h->supply_arg);
+	if (buf_len(&h->held) > 0)
+		sink(buf_span(&h->held), arg);
+	buf_clear(&h->held);
+}
+
 /* --- streaming --- */
 
 void
@@ -167,6 +223,14 @@ name_decide(struct headfilter *h, bool colon, headfilter_sink *sink,
 	struct span name = span_trim(span_sub(all, 0, all.n - colon));
 	size_t i;
 
+	if (h->supply != NULL && !can_be_field(name, colon)) {
+		supply_all(h, sink, arg);
+		sink(SPAN_LIT("\r\n"), arg);
+		sink(all, arg);
+		h->state = HEADFILTER_BODY;
+		return;
+	}
+	name_note(h, name);
 	h->state = HEADFILTER_PASS;
 	for (i = 0; i < ARRAY_LEN(fields); i++)
 		if (span_is(name, fields[i].name)) {
@@ -203,6 +267,7 @@ name_take(struct headfilter *h, struct span run, headfilter_sink *sink,
 
 		h->name[h->name_n++] = c;
 		if (h->name_n == 1 && (c == '\r' || c == '\n')) {
+			supply_all(h, sink, arg);
 			sink(span_of(h->name, h->name_n), arg);
 			h->state = HEADFILTER_BODY;
 			return i + 1;
@@ -267,5 +332,9 @@ headfilter_end(struct headfilter *h, headfilter_sink *sink, void *arg)
 		held_decide(h, true, sink, arg);
 	else if (h->state == HEADFILTER_NAME && !h->line_start)
 		sink(span_of(h->name, h->name_n), arg);
+	/* only behind whole lines */
+	if (h->state == HEADFILTER_DROP ||
+	    (h->state != HEADFILTER_BODY && h->line_start))
+		supply_all(h, sink, arg);
 	h->state = HEADFILTER_BODY;
 }

@@ -4,7 +4,7 @@ smtpd_libsmtpd_a_SOURCES = \
 	smtpd/actions.c smtpd/actions.h \
 	smtpd/body.c smtpd/body.h smtpd/cmd_mail.c smtpd/cmd_session.c \
 	smtpd/cmd_ask.c smtpd/cmd_xclient.c smtpd/command.c smtpd/command.h \
-	smtpd/commit.c smtpd/commit.h \
+	smtpd/commit.c smtpd/commit.h smtpd/complete.c smtpd/complete.h \
 	smtpd/data.c smtpd/data.h smtpd/ehlo.c smtpd/ehlo.h \
 	smtpd/first.c smtpd/first.h smtpd/first_int.h smtpd/first_talk.c \
 	smtpd/first_wait.c \

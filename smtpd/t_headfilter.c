@@ -86,6 +86,8 @@ static const struct {
 	  "\r\n", "what is this\r\n " AR " mx.us.example\r\n\r\n", 0 },
 };
 
+static char lines_arg[] = "whose";
+
 static void
 keep(struct span run, void *arg)
 {
@@ -123,6 +125,76 @@ forged_fields_go(void **state)
 			assert_int_equal(filter(span_str(cases[i].in),
 			    steps[k], &out), cases[i].removed);
 			assert_string_equal(buf_cstr(&out), cases[i].out);
+			buf_fini(&out);
+		}
+}
+
+static void
+supply(enum supplied which, struct buf *out, void *arg)
+{
+	static const char *const lines[SUPPLIED] = { "Date: d\r\n",
+	    "From: f\r\n", "Message-ID: m\r\n" };
+
+	assert_ptr_equal(arg, lines_arg);
+	buf_str(out, lines[which]);
+}
+
+#define ALL	"Date: d\r\nFrom: f\r\nMessage-ID: m\r\n"
+
+static void
+what_is_missing_is_put_in(void **state)
+{
+	static const struct { const char *name, *in, *out; } t[] = {
+		{ "nothing is missing", "Date: x\r\nMESSAGE-id : y\r\nfrom:z"
+		  "\r\n\r\nb\r\n", "Date: x\r\nMESSAGE-id : y\r\nfrom:z"
+		  "\r\n\r\nb\r\n" },
+		{ "a date", "From: a\r\nMessage-ID: <x>\r\n\r\nb\r\n",
+		  "From: a\r\nMessage-ID: <x>\r\nDate: d\r\n\r\nb\r\n" },
+		{ "all", "Subject: s\r\n folded\r\n\r\nb\r\n",
+		  "Subject: s\r\n folded\r\n" ALL "\r\nb\r\n" },
+		{ "no header", "\r\nDate: in the body\r\n",
+		  ALL "\r\nDate: in the body\r\n" },
+		{ "no body", "Subject: s\r\n", "Subject: s\r\n" ALL },
+		{ "no text", "", ALL },
+		{ "others' names", "Resent-Date: x\r\nDates: x\r\nX-From: x"
+		  "\r\n\r\n", "Resent-Date: x\r\nDates: x\r\nX-From: x\r\n"
+		  ALL "\r\n" },
+		{ "no header at all", "hello there\r\nDate: x\r\n",
+		  ALL "\r\nhello there\r\nDate: x\r\n" },
+		{ "a long line that is no field", "Subject: s\r\nThis line is "
+		  "longer than any name that we keep: so\r\n", "Subject: s\r\n"
+		  ALL "\r\nThis line is longer than any name that we keep: so"
+		  "\r\n" },
+		{ "a long name", "X-A-name-that-is-longer-than-any-that-we-keep"
+		  ": y\r\n\r\n", "X-A-name-that-is-longer-than-any-that-we-"
+		  "keep: y\r\n" ALL "\r\n" },
+		{ "behind a forged field", "Date: x\r\n" AR " mx.us.example;\r\n"
+		  " x\r\n\r\n", "Date: x\r\nFrom: f\r\nMessage-ID: m\r\n"
+		  "\r\n" },
+		{ "behind others' field", AR " o.example;\r\n x\r\n\r\n",
+		  AR " o.example;\r\n x\r\n" ALL "\r\n" },
+	};
+	static const size_t steps[] = { 65536, 1, 3 };
+	struct headfilter h;
+	struct buf out;
+	size_t i, k, at;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(t); i++)
+		for (k = 0; k < ARRAY_LEN(steps); k++) {
+			struct span in = span_str(t[i].in);
+
+			print_message("%s, by %zu\n", t[i].name, steps[k]);
+			buf_init(&out, 65536);
+			headfilter_init(&h, "mx.us.example",
+			    "mx.host.example");
+			headfilter_supply_with(&h, supply, lines_arg);
+			for (at = 0; at < in.n; at += steps[k])
+				headfilter_feed(&h, span_sub(in, at,
+				    MIN(steps[k], in.n - at)), keep, &out);
+			headfilter_end(&h, keep, &out);
+			headfilter_fini(&h);
+			assert_string_equal(buf_cstr(&out), t[i].out);
 			buf_fini(&out);
 		}
 }
@@ -187,6 +259,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(forged_fields_go),
+		cmocka_unit_test(what_is_missing_is_put_in),
 		cmocka_unit_test(long_fields),
 		cmocka_unit_test(nested_comments),
 	};

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "smtpd/command.h"
 #include "smtpd/commit.h"
+#include "smtpd/complete.h"
 #include "smtpd/ehlo.h"
 #include "smtpd/received.h"
 
@@ -24,6 +25,8 @@ text_begin(struct session *s)
 	t->body.size = buf_len(&t->body.mem);
 	headfilter_init(&t->filter, session_conf(s)->authserv_id,
 	    session_conf(s)->myhostname);
+	if (complete_is_due(s))
+		headfilter_supply_with(&t->filter, complete_supply, s);
 	t->size = 0;
 }
 
@@ -94,11 +97,27 @@ static const char *const refusals[] = {
 	[TXN_TOO_MANY_HOPS] = "554 5.4.0 Error: too many hops",
 };
 
+static void
+message_id_log(const struct session *s)
+{
+	const struct txn *t = s->txn;
+	struct span id = headscan_id(&t->head);
+	struct buf own;
+
+	buf_init(&own, BUF_NO_CAP);
+	if (id.n == 0 && complete_is_due(s)) {
+		complete_message_id(s, &own);
+		id = buf_span(&own);
+	}
+	if (id.n > 0)
+		log_info("%s: message-id=%.*s", t->queue_id, SPAN_ARG(id));
+	buf_fini(&own);
+}
+
 static enum step
 text_end(struct session *s)
 {
 	struct txn *t = s->txn;
-	struct span id;
 
 	s->where = "END-OF-MESSAGE";
 	first_at_text_end(s);
@@ -120,9 +139,7 @@ text_end(struct session *s)
 		log_info("%s: removed %u forged result field%s",
 		    t->queue_id, t->filter.removed, t->filter.removed == 1 ?
 		    "" : "s");
-	id = headscan_id(&t->head);
-	if (id.n > 0)
-		log_info("%s: message-id=%.*s", t->queue_id, SPAN_ARG(id));
+	message_id_log(s);
 	return judge_begin(s, GATE_AT_END_OF_DATA, SPAN_NONE,
 	    SPAN_NONE, judged_end);
 }

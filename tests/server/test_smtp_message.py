@@ -1,4 +1,6 @@
-"""What is stored: our Received header, the text as sent, large or small."""
+"""What is stored: our Received header, the text as sent, large or small; our own
+users' messages with the fields they lack."""
+import base64
 import re
 
 import pytest
@@ -89,3 +91,52 @@ def test_more_than_a_thousand_recipients_are_put_off(postern, domain, kim):
         wire.send(b"Subject: many\r\n\r\n.\r\n")
         assert wire.reply().code == 250
     assert len(postern.wait_for_messages(kim, 1)) == 1
+
+
+def submit(postern, kim, text):
+    """By Kim, to herself; the log's mark from before."""
+    mark = postern.log_mark()
+    token = base64.b64encode(f"\0{kim}\0secret".encode()).decode()
+    with postern.smtp("submission") as wire:
+        wire.starttls()
+        wire.expect("EHLO client.example", 250)
+        wire.expect(f"AUTH PLAIN {token}", 235)
+        wire.envelope(kim, kim)
+        assert wire.data(text).code == 250
+    return mark
+
+
+def test_our_users_messages_get_the_fields_they_lack(postern, kim):
+    mark = submit(postern, kim, b"Subject: bare\r\nfrom: x@y.example\r\n\r\nhi")
+    text = stored(postern, kim).decode()
+    added = re.search(r"\nSubject: bare\nfrom: x@y\.example\n"
+                      r"Date: (\w{3}, [ \d]\d \w{3} \d{4} [\d:]{8} .*)\n"
+                      r"Message-ID: (<\d{14}\.\w{12}@mx\.test\.example>)\n"
+                      r"\nhi\n$", text)
+    assert added and f"; {added.group(1)}\n" in text    # Received's
+    postern.wait_for_log(r"message-id=" + re.escape(added.group(2)), mark)
+
+
+def test_a_message_without_header_is_completed(postern, kim):
+    submit(postern, kim, b"hello there")
+    assert re.search(rf"\nDate: .*\nFrom: {re.escape(kim)}\n"
+                     r"Message-ID: <.*>\n\nhello there\n$",
+                     stored(postern, kim).decode())
+
+
+def test_others_messages_stay_as_they_are(postern, kim):
+    with postern.smtp() as wire:
+        wire.envelope(SENDER, kim)
+        assert wire.data(b"Subject: bare\r\n\r\nhi").code == 250
+    assert stored(postern, kim).endswith(b"(UTC)\nSubject: bare\n\nhi\n")
+
+
+def test_others_messages_are_completed_when_asked(fresh_postern):
+    server = fresh_postern(settings={"always_add_missing_headers": "yes"})
+    server.add_domain("a.example")
+    server.add_mailbox("kim@a.example")
+    with server.smtp() as wire:
+        wire.envelope(SENDER, "kim@a.example")
+        assert wire.data(b"Subject: bare\r\n\r\nhi").code == 250
+    assert f"\nFrom: {SENDER}\nMessage-ID: <" in \
+        stored(server, "kim@a.example").decode()
