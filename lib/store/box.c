@@ -604,6 +604,10 @@ box_follow(struct box *b, bool always, struct err *err)
 {
 	int rc;
 
+	/* reading directories waits, however warm they are */
+	if (disk_is_nowait())
+		return err_set(err, ERR_TEMP, PS_EAGAIN, "directories would "
+		    "have to be read");
 	b->in_slices = true;
 	rc = follow_slice(b, always, err);
 	while (rc == 0 && b->more) {

@@ -1,3 +1,4 @@
+#include "store/index.h"
 #include "store/t_util.h"
 
 /* A folder that was opened as an outline: what it tells without its messages,
@@ -329,6 +330,57 @@ what_takes_long_is_not_begun_warm(void **state)
 	account_close(&a);
 }
 
+static unsigned dirs_read;
+
+static int
+dirs_counted(int dirfd, const char *path, int flags, mode_t mode)
+{
+	dirs_read += (flags & O_DIRECTORY) != 0 &&
+	    (strcmp(path, "new") == 0 || strcmp(path, "cur") == 0);
+	return disk_real.openat(dirfd, path, flags, mode);
+}
+
+/* A folder that changed is gone through now and then: in a thread. */
+static void
+directories_are_not_read_warm(void **state)
+{
+	struct timespec ts[2] = { { .tv_nsec = 0 }, { .tv_nsec = 0 } };
+	struct disk_ops ops = disk_real;
+	struct t_store *s = *state;
+	struct index_header h;
+	struct account *a;
+	struct folder *f, *g;
+	struct err err;
+	unsigned warm;
+	int fd;
+
+	f = filled(s, &a, 5);
+	folder_close(&f);
+	fd = openat(s->fd, T_HOME "/postern.index", O_RDWR);
+	t_ok(index_header_read(fd, &h, &err));
+	h.new_sec = h.cur_sec = h.scanned - 4000;
+	h.new_nsec = h.cur_nsec = 0;
+	h.scanned -= 5000;
+	index_header_seal(&h);
+	assert_int_equal(pwrite(fd, &h, sizeof(h), 0), sizeof(h));
+	ts[0].tv_sec = ts[1].tv_sec = h.cur_sec;
+	assert_int_equal(utimensat(s->fd, T_HOME "/new", ts, 0), 0);
+	assert_int_equal(utimensat(s->fd, T_HOME "/cur", ts, 0), 0);
+	ops.openat = dirs_counted;
+	dirs_read = 0;
+	disk_ops_set(&ops);
+	f = folder_open_warm(a, "", true);
+	warm = dirs_read;
+	g = outline(a);
+	disk_ops_set(NULL);
+	assert_null(f);
+	assert_int_equal(warm, 0);
+	assert_true(dirs_read > 0);
+	folder_close(&g);
+	(void)close(fd);
+	account_close(&a);
+}
+
 static void
 a_fresh_folder_is_known_without_waiting(void **state)
 {
@@ -388,6 +440,7 @@ main(void)
 		T(one_that_came_back_is_one_more),
 		T(a_warm_folder_tells_the_same),
 		T(what_takes_long_is_not_begun_warm),
+		T(directories_are_not_read_warm),
 		T(a_fresh_folder_is_known_without_waiting),
 	};
 
