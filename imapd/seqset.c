@@ -11,7 +11,11 @@ number_parse(struct span text, uint32_t *out)
 		*out = SEQSET_STAR;
 		return true;
 	}
-	return span_u32(text, 1, UINT32_MAX - 1, out);
+	if (!span_u32(text, 1, UINT32_MAX, out))
+		return false;
+	/* what some say for "*" is a number to us, and no message has it */
+	*out = MIN(*out, UINT32_MAX - 1);
+	return true;
 }
 
 static bool
