@@ -198,6 +198,19 @@ delete_done(struct session *s)
 	plain_done(s);
 }
 
+static void
+delete_start(struct session *s)
+{
+	session_job(s, delete_job, delete_done);
+}
+
+static void
+delete_closed(struct session *s)
+{
+	stream_str(s->stream, "* OK [CLOSED] Selected mailbox closed\r\n");
+	delete_start(s);
+}
+
 void
 cmd_delete(struct session *s, struct arg_iter *it)
 {
@@ -207,8 +220,11 @@ cmd_delete(struct session *s, struct arg_iter *it)
 		return;
 	if (*r->name == '\0')
 		session_reply(s, "NO", "[CANNOT] INBOX stays");
+	else if (s->folder != NULL &&
+	    strcmp(folder_name(s->folder), r->name) == 0)
+		session_unselect(s, delete_closed);
 	else
-		session_job(s, delete_job, delete_done);
+		delete_start(s);
 }
 
 /* --- RENAME ------------------------------------------------------------------------ */

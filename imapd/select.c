@@ -16,6 +16,7 @@
 
 struct selecting {
 	char name[FOLDER_NAME_MAX + 1];
+	bool impossible;		/* no mailbox has that name */
 	bool read_only, condstore;
 	struct resync resync;
 	struct folder *folder;
@@ -151,7 +152,12 @@ select_warm(struct session *s)
 static void
 select_start(struct session *s)
 {
-	session_job_warm(s, select_warm, select_job, select_done);
+	struct selecting *r = s->run;
+
+	if (r->impossible)
+		session_reply(s, "NO", "[NONEXISTENT] No such mailbox");
+	else
+		session_job_warm(s, select_warm, select_job, select_done);
 }
 
 /* What was said before this was about the other mailbox (RFC 7162 3.2.11). */
@@ -193,13 +199,18 @@ static void
 select_common(struct session *s, struct arg_iter *it, bool read_only)
 {
 	struct selecting *r = xcalloc(1, sizeof(*r));
-
+	struct span name;
 	const char *why;
 
 	r->read_only = read_only;
 	session_run_set(s, r, selecting_free);
-	if (!command_folder(s, it, r->name))
+	if (!arg_take_astring(it, &name)) {
+		session_bad(s, "Mailbox name expected");
 		return;
+	}
+	/* a SELECT that fails leaves none selected (RFC 3501 6.3.1) */
+	r->impossible = !folder_name_to_disk(name,
+	    *s->conf->imap_hierarchy_separator, r->name);
 	why = parameters_take(s, r, it);
 	if (why != NULL) {
 		session_bad(s, why);
