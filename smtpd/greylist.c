@@ -13,7 +13,7 @@
 #define TOUCH_PART	50	/* last seen is told when it is that part of
 				 * its life old */
 #define SWEEP_MAX	64
-#define LOADS		16384	/* counters of who waits, by origin */
+#define LOADS		16384	/* lists of who waits, by origin */
 #define LOAD_PART	32	/* of all room for one of them */
 #define LOAD_MIN	64
 
@@ -23,6 +23,7 @@ enum sort { WAITING, KNOWN, ORIGIN, EXEMPT, SORTS };
  * longest in front. */
 struct entry {
 	TAILQ_ENTRY(entry) link;
+	TAILQ_ENTRY(entry) mate;	/* WAITING: in the load of its origin */
 	enum sort sort;
 	bool written;			/* EXEMPT */
 	int64_t first_ms, last_ms, passed_ms, expires_ms;
@@ -33,6 +34,12 @@ struct entry {
 };
 TAILQ_HEAD(entries, entry);
 
+/* What waits of one origin, or of some; who came first in front. */
+struct load {
+	struct entries waiting;
+	size_t n;
+};
+
 struct greylist {
 	struct grey_rules rules;
 	const struct greylist_ops *ops;
@@ -40,7 +47,7 @@ struct greylist {
 	struct map *triplets, *origins, *exempts;
 	struct entries list[SORTS];
 	size_t count[SORTS];
-	uint32_t load[LOADS];
+	struct load load[LOADS];
 	unsigned lengths_v4[33], lengths_v6[129];	/* of exempt networks */
 	struct buf key;				/* the one in hand */
 	struct greylist_stats stats;
@@ -85,10 +92,28 @@ triplet_key(struct greylist *g, struct span origin, struct span sender,
 	return buf_span(&g->key);
 }
 
-static uint32_t *
+static struct load *
 load_of(struct greylist *g, struct span origin)
 {
 	return &g->load[siphash(origin.p, origin.n) % LOADS];
+}
+
+static void
+load_in(struct greylist *g, struct entry *e)
+{
+	struct load *l = load_of(g, key_part(e, 0));
+
+	TAILQ_INSERT_TAIL(&l->waiting, e, mate);
+	l->n++;
+}
+
+static void
+load_out(struct greylist *g, struct entry *e)
+{
+	struct load *l = load_of(g, key_part(e, 0));
+
+	TAILQ_REMOVE(&l->waiting, e, mate);
+	l->n--;
 }
 
 /* "net:192.0.2.0/24": which lengths there are, so that few are looked for. */
@@ -116,7 +141,7 @@ list_in(struct greylist *g, struct entry *e, enum sort s)
 	TAILQ_INSERT_TAIL(&g->list[s], e, link);
 	g->count[s]++;
 	if (s == WAITING)
-		(*load_of(g, key_part(e, 0)))++;
+		load_in(g, e);
 }
 
 static void
@@ -125,7 +150,7 @@ list_out(struct greylist *g, struct entry *e)
 	TAILQ_REMOVE(&g->list[e->sort], e, link);
 	g->count[e->sort]--;
 	if (e->sort == WAITING)
-		(*load_of(g, key_part(e, 0)))--;
+		load_out(g, e);
 }
 
 static void
@@ -367,22 +392,28 @@ origin_answers(struct greylist *g, struct span origin, int64_t now,
 	return true;
 }
 
+/* An origin that floods us has its share: whoever of it waits longest makes
+ * room. Not who is new: others may have the same provider, or only the same
+ * load, and are to pass when they come back. Others need not hear of any of it
+ * before that. */
 static void
 wait_anew(struct greylist *g, const struct grey_question *q, int64_t now)
 {
 	size_t most = MAX(g->rules.most / LOAD_PART, (size_t)LOAD_MIN);
+	struct load *l = load_of(g, q->origin);
+	bool floods = l->n >= most;
 	struct entry *e;
 
-	/* An origin that floods us is not remembered further. */
-	if (*load_of(g, q->origin) >= most) {
+	if (floods) {
 		g->stats.crowded++;
-		return;
+		forget(g, TAILQ_FIRST(&l->waiting));
 	}
 	e = entry_new(g, WAITING, triplet_key(g, q->origin, q->sender,
 	    q->recipient));
 	e->first_ms = e->last_ms = now;
 	e->expires_ms = now + g->rules.window_ms;
-	tell(g, e);
+	if (!floods)
+		tell(g, e);
 }
 
 static void
@@ -552,6 +583,7 @@ greylist_new(const struct grey_rules *rules, const struct greylist_ops *ops,
     void *arg)
 {
 	struct greylist *g = xcalloc(1, sizeof(*g));
+	size_t i;
 	int s;
 
 	g->rules = *rules;
@@ -562,6 +594,8 @@ greylist_new(const struct grey_rules *rules, const struct greylist_ops *ops,
 	g->exempts = map_new();
 	for (s = 0; s < SORTS; s++)
 		TAILQ_INIT(&g->list[s]);
+	for (i = 0; i < LOADS; i++)
+		TAILQ_INIT(&g->load[i].waiting);
 	buf_init(&g->key, BUF_NO_CAP);
 	return g;
 }

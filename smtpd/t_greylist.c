@@ -418,6 +418,31 @@ a_flood_of_one_origin_stays_its_own(void **state)
 	assert_int_equal(why(ORG, FROM, TO, T0 + 301 * S), GREY_CAME_BACK);
 }
 
+/* Nor who sends from the same provider: he waits as everybody does. */
+static void
+a_flood_of_one_origin_keeps_nobody_out(void **state)
+{
+	unsigned before;
+	char from[64];
+	int i;
+
+	(void)state;
+	for (i = 0; i < 1000; i++) {
+		if (i == 970)
+			(void)why("provider.example", FROM, TO, T0 + S);
+		(void)snprintf(from, sizeof(from), "r%d@x.example", i);
+		(void)ask_of(g, "provider.example", from, TO, T0 + S);
+	}
+	assert_int_equal(why("provider.example", FROM, TO, T0 + 2 * S),
+	    GREY_EARLY);
+	/* and the others need not hear of each of a flood */
+	assert_in_range(told.triplets, 1, 100);
+	before = told.triplets;
+	assert_int_equal(why("provider.example", FROM, TO, T0 + 302 * S),
+	    GREY_CAME_BACK);
+	assert_int_equal(told.triplets, before + 1);
+}
+
 /* --- names --- */
 
 static void
@@ -507,6 +532,7 @@ main(void)
 		T(what_is_known_is_told_rarely),
 		T(a_flood_takes_no_room_from_who_is_known),
 		T(a_flood_of_one_origin_stays_its_own),
+		T(a_flood_of_one_origin_keeps_nobody_out),
 		T(organisations_are_found_in_names),
 		T(addresses_are_made_alike),
 	};
