@@ -451,6 +451,8 @@ triplet_answers(struct greylist *g, const struct grey_question *q,
 		origin_passed(g, q->origin, 0, now);
 		return;
 	} else {
+		/* a clock that was set back makes nobody wait longer */
+		e->first_ms = MIN(e->first_ms, now);
 		left = e->first_ms + g->rules.delay_ms - now;
 		if (left <= 0) {
 			came_back(g, e, q->origin, now, answer);

@@ -335,6 +335,19 @@ an_origin_by_network_can_be_exempt(void **state)
 }
 
 static void
+a_clock_that_was_set_back_costs_no_time(void **state)
+{
+	struct grey_answer a;
+
+	(void)state;
+	assert_int_equal(why(ORG, FROM, TO, T0 + DAY), GREY_NEW);
+	a = ask_of(g, ORG, FROM, TO, T0);
+	assert_int_equal(a.why, GREY_EARLY);
+	assert_int_equal(a.wait_s, 300);
+	assert_int_equal(why(ORG, FROM, TO, T0 + 300 * S), GREY_CAME_BACK);
+}
+
+static void
 two_hosts_tell_each_other(void **state)
 {
 	struct told other = { .peer = NULL };
@@ -528,6 +541,7 @@ main(void)
 		T(past_its_budget_an_origin_waits_no_more),
 		T(who_is_exempt_never_waits),
 		T(an_origin_by_network_can_be_exempt),
+		T(a_clock_that_was_set_back_costs_no_time),
 		T(two_hosts_tell_each_other),
 		T(what_is_known_is_told_rarely),
 		T(a_flood_takes_no_room_from_who_is_known),
