@@ -45,6 +45,7 @@ lib_db_t_normal_CFLAGS = $(db_test_cflags)
 lib_db_t_normal_LDADD = $(MAIL_LIBS) $(db_test_libs)
 lib_db_t_share_CFLAGS = $(db_test_cflags)
 lib_db_t_share_LDADD = $(db_test_libs)
+lib_db_t_share_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_wall_us
 lib_db_t_verdicts_CFLAGS = $(db_test_cflags)
 lib_db_t_verdicts_LDADD = $(db_test_libs)
 lib_db_t_writers_CFLAGS = $(db_test_cflags)

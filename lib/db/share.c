@@ -65,7 +65,9 @@ struct share {
 	size_t n_kinds;
 	char writer[33];
 	struct buf names;		/* of all kinds, an array */
-	int64_t clock_ms;		/* its clock less ours */
+	bool clock_told;
+	int64_t clock_ms;		/* its clock less ours, which is the
+					 * monotonic one: nobody sets that */
 	uint64_t asked_ms;		/* when it was asked for the time */
 	struct timer write, pull, state, expire, flush;
 	loop_cb *flushed_cb;
@@ -420,7 +422,8 @@ state_told_cb(const struct db_result *r, void *arg)
 	}
 	for (i = 0; i < db_rows(r); i++) {
 		s->clock_ms = db_i64(r, i, 2, 0) + half -
-		    clock_wall_us() / 1000;
+		    (int64_t)clock_mono_ms();
+		s->clock_told = true;
 		if ((k = kind_named(s, db_get(r, i, 0))) == NULL)
 			continue;
 		revision = db_i64(r, i, 1, 0);
@@ -628,7 +631,8 @@ share_is_loaded(const struct share_kind *k)
 int64_t
 share_now_ms(struct share *s)
 {
-	return clock_wall_us() / 1000 + s->clock_ms;
+	return s->clock_told ? (int64_t)clock_mono_ms() + s->clock_ms :
+	    clock_wall_us() / 1000;
 }
 
 struct db *

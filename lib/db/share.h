@@ -110,7 +110,8 @@ void share_change(struct share_kind *k, const struct share_cell *cells);
 bool share_is_fresh(const struct share_kind *k);
 /* Has it ever caught up? */
 bool share_is_loaded(const struct share_kind *k);
-/* Now, by the database's clock as far as known; else by ours. */
+/* Now, by the database's clock as far as known; else by ours. Setting ours then
+ * makes no difference: what is kept would all expire, or never. */
 int64_t share_now_ms(struct share *s);
 /* The connection, for a query of its owner beside all this (events). */
 struct db *share_db(struct share *s);
