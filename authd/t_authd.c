@@ -217,7 +217,7 @@ program_start(void)
 	    .file = SPAN_LIT("test"), .text = span_str(config));
 	worker_connect();
 	PROTO_SEND(control, 0, SRV_START, srv_start);
-	assert_true(testpg_wait(loop, is_true, &started, 5000));
+	assert_true(testpg_wait(loop, is_true, &started, TESTPG_PATIENCE));
 	free(config);
 }
 
@@ -241,6 +241,12 @@ setup(void **state)
 	return 0;
 }
 
+static bool
+has_ended(void *st)
+{
+	return waitpid(pid, st, WNOHANG) == pid;
+}
+
 static int
 teardown(void **state)
 {
@@ -248,10 +254,9 @@ teardown(void **state)
 
 	(void)state;
 	PROTO_SEND(control, 0, SRV_STOP, srv_stop);
-	testpg_sleep(loop, 50);
+	assert_true(testpg_wait(loop, has_ended, &st, TESTPG_PATIENCE));
 	ipc_free(&worker);
 	ipc_free(&control);
-	assert_int_equal(waitpid(pid, &st, 0), pid);
 	assert_true(WIFEXITED(st) && WEXITSTATUS(st) == 0);
 	buf_fini(&got.challenge);
 	buf_fini(&got.final);
@@ -293,14 +298,25 @@ login_plain(const char *name, const char *password)
 	    .has_initial = 1, .initial = buf_span(&m),
 	    .client_ip = SPAN_LIT("192.0.2.1"), .tls = 1);
 	buf_fini(&m);
-	assert_true(testpg_wait(loop, has_more, &got.results, 12000));
+	assert_true(testpg_wait(loop, has_more, &got.results, TESTPG_PATIENCE));
 	return (enum auth_verdict)got.r.result;
 }
 
+/* For when the database comes back. */
 static void
-assert_revoked_within_5s(uint64_t id)
+login_until(const char *name, const char *password, enum auth_verdict want)
 {
-	assert_true(testpg_wait(loop, was_revoked, &id, 5000));
+	int i;
+
+	for (i = 0; i < 100 && login_plain(name, password) != want; i++)
+		testpg_sleep(loop, 100);
+	assert_int_equal(got.r.result, want);
+}
+
+static void
+assert_revoked(uint64_t id)
+{
+	assert_true(testpg_wait(loop, was_revoked, &id, TESTPG_PATIENCE));
 }
 
 /* --- tests --- */
@@ -340,7 +356,7 @@ test_rehash_is_stored_and_revokes_nobody(void **state)
 	(void)state;
 	n_revoked = 0;
 	assert_int_equal(login_plain("old@a.example", "secret"), AUTH_OK);
-	assert_true(testpg_wait(loop, is_rehashed, sql, 3000));
+	assert_true(testpg_wait(loop, is_rehashed, sql, TESTPG_PATIENCE));
 	testpg_sleep(loop, 200);
 	assert_int_equal(n_revoked, 0);
 	assert_int_equal(login_plain("old@a.example", "secret"), AUTH_OK);
@@ -361,13 +377,13 @@ test_scram_over_the_wire(void **state)
 	    .service = SPAN_LIT("smtp"),
 	    .mechanism = SPAN_LIT("SCRAM-SHA-256"), .has_initial = 1,
 	    .initial = buf_span(&text), .client_ip = SPAN_LIT("192.0.2.1"));
-	assert_true(testpg_wait(loop, has_more, &got.challenges, 5000));
+	assert_true(testpg_wait(loop, has_more, &got.challenges, TESTPG_PATIENCE));
 	buf_clear(&text);
 	assert_true(scram_client_final(&c, buf_span(&got.challenge),
 	    SPAN_LIT("secret"), &text));
 	PROTO_SEND(worker, id, AUTH_STEP, auth_step,
 	    .response = buf_span(&text));
-	assert_true(testpg_wait(loop, has_more, &got.results, 5000));
+	assert_true(testpg_wait(loop, has_more, &got.results, TESTPG_PATIENCE));
 	assert_int_equal(got.r.result, AUTH_OK);
 	assert_true(scram_client_verify(&c, buf_span(&got.final)));
 	assert_int_equal(buf_len(&got.ticket), 0);
@@ -382,7 +398,7 @@ test_a_new_password_ends_sessions(void **state)
 	n_revoked = 0;
 	testpg_run(&pg, "SELECT mailbox_passwd('kim@a.example', "
 	    "'{PLAIN}second')");
-	assert_revoked_within_5s(mailbox_id("kim"));
+	assert_revoked(mailbox_id("kim"));
 	assert_int_equal(n_revoked, 1);
 	assert_int_equal(login_plain("kim@a.example", "first"), AUTH_BAD);
 	assert_int_equal(login_plain("kim@a.example", "second"), AUTH_OK);
@@ -407,12 +423,12 @@ test_disabling_ends_sessions(void **state)
 		    AUTH_OK);
 		n_revoked = 0;
 		testpg_run(&pg, statements[i][0]);
-		assert_revoked_within_5s(mailbox_id("kim"));
+		assert_revoked(mailbox_id("kim"));
 		assert_int_equal(login_plain("kim@a.example", "second"),
 		    AUTH_BAD);
 		n_revoked = 0;
 		testpg_run(&pg, statements[i][1]);
-		assert_revoked_within_5s(mailbox_id("kim"));
+		assert_revoked(mailbox_id("kim"));
 	}
 }
 
@@ -428,7 +444,7 @@ test_other_changes_end_nothing(void **state)
 	assert_int_equal(n_revoked, 0);
 	assert_int_equal(login_plain("kim@a.example", "phone"), AUTH_OK);
 	testpg_run(&pg, "SELECT credential_del('kim@a.example', 'phone')");
-	assert_revoked_within_5s(mailbox_id("kim"));
+	assert_revoked(mailbox_id("kim"));
 	assert_int_equal(login_plain("kim@a.example", "phone"), AUTH_BAD);
 }
 
@@ -441,8 +457,20 @@ test_remembered_logins_survive_a_database_restart(void **state)
 	testpg_sleep(loop, 100);
 	assert_int_equal(login_plain("kim@a.example", "second"), AUTH_OK);
 	testpg_do(&pg, "start");
-	assert_int_equal(login_plain("old@a.example", "wrong"), AUTH_BAD);
-	assert_int_equal(login_plain("old@a.example", "secret"), AUTH_OK);
+	login_until("old@a.example", "wrong", AUTH_BAD);
+	login_until("old@a.example", "secret", AUTH_OK);
+}
+
+static bool
+is_away(void *arg)
+{
+	char *n = testpg_sql(&pg, "SELECT count(*) FROM pg_stat_activity "
+	    "WHERE usename = 'postern_auth'");
+	bool yes = strcmp(n, "0") == 0;
+
+	(void)arg;
+	free(n);
+	return yes;
 }
 
 /* authd can't connect while the password is changed. */
@@ -454,6 +482,7 @@ test_a_change_while_the_database_was_away_ends_sessions(void **state)
 	testpg_run(&pg, "ALTER ROLE postern_auth NOLOGIN");
 	testpg_run(&pg, "SELECT pg_terminate_backend(pid) FROM "
 	    "pg_stat_activity WHERE usename = 'postern_auth'");
+	assert_true(testpg_wait(loop, is_away, NULL, TESTPG_PATIENCE));
 	testpg_sleep(loop, 300);
 	n_revoked = 0;
 	testpg_run(&pg, "SELECT mailbox_passwd('kim@a.example', "
@@ -465,19 +494,26 @@ test_a_change_while_the_database_was_away_ends_sessions(void **state)
 	{
 		uint64_t id = mailbox_id("kim");
 
-		assert_true(testpg_wait(loop, was_revoked, &id, 15000));
+		assert_true(testpg_wait(loop, was_revoked, &id, TESTPG_PATIENCE));
 	}
 	assert_int_equal(login_plain("kim@a.example", "second"), AUTH_BAD);
 	testpg_run(&pg, "SELECT mailbox_passwd('kim@a.example', "
 	    "'{PLAIN}second')");
-	assert_revoked_within_5s(mailbox_id("kim"));
+	assert_revoked(mailbox_id("kim"));
 }
 
+/* Asks anew with each answer that does not say so. */
 static bool
-has_status(void *arg)
+has_no_exchanges(void *arg)
 {
+	bool yes = strstr(status_json, "\"exchanges\": 0") != NULL;
+
 	(void)arg;
-	return status_json[0] != '\0';
+	if (!yes && status_json[0] != '\0') {
+		status_json[0] = '\0';
+		PROTO_SEND(control, 5, SRV_STATUS_ASK, srv_status_ask);
+	}
+	return yes;
 }
 
 static void
@@ -495,10 +531,9 @@ test_a_worker_that_dies_takes_its_exchanges_along(void **state)
 	ipc_free(&worker);
 	worker_connect();
 	assert_int_equal(login_plain("kim@a.example", "second"), AUTH_OK);
-	testpg_sleep(loop, 100);
 	PROTO_SEND(control, 5, SRV_STATUS_ASK, srv_status_ask);
-	assert_true(testpg_wait(loop, has_status, NULL, 3000));
-	assert_non_null(strstr(status_json, "\"exchanges\": 0"));
+	assert_true(testpg_wait(loop, has_no_exchanges, NULL,
+	    TESTPG_PATIENCE));
 	assert_non_null(strstr(status_json, "\"from_cache\": "));
 }
 

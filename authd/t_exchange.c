@@ -753,9 +753,9 @@ test_a_refused_network_is_not_told_what_is_right(void **state)
 }
 
 /* While a login is delayed its client may go, and what was remembered may
- * become void. */
-static void
-test_what_happens_during_a_delay(void **state)
+ * become void. False: a delay was over before we had come to that. */
+static bool
+happens_during_a_delay(void)
 {
 	struct msg_auth_start start = { .service = SPAN_LIT("imap"),
 	    .mechanism = SPAN_LIT("PLAIN"), .has_initial = true,
@@ -763,9 +763,9 @@ test_what_happens_during_a_delay(void **state)
 	    .client_ip = SPAN_LIT("192.0.2.1") };
 	char text[64];
 	struct run r;
+	bool missed;
 	int n;
 
-	(void)state;
 	for (unsigned i = 0; i < 19; i++) {
 		n = snprintf(text, sizeof(text), "%ckim@a.example%cno %u", 0,
 		    0, i);
@@ -775,7 +775,8 @@ test_what_happens_during_a_delay(void **state)
 	run_start(&r, &start);
 	settle(5);
 	run_end(&r);
-	settle(40);
+	for (unsigned i = 0; i < 500 && env.count > 0; i++)
+		settle(40);
 	assert_int_equal(env.count, 0);
 	/* known from here on; guessed at from here, too */
 	assert_int_equal(plain_as("imap", start.initial, NULL), AUTH_OK);
@@ -789,19 +790,36 @@ test_what_happens_during_a_delay(void **state)
 	run_start(&r, &start);
 	settle(5);
 	assert_int_equal(fetches, 0);		/* remembered */
+	missed = r.results > 0;
 	exchange_revoke(&env, 7);
 	while (r.results == 0)
 		loop_run(loop);
-	assert_int_equal(fetches, 1);
 	assert_int_equal(r.verdict, AUTH_OK);
 	run_end(&r);
+	if (missed)
+		return false;
+	assert_int_equal(fetches, 1);
 	run_start(&r, &start);
 	settle(5);
+	missed = r.results > 0;
 	exchange_forget(&env);
 	while (r.results == 0)
 		loop_run(loop);
-	assert_int_equal(fetches, 2);
 	run_end(&r);
+	if (missed)
+		return false;
+	assert_int_equal(fetches, 2);
+	return true;
+}
+
+static void
+test_what_happens_during_a_delay(void **state)
+{
+	int i;
+
+	for (i = 0; i < 20 && !happens_during_a_delay(); i++)
+		(void)fresh(state);
+	assert_true(i < 20);
 }
 
 /* As many at once as the queue holds are no more than one by one. */

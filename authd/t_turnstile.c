@@ -10,6 +10,7 @@
 #include "authd/login_cache.h"
 #include "authd/turnstile.h"
 #include "base/buf.h"
+#include "base/testloop.h"
 
 static struct loop *loop;
 static struct buf order;	/* who went, in order; lower case: refused */
@@ -32,20 +33,9 @@ refused_cb(void *arg)
 }
 
 static void
-stop_cb(void *arg)
-{
-	(void)arg;
-	loop_stop(loop);
-}
-
-static void
 turns(void)
 {
-	struct timer t;
-
-	timer_init(&t, loop, stop_cb, NULL);
-	timer_set_ms(&t, 1);
-	loop_run(loop);
+	testloop_ms(loop, 1);
 }
 
 static void

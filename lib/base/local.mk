@@ -9,7 +9,7 @@ lib_libbase_a_SOURCES = \
 	lib/base/err.c lib/base/err.h lib/base/hash.c lib/base/hash.h \
 	lib/base/ipc.c lib/base/ipc.h lib/base/json.c lib/base/json.h \
 	lib/base/log.c lib/base/log.h \
-	lib/base/loop.c lib/base/loop.h lib/base/macros.h lib/base/map.c \
+	lib/base/loop.c lib/base/loop.h lib/base/testloop.h lib/base/macros.h lib/base/map.c \
 	lib/base/map.h lib/base/pack.c lib/base/pack.h lib/base/proc.c \
 	lib/base/proc.h lib/base/queue.h \
 	lib/base/span.c lib/base/span.h lib/base/work.c \

@@ -14,25 +14,19 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/pack.h"
+#include "base/testloop.h"
 
 enum { ASK = 1, FILES = 2, LATE = 3, BAD = 4, BIG = 5, BYE = 6 };
 
 static struct loop *l;
 static struct ipc *a, *b;
 static int raw;			/* the other end of b, when a is not used */
-static struct timer limit;
 
 static unsigned asked, big, closed_a, closed_b;
 static uint64_t last_id;
 static char text[256];
 static int got_fd[IPC_FDS_MAX];
 static unsigned got_fds;
-
-static void
-give_up(void *arg)
-{
-	loop_stop(l);
-}
 
 static int
 ask_cb(struct ipc *c, struct ipc_msg *m, void *arg)
@@ -120,7 +114,6 @@ setup(void **state)
 	last_id = 0;
 	text[0] = '\0';
 	l = loop_new();
-	timer_init(&limit, l, give_up, NULL);
 	if (ipc_pair(fd, &err) != 0)
 		return -1;
 	raw = fd[0];
@@ -149,7 +142,6 @@ teardown(void **state)
 	ipc_free(&b);
 	while (got_fds > 0)
 		close(got_fd[--got_fds]);
-	timer_clear(&limit);
 	loop_free(&l);
 	log_tap(NULL, NULL);
 	return 0;
@@ -158,9 +150,7 @@ teardown(void **state)
 static void
 run_ms(uint64_t ms)
 {
-	timer_set_ms(&limit, ms);
-	loop_run(l);
-	timer_clear(&limit);
+	testloop_ms(l, ms);
 }
 
 static void

@@ -118,16 +118,24 @@ static void
 timers_fire_in_the_order_of_their_time(void **state)
 {
 	struct timer t[4];
+	uint64_t from;
+	size_t i;
 
 	timer_init(&t[0], l, note_cb, (void *)(uintptr_t)"c");
 	timer_init(&t[1], l, note_cb, (void *)(uintptr_t)"a");
 	timer_init(&t[2], l, note_cb, (void *)(uintptr_t)"b");
 	timer_init(&t[3], l, stop_cb, NULL);
-	timer_set_ms(&t[0], 15);
-	timer_set_ms(&t[1], 0);
-	timer_set_ms(&t[2], 500000);
-	timer_set_ms(&t[2], 5);		/* moves it */
-	timer_set_ms(&t[3], 25);
+	/* again when it took so long that their order may be another */
+	do {
+		for (i = 0; i < ARRAY_LEN(t); i++)
+			timer_clear(&t[i]);
+		from = clock_mono_ms();
+		timer_set_ms(&t[0], 15);
+		timer_set_ms(&t[1], 0);
+		timer_set_ms(&t[2], 500000);
+		timer_set_ms(&t[2], 5);		/* moves it */
+		timer_set_ms(&t[3], 25);
+	} while (clock_mono_ms() - from > 3);
 	assert_true(t[2].set);
 	loop_run(l);
 	assert_string_equal(trace, "abc");
@@ -191,11 +199,17 @@ static void
 waiting_is_no_lag(void **state)
 {
 	struct timer t;
+	uint32_t lag = UINT32_MAX;
+	int i;
 
-	timer_init(&t, l, stop_cb, NULL);
-	timer_set_ms(&t, 80);
-	loop_run(l);
-	assert_in_range(loop_lag_ms_take(l), 0, 60);
+	/* again: on a busy machine there may be true lag */
+	for (i = 0; i < 10 && lag > 60; i++) {
+		timer_init(&t, l, stop_cb, NULL);
+		timer_set_ms(&t, 80);
+		loop_run(l);
+		lag = loop_lag_ms_take(l);
+	}
+	assert_in_range(lag, 0, 60);
 }
 
 /* --- descriptors --- */

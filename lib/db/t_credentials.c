@@ -62,7 +62,7 @@ fetch(struct credentials *c, struct span name)
 
 	(void)credentials_fetch(c, name, answer_cb, &a);
 	assert_int_equal(a.calls, 0);
-	assert_true(testpg_wait(l, answered, &a, 12000));
+	assert_true(testpg_wait(l, answered, &a, TESTPG_PATIENCE));
 	assert_int_equal(a.calls, 1);
 	return a;
 }

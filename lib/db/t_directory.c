@@ -21,9 +21,11 @@
 static struct testpg pg;
 static struct loop *l;
 
-#define CONF_FAST \
-	"host_name_in_database = mx.example\n" \
-	"database_heartbeat = 200ms\ndirectory_stale_after = 2000ms\n"
+#define CONF_HOST \
+	"host_name_in_database = mx.example\ndatabase_heartbeat = 200ms\n"
+/* A busy machine is not a connection that is dead. */
+#define CONF_PATIENT	CONF_HOST "directory_stale_after = 600s\n"
+#define CONF_HASTY	CONF_HOST "directory_stale_after = 2000ms\n"
 
 struct answer {
 	int calls;
@@ -80,7 +82,7 @@ ask(struct directory *d, const char *address)
 	else
 		(void)directory_resolve(d, span_str(address), answer_cb, &a);
 	assert_int_equal(a.calls, 0);		/* never inside the call */
-	assert_true(testpg_wait(l, answered, &a, 8000));
+	assert_true(testpg_wait(l, answered, &a, TESTPG_PATIENCE));
 	assert_int_equal(a.calls, 1);
 	return a;
 }
@@ -114,7 +116,31 @@ assert_forgotten(struct directory *d, const char *address)
 {
 	struct peek p = { d, address };
 
-	assert_true(testpg_wait(l, is_forgotten, &p, 3000));
+	assert_true(testpg_wait(l, is_forgotten, &p, TESTPG_PATIENCE));
+}
+
+/* For what is told or found out only after a moment. */
+static void
+ask_until(struct directory *d, const char *address, enum resolve_class class)
+{
+	uint64_t until = clock_mono_ms() + TESTPG_PATIENCE;
+
+	while (ask(d, address).class != class) {
+		assert_true(clock_mono_ms() < until);
+		testpg_sleep(l, 50);
+	}
+}
+
+static bool
+is_stale(void *arg)
+{
+	return directory_is_stale(arg);
+}
+
+static bool
+is_live(void *arg)
+{
+	return !directory_is_stale(arg);
 }
 
 static uint64_t
@@ -139,7 +165,7 @@ dir_on(const char *url, const char *more)
 static struct directory *
 dir_new(void)
 {
-	return dir_on(pg.url, CONF_FAST);
+	return dir_on(pg.url, CONF_PATIENT);
 }
 
 static int
@@ -224,9 +250,8 @@ domains_are_told_apart(void **state)
 	testpg_run(&pg, "SELECT domain_add('new.example', 'mailbox', NULL, "
 	    "NULL)");
 	testpg_run(&pg, "SELECT domain_set('a.example', 'active', 'no')");
-	testpg_sleep(l, 100);
-	assert_int_equal(ask(d, "@new.example").class, RESOLVE_MAILBOX);
-	assert_int_equal(ask(d, "@c.example").class, RESOLVE_DISABLED);
+	ask_until(d, "@new.example", RESOLVE_MAILBOX);
+	ask_until(d, "@c.example", RESOLVE_DISABLED);
 	directory_free(&d);
 }
 
@@ -247,7 +272,7 @@ what_is_no_address_is_nobody(void **state)
 	long_key[1990] = '@';
 	(void)directory_resolve(d, span_of(long_key, sizeof(long_key)),
 	    answer_cb, &a);
-	assert_true(testpg_wait(l, answered, &a, 3000));
+	assert_true(testpg_wait(l, answered, &a, TESTPG_PATIENCE));
 	assert_int_equal(a.class, RESOLVE_UNKNOWN);
 	assert_int_equal(queries(d), 0);
 	directory_free(&d);
@@ -361,7 +386,7 @@ identical_look_ups_in_flight_are_one(void **state)
 	}
 	directory_cancel(&one);
 	assert_null(one);
-	assert_true(testpg_wait(l, answered, &a[99], 5000));
+	assert_true(testpg_wait(l, answered, &a[99], TESTPG_PATIENCE));
 	for (i = 0; i < ARRAY_LEN(a); i++)
 		assert_int_equal(a[i].calls, i == 50 ? 0 : 1);
 	directory_stats(d, &s);
@@ -377,19 +402,20 @@ a_flood_of_unknown_names_harms_no_entry(void **state)
 	    "host_name_in_database = mx.example\n"
 	    "directory_cache_negative_entries = 100\n"
 	    "directory_cache_entries = 100\n");
-	struct answer *a = xcalloc(3000, sizeof(*a));
+	enum { FLOOD = 1000 };
+	struct answer *a = xcalloc(FLOOD, sizeof(*a));
 	struct directory_stats s;
 	char name[64];
 	int i;
 
 	(void)state;
 	(void)ask(d, "kim@a.example");
-	for (i = 0; i < 3000; i++) {
+	for (i = 0; i < FLOOD; i++) {
 		(void)snprintf(name, sizeof(name), "x%d@a.example", i);
 		(void)directory_resolve(d, span_str(name), answer_cb, &a[i]);
 	}
-	assert_true(testpg_wait(l, answered, &a[2999], 10000));
-	for (i = 0; i < 3000; i++) {
+	assert_true(testpg_wait(l, answered, &a[FLOOD - 1], TESTPG_PATIENCE));
+	for (i = 0; i < FLOOD; i++) {
 		assert_int_equal(a[i].calls, 1);
 		assert_int_equal(a[i].class, RESOLVE_UNKNOWN);
 	}
@@ -406,9 +432,22 @@ a_flood_of_unknown_names_harms_no_entry(void **state)
  * then the old answer arrives. It may be given, but not kept. Through the
  * proxy the NOTIFY comes in reads of its own: between the answer and its end.
  */
+static bool
+waits_for_a_lock(void *arg)
+{
+	char *n = testpg_sql(&pg, "SELECT count(*) FROM pg_locks WHERE "
+	    "locktype = 'advisory' AND NOT granted");
+	bool yes = strcmp(n, "0") != 0;
+
+	(void)arg;
+	free(n);
+	return yes;
+}
+
 static void
 late_snapshot(const char *host)
 {
+	PGconn *holder = PQconnectdb(pg.url);
 	char *url = xasprintf("postgresql:///postern?host=%s", host);
 	struct answer a = { .calls = 0 };
 	struct directory *d;
@@ -419,19 +458,22 @@ late_snapshot(const char *host)
 	    "TABLE (item text, value text, id bigint, host_id bigint, state "
 	    "text, quota_bytes bigint, quota_messages bigint, extension text)"
 	    " LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN QUERY SELECT * FROM "
-	    "postern.resolve_recipient($1, $2); PERFORM pg_sleep(0.3); "
+	    "postern.resolve_recipient($1, $2); "
+	    "PERFORM pg_advisory_xact_lock_shared(7); "
 	    "END $$");
 	d = dir_on(url, "database_search_path = site, postern\n"
 	    "host_name_in_database = mx.example\n");
 	(void)ask(d, "@a.example");		/* connected */
+	PQclear(PQexec(holder, "SELECT pg_advisory_lock(7)"));
 	(void)directory_resolve(d, SPAN_LIT("kim@a.example"), answer_cb, &a);
-	testpg_sleep(l, 100);			/* its snapshot is taken */
+	/* its snapshot is taken */
+	assert_true(testpg_wait(l, waits_for_a_lock, NULL, TESTPG_PATIENCE));
 	testpg_run(&pg, "SELECT mailbox_del('kim@a.example')");
 	assert_int_equal(a.calls, 0);
-	assert_true(testpg_wait(l, answered, &a, 5000));
+	PQfinish(holder);
+	assert_true(testpg_wait(l, answered, &a, TESTPG_PATIENCE));
 	assert_int_equal(a.class, RESOLVE_MAILBOX);	/* the old one */
-	testpg_sleep(l, 100);
-	assert_false(peeks(d, "kim@a.example"));
+	assert_forgotten(d, "kim@a.example");
 	assert_int_equal(ask(d, "kim@a.example").class, RESOLVE_UNKNOWN);
 	directory_free(&d);
 	free(url);
@@ -477,7 +519,7 @@ rows_that_make_no_sense_are_temporary(void **state)
 	    "ELSE 7 END, 1, CASE address WHEN 'd@x.example' THEN 'odd' "
 	    "ELSE 'active' END, 0, 0, NULL UNION ALL "
 	    "SELECT 'new item', 'y', 1, 1, NULL, 0, 0, NULL $$");
-	d = dir_on(pg.url, CONF_FAST "database_search_path = site, "
+	d = dir_on(pg.url, CONF_PATIENT "database_search_path = site, "
 	    "postern\n");
 	assert_int_equal(ask(d, "a@x.example").class, RESOLVE_TEMP);
 	assert_int_equal(ask(d, "b@x.example").class, RESOLVE_TEMP);
@@ -505,19 +547,18 @@ backend_pid(void)
 static void
 a_dead_listen_connection_is_not_believed(void **state)
 {
-	struct directory *d = dir_new();
+	struct directory *d = dir_on(pg.url, CONF_HASTY);
 	int pid;
 
 	(void)state;
 	(void)ask(d, "kim@a.example");
-	assert_true(peeks(d, "kim@a.example"));
 	pid = backend_pid();
 	assert_true(pid > 1);
 	assert_int_equal(kill(pid, SIGSTOP), 0);
 	testpg_run(&pg, "SELECT mailbox_del('kim@a.example')");
-	testpg_sleep(l, 2100);
-	/* By now it is stale, or already asked for anew elsewhere. */
-	assert_int_equal(ask(d, "kim@a.example").class, RESOLVE_UNKNOWN);
+	assert_true(testpg_wait(l, is_stale, d, TESTPG_PATIENCE));
+	/* served until there is another connection, and asked for anew then */
+	ask_until(d, "kim@a.example", RESOLVE_UNKNOWN);
 	assert_int_equal(kill(pid, SIGCONT), 0);
 	directory_free(&d);
 }
@@ -534,18 +575,17 @@ after_a_reconnect_nothing_old_is_fresh(void **state)
 	testpg_run(&pg, "SELECT pg_terminate_backend(pid) FROM "
 	    "pg_stat_activity WHERE usename = 'postern_lookup'");
 	testpg_run(&pg, "SELECT mailbox_del('kim@a.example')");
-	testpg_sleep(l, 500);
-	assert_int_equal(ask(d, "kim@a.example").class, RESOLVE_UNKNOWN);
+	ask_until(d, "kim@a.example", RESOLVE_UNKNOWN);
 	directory_stats(d, &s);
 	assert_true(s.flushes >= 2);
 	directory_free(&d);
 }
 
 static void
-stale_answers_are_served_then_temporary_failure(void **state)
+stale_answers_are_served(void **state)
 {
-	struct directory *d = dir_on(pg.url, CONF_FAST
-	    "directory_max_stale = 2s\n");
+	struct directory *d = dir_on(pg.url, CONF_PATIENT
+	    "directory_max_stale = 1h\n");
 	struct directory_stats s;
 	struct answer a;
 
@@ -553,8 +593,7 @@ stale_answers_are_served_then_temporary_failure(void **state)
 	(void)ask(d, "kim@a.example");
 	(void)ask(d, "nobody@a.example");
 	testpg_do(&pg, "stop immediate");
-	testpg_sleep(l, 300);
-	assert_true(directory_is_stale(d));
+	assert_true(testpg_wait(l, is_stale, d, TESTPG_PATIENCE));
 	assert_true(peeks(d, "kim@a.example"));
 	assert_int_equal(ask(d, "kim@a.example").class, RESOLVE_MAILBOX);
 	assert_int_equal(ask(d, "nobody@a.example").class, RESOLVE_UNKNOWN);
@@ -562,12 +601,26 @@ stale_answers_are_served_then_temporary_failure(void **state)
 	assert_int_equal(a.class, RESOLVE_TEMP);
 	directory_stats(d, &s);
 	assert_true(s.stale_served >= 3);
-	testpg_sleep(l, 2000);
-	assert_false(peeks(d, "kim@a.example"));
+	testpg_do(&pg, "start");
+	assert_true(testpg_wait(l, is_live, d, TESTPG_PATIENCE));
+	assert_int_equal(ask(d, "kim@a.example").class, RESOLVE_MAILBOX);
+	directory_free(&d);
+}
+
+static void
+but_not_for_ever(void **state)
+{
+	struct directory *d = dir_on(pg.url, CONF_PATIENT
+	    "directory_max_stale = 1s\n");
+
+	(void)state;
+	(void)ask(d, "kim@a.example");
+	testpg_do(&pg, "stop immediate");
+	assert_true(testpg_wait(l, is_stale, d, TESTPG_PATIENCE));
+	assert_forgotten(d, "kim@a.example");
 	assert_int_equal(ask(d, "kim@a.example").class, RESOLVE_TEMP);
 	testpg_do(&pg, "start");
-	testpg_sleep(l, 6000);
-	assert_false(directory_is_stale(d));
+	assert_true(testpg_wait(l, is_live, d, TESTPG_PATIENCE));
 	assert_int_equal(ask(d, "kim@a.example").class, RESOLVE_MAILBOX);
 	directory_free(&d);
 }
@@ -577,6 +630,7 @@ struct load {
 	struct timer tick;
 	unsigned asked, told, right, temp;
 	bool stop;
+	unsigned wanted;
 };
 
 static void
@@ -607,6 +661,14 @@ load_tick_cb(void *arg)
 }
 
 static bool
+load_grew(void *arg)
+{
+	struct load *ld = arg;
+
+	return ld->asked >= ld->wanted;
+}
+
+static bool
 load_drained(void *arg)
 {
 	struct load *ld = arg;
@@ -630,9 +692,11 @@ a_restart_under_load_gives_no_wrong_answer(void **state)
 		/* every one of them forgotten and asked for in between */
 		testpg_run(&pg, "NOTIFY postern_directory, '*'");
 		testpg_sleep(l, 300);
+		ld.wanted = ld.asked + 50;
+		assert_true(testpg_wait(l, load_grew, &ld, TESTPG_PATIENCE));
 	}
 	ld.stop = true;
-	assert_true(testpg_wait(l, load_drained, &ld, 9000));
+	assert_true(testpg_wait(l, load_drained, &ld, TESTPG_PATIENCE));
 	assert_true(ld.told > 100);
 	assert_int_equal(ld.told, ld.right + ld.temp);
 	assert_int_equal(ld.temp, 0);	/* back within everyone's patience */
@@ -659,21 +723,21 @@ a_standby_is_asked_every_time(void **state)
 
 	(void)state;
 	testpg_standby(&standby, &pg);
-	d = dir_on(standby.url, CONF_FAST);
+	d = dir_on(standby.url, CONF_PATIENT);
 	assert_int_equal(ask(d, "kim@a.example").class, RESOLVE_MAILBOX);
 	assert_int_equal(ask(d, "fresh@a.example").class, RESOLVE_UNKNOWN);
 	assert_true(directory_is_stale(d));
 	assert_false(peeks(d, "kim@a.example"));
 	testpg_run(&pg, "SELECT mailbox_add('fresh@a.example', "
 	    "'mx.example', NULL, NULL, NULL)");
-	assert_true(testpg_wait(l, standby_has_it, &standby, 5000));
+	assert_true(testpg_wait(l, standby_has_it, &standby, TESTPG_PATIENCE));
 	assert_int_equal(ask(d, "fresh@a.example").class, RESOLVE_MAILBOX);
 	assert_int_equal(queries(d), 3);
 	/* Promoted, it is like any other after the next connect. */
 	testpg_do(&standby, "promote");
 	testpg_do(&standby, "restart fast");
-	testpg_sleep(l, 1500);
-	(void)ask(d, "kim@a.example");
+	assert_true(testpg_wait(l, is_live, d, TESTPG_PATIENCE));
+	ask_until(d, "kim@a.example", RESOLVE_MAILBOX);
 	assert_true(peeks(d, "kim@a.example"));
 	directory_free(&d);
 	testpg_stop(&standby);
@@ -692,15 +756,15 @@ a_fail_over_is_followed(void **state)
 	testpg_standby(&other, &pg);
 	url = xasprintf("host=%s/s,%s/s dbname=postern "
 	    "target_session_attrs=read-write", pg.dir, other.dir);
-	d = dir_on(url, CONF_FAST);
+	d = dir_on(url, CONF_PATIENT);
 	assert_int_equal(ask(d, "kim@a.example").class, RESOLVE_MAILBOX);
 	assert_true(peeks(d, "kim@a.example"));
 	testpg_do(&pg, "stop fast");
-	testpg_sleep(l, 50);
-	assert_true(peeks(d, "kim@a.example"));		/* stale, but served */
+	assert_true(testpg_wait(l, is_stale, d, TESTPG_PATIENCE));
+	assert_true(peeks(d, "kim@a.example"));		/* but served */
 	testpg_do(&other, "promote");
-	assert_int_equal(ask(d, "lee@b.example").class, RESOLVE_MAILBOX);
-	assert_false(directory_is_stale(d));
+	ask_until(d, "lee@b.example", RESOLVE_MAILBOX);
+	assert_true(testpg_wait(l, is_live, d, TESTPG_PATIENCE));
 	assert_int_equal(ask(d, "kim@a.example").class, RESOLVE_MAILBOX);
 	testpg_run(&other, "SELECT mailbox_del('kim@a.example')");
 	assert_forgotten(d, "kim@a.example");
@@ -726,8 +790,7 @@ an_older_schema_is_not_asked(void **state)
 	/* Migrated meanwhile: noticed without a new connection. */
 	testpg_run(&pg, "INSERT INTO migration SELECT * FROM kept WHERE "
 	    "revision > 1; DROP TABLE kept");
-	testpg_sleep(l, 1000);
-	assert_int_equal(ask(d, "kim@a.example").class, RESOLVE_MAILBOX);
+	ask_until(d, "kim@a.example", RESOLVE_MAILBOX);
 	assert_true(peeks(d, "kim@a.example"));
 	directory_free(&d);
 }
@@ -738,22 +801,27 @@ one_heartbeat_does_for_many(void **state)
 {
 	struct directory *d[8];
 	struct directory_stats s;
+	uint64_t began;
 	char *before, *after;
-	long n;
+	long n = 0;
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < ARRAY_LEN(d); i++) {
-		d[i] = dir_on(pg.url, "database_heartbeat = 200ms\n"
-		    "host_name_in_database = mx.example\n");
+		d[i] = dir_on(pg.url, CONF_PATIENT);
 		(void)ask(d[i], "kim@a.example");
 	}
 	before = testpg_sql(&pg, "SELECT pg_current_xact_id()");
-	testpg_sleep(l, 2000);
-	after = testpg_sql(&pg, "SELECT pg_current_xact_id()");
-	/* each NOTIFY takes a transaction id; ten intervals have passed */
-	n = strtol(after, NULL, 10) - strtol(before, NULL, 10);
-	assert_in_range(n, 5, 60);
+	began = clock_mono_ms();
+	do {
+		testpg_sleep(l, 2000);
+		after = testpg_sql(&pg, "SELECT pg_current_xact_id()");
+		/* each NOTIFY takes a transaction id */
+		n = strtol(after, NULL, 10) - strtol(before, NULL, 10);
+		free(after);
+	} while (n < 5 && clock_mono_ms() - began < TESTPG_PATIENCE);
+	/* eight that do not hear each other would be at 80 in 2 s */
+	assert_in_range(n, 5, (clock_mono_ms() - began) * 60 / 2000);
 	for (i = 0; i < ARRAY_LEN(d); i++) {
 		assert_false(directory_is_stale(d[i]));
 		directory_stats(d[i], &s);
@@ -761,7 +829,6 @@ one_heartbeat_does_for_many(void **state)
 		directory_free(&d[i]);
 	}
 	free(before);
-	free(after);
 }
 
 int
@@ -782,7 +849,8 @@ main(void)
 		T(rows_that_make_no_sense_are_temporary),
 		T(a_dead_listen_connection_is_not_believed),
 		T(after_a_reconnect_nothing_old_is_fresh),
-		T(stale_answers_are_served_then_temporary_failure),
+		T(stale_answers_are_served),
+		T(but_not_for_ever),
 		T(a_restart_under_load_gives_no_wrong_answer),
 		T(a_standby_is_asked_every_time),
 		T(a_fail_over_is_followed),

@@ -34,6 +34,9 @@ void testpg_run(const struct testpg *pg, const char *sql);
 /* A configuration with database = url and more lines. Yours. */
 struct conf *testpg_conf(const char *url, const char *more);
 
+/* For what comes at once, on a busy machine. */
+#define TESTPG_PATIENCE	60000
+
 /* Runs the loop until cond(arg) or for ms; returns whether cond held. */
 bool testpg_wait(struct loop *l, bool (*cond)(void *), void *arg,
     uint32_t ms);

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "base/testloop.h"
 #include "net/dial.h"
 
 struct outcome {
@@ -32,23 +33,6 @@ outcome_cb(int fd, const struct err *err, void *arg)
 	loop_stop(o->loop);
 }
 
-static void
-stop_cb(void *arg)
-{
-	loop_stop(arg);
-}
-
-static void
-run_ms(struct loop *l, uint64_t ms)
-{
-	struct timer t;
-
-	timer_init(&t, l, stop_cb, l);
-	timer_set_ms(&t, ms);
-	loop_run(l);
-	timer_clear(&t);
-}
-
 static struct outcome
 dial_to(const char *text)
 {
@@ -58,10 +42,10 @@ dial_to(const char *text)
 	struct err err;
 
 	assert_int_equal(dial_place_parse(span_str(text), &place, &err), 0);
-	(void)dial_start(o.loop, names, &place, 5000, outcome_cb, &o);
+	(void)dial_start(o.loop, names, &place, 60000, outcome_cb, &o);
 	dial_place_fini(&place);
 	assert_int_equal(o.calls, 0);		/* never inside the call */
-	run_ms(o.loop, 10000);
+	testloop_ms(o.loop, 90000);
 	assert_int_equal(o.calls, 1);
 	work_pool_free(&names);
 	loop_free(&o.loop);
@@ -203,7 +187,7 @@ a_cancelled_one_is_silent(void **state)
 		dial_cancel(&d);
 		assert_null(d);
 	}
-	run_ms(o.loop, 50);
+	testloop_ms(o.loop, 50);
 	work_pool_free(&names);
 	assert_int_equal(o.calls, 0);
 	loop_free(&o.loop);

@@ -48,7 +48,7 @@ static const struct zone_row {
 	{ "garbage.example", 0, GARBAGE, NULL, 0 },
 };
 
-static struct conf *conf;
+static struct conf *conf, *hasty;	/* hasty: for who never answers */
 static int server_fd;
 static char resolver[64];
 
@@ -178,13 +178,31 @@ static struct loop *loop;
 static struct dns *dns;
 static pthread_t server;
 
+static struct conf *
+conf_with(const char *timeout)
+{
+	struct buf text, complaints;
+	struct conf *c;
+
+	buf_init(&text, 4096);
+	buf_init(&complaints, 4096);
+	buf_fmt(&text, "dns_resolver = %s\ndns_timeout = %s\n"
+	    "dns_query_limit = 16\n"
+	    "dns_trust_anchor_file =\ndns_plain_zones = 2.0.192.in-addr.arpa\n",
+	    resolver, timeout);
+	c = conf_parse("test", buf_span(&text), &complaints);
+	assert_non_null(c);
+	buf_fini(&text);
+	buf_fini(&complaints);
+	return c;
+}
+
 static int
 setup(void **state)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET,
 	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t n = sizeof(at);
-	struct buf text, complaints;
 	struct err err;
 
 	(void)state;
@@ -195,19 +213,11 @@ setup(void **state)
 	(void)snprintf(resolver, sizeof(resolver), "127.0.0.1@%u",
 	    ntohs(at.sin_port));
 	assert_int_equal(pthread_create(&server, NULL, server_main, NULL), 0);
-	buf_init(&text, 4096);
-	buf_init(&complaints, 4096);
-	buf_fmt(&text, "dns_resolver = %s\ndns_timeout = 700ms\n"
-	    "dns_query_limit = 16\n"
-	    "dns_trust_anchor_file =\ndns_plain_zones = 2.0.192.in-addr.arpa\n",
-	    resolver);
-	conf = conf_parse("test", buf_span(&text), &complaints);
-	assert_non_null(conf);
+	conf = conf_with("60s");
+	hasty = conf_with("700ms");
 	loop = loop_new();
 	dns = dns_new(loop, conf, &err);
 	assert_non_null(dns);
-	buf_fini(&text);
-	buf_fini(&complaints);
 	return 0;
 }
 
@@ -217,6 +227,7 @@ teardown(void **state)
 	(void)state;
 	dns_free(&dns);
 	conf_unref(&conf);
+	conf_unref(&hasty);
 	loop_free(&loop);
 	(void)shutdown(server_fd, SHUT_RDWR);
 	(void)close(server_fd);
@@ -321,9 +332,22 @@ test_faults_are_temporary(void **state)
 	/* libunbound has it in its cache now, and hands out the packet */
 	assert_int_equal(ask("servfail.example", DNS_A).result,
 	    DNS_TEMPFAIL);
-	assert_int_equal(ask("silent.example", DNS_A).result, DNS_TEMPFAIL);
 	assert_int_equal(ask("garbage.example", DNS_A).result, DNS_TEMPFAIL);
 	assert_int_not_equal(ask("loop.example", DNS_A).result, DNS_OK);
+}
+
+static void
+test_silence_is_temporary(void **state)
+{
+	struct dns *patient = dns;
+	struct err err;
+
+	(void)state;
+	dns = dns_new(loop, hasty, &err);
+	assert_non_null(dns);
+	assert_int_equal(ask("silent.example", DNS_A).result, DNS_TEMPFAIL);
+	dns_free(&dns);
+	dns = patient;
 }
 
 static void
@@ -516,6 +540,7 @@ main(void)
 		cmocka_unit_test(test_cached_answer_comes_from_the_loop),
 		cmocka_unit_test(test_alias_is_followed),
 		cmocka_unit_test(test_faults_are_temporary),
+		cmocka_unit_test(test_silence_is_temporary),
 		cmocka_unit_test(test_invalid_names_do_not_exist),
 		cmocka_unit_test(test_cancelled_look_up_is_silent),
 		cmocka_unit_test(test_no_more_than_so_many_at_a_time),

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/testloop.h"
 #include "base/xmalloc.h"
 #include "net/stream.h"
 #include "policy/reply.h"
@@ -30,6 +31,7 @@ struct peer {
 	unsigned requests;
 	struct timer timer;
 	size_t sent;
+	bool held;
 };
 
 /* What it does with a request ("key=N\n\n"), whose N is given. */
@@ -254,6 +256,14 @@ serve_drip(struct peer *p, unsigned key)
 	drip_cb(p);
 }
 
+/* Answered by whoever has patience, see release(). */
+static void
+serve_hold(struct peer *p, unsigned key)
+{
+	p->sent = key;
+	p->held = true;
+}
+
 static void
 late_cb(void *arg)
 {
@@ -316,20 +326,9 @@ ask(struct policy_spec *spec)
 }
 
 static void
-stop_cb(void *arg)
-{
-	loop_stop(loop);
-}
-
-static void
 run_ms(uint64_t ms)
 {
-	struct timer t;
-
-	timer_init(&t, loop, stop_cb, NULL);
-	timer_set_ms(&t, ms);
-	loop_run(loop);
-	timer_clear(&t);
+	testloop_ms(loop, ms);
 }
 
 /* Until all is answered. */
@@ -338,7 +337,7 @@ settle(void)
 {
 	unsigned i;
 
-	run_ms(20000);
+	run_ms(90000);
 	assert_int_equal(n_answered, n_asked);
 	for (i = 0; i < n_asked; i++)
 		assert_int_equal(asker[i].calls, 1);
@@ -497,11 +496,11 @@ static void
 old_connection_is_closed(void **state)
 {
 	struct policy_spec *s;
-	uint64_t from = clock_mono_ms();
+	unsigned i;
 
 	begin("");
 	s = spec("max_ttl=150ms");
-	while (clock_mono_ms() < from + 250) {
+	for (i = 0; i < ASKS_MAX && service.accepted < 2; i++) {
 		ask(s);
 		settle();
 		run_ms(20);
@@ -564,11 +563,11 @@ queue_is_no_endless_wait(void **state)
 
 	begin("smtpd_policy_service_connection_limit = 1");
 	service.serve = serve_nothing;
-	s = spec("timeout=200ms, try_limit=1");
+	s = spec("timeout=1s, try_limit=1");
 	for (i = 0; i < 60; i++)
 		ask(s);
 	settle();
-	assert_true(clock_mono_ms() - from < 60 * 200 / 2);
+	assert_true(clock_mono_ms() - from < 60 * 1000 / 2);
 	for (i = 0; i < 60; i++)
 		assert_true(asker[i].failed);
 	policy_spec_unref(&s);
@@ -587,7 +586,7 @@ hostile(void **state)
 		const char *settings;
 	} kinds[] = {
 #define SOON	"timeout=300ms, try_limit=3"
-#define NEVER	"timeout=20s, try_limit=3"
+#define NEVER	"timeout=300s, try_limit=3"
 		{ "garbage", serve_garbage, NEVER },
 		{ "half an answer", serve_half, NEVER },
 		{ "close", serve_close, NEVER },
@@ -600,15 +599,21 @@ hostile(void **state)
 	struct asker *k;
 	uint64_t from;
 	size_t i;
+	int again;
 
 	for (i = 0; i < ARRAY_LEN(kinds); i++) {
 		from = clock_mono_ms();
 		k = one(kinds[i].serve, kinds[i].settings);
+		/* on a busy machine a try may be over before it is heard */
+		for (again = 0; again < 5 && service.requests < 3; again++) {
+			finish();
+			k = one(kinds[i].serve, kinds[i].settings);
+		}
 		if (!k->failed || service.requests != 3)
 			fail_msg("%s: \"%s\" after %u tries", kinds[i].name,
 			    k->action, service.requests);
 		assert_string_equal(k->action, "DUNNO");
-		assert_true(clock_mono_ms() - from < 10000);
+		assert_true(clock_mono_ms() - from < 90000);
 		finish();
 	}
 }
@@ -740,22 +745,36 @@ own_default_action(void **state)
 /* --- ends --- */
 
 static void
+release(void)
+{
+	unsigned i;
+
+	service.serve = serve_key;
+	for (i = 0; i < service.accepted; i++)
+		if (service.peer[i].held && service.peer[i].s != NULL)
+			serve_key(&service.peer[i],
+			    (unsigned)service.peer[i].sent);
+}
+
+static void
 cancelled(void **state)
 {
 	struct policy_spec *s;
 	unsigned i;
 
 	begin("smtpd_policy_service_connection_limit = 2");
-	service.serve = serve_key_late;
+	service.serve = serve_hold;
 	s = spec("");
 	for (i = 0; i < 6; i++)
 		ask(s);
 	policy_cancel(&asker[0].ask);	/* is being connected */
 	policy_cancel(&asker[4].ask);	/* waits */
 	run_ms(10);
+	assert_int_equal(service.peer[0].held + service.peer[1].held, 2);
 	policy_cancel(&asker[1].ask);	/* has been sent */
 	n_answered += 3;
-	run_ms(20000);
+	release();
+	run_ms(90000);
 	for (i = 0; i < 6; i++)
 		assert_int_equal(asker[i].calls, i == 2 || i == 3 || i == 5);
 	has_own_answer(&asker[2]);
@@ -832,12 +851,12 @@ probe(void **state)
 
 	begin("");
 	s = spec("");
-	(void)policy_probe_start(loop, names, s, 5000, probe_cb, outcome);
-	run_ms(5000);
+	(void)policy_probe_start(loop, names, s, 60000, probe_cb, outcome);
+	run_ms(90000);
 	assert_string_equal(outcome, "fine");
 	service_unlisten();
-	(void)policy_probe_start(loop, names, s, 5000, probe_cb, outcome);
-	run_ms(5000);
+	(void)policy_probe_start(loop, names, s, 60000, probe_cb, outcome);
+	run_ms(90000);
 	assert_non_null(strstr(outcome, "No such file"));
 	policy_spec_unref(&s);
 	finish();

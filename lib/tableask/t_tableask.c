@@ -17,8 +17,9 @@
 
 #define CONF_FAST \
 	"database_role_lookup = postern_lookup\n" \
-	"database_heartbeat = 100ms\n" \
-	"table_timeout = 3s\n"
+	"database_heartbeat = 100ms\n"
+#define PATIENT	"table_timeout = 60s\n"
+#define HASTY	"table_timeout = 3s\n"	/* the server is away */
 
 static struct testpg pg;
 static char path[] = "/tmp/t_tableaskXXXXXX";
@@ -67,7 +68,7 @@ ask_span(const char *spec, struct span key)
 	(void)table_ask(env, t, key, answer_cb, &a);
 	table_unref(&t);
 	assert_int_equal(a.calls, 0);
-	assert_true(testpg_wait(l, answered, &a, 20000));
+	assert_true(testpg_wait(l, answered, &a, TESTPG_PATIENCE));
 	assert_int_equal(a.calls, 1);
 	return a.text;
 }
@@ -78,26 +79,38 @@ ask(const char *spec, const char *key)
 	return ask_span(spec, span_str(key));
 }
 
+static bool
+is_wanted(const char *got, const char *want)
+{
+	return want[0] == '!' ? got[0] == '!' && strstr(got, want + 1) != NULL :
+	    strcmp(got, want) == 0;
+}
+
 static void
 expect(const char *spec, const char *key, const char *want)
 {
 	const char *got = ask(spec, key);
 
-	if (want[0] == '!' ? got[0] != '!' || strstr(got, want + 1) == NULL :
-	    strcmp(got, want) != 0)
+	if (!is_wanted(got, want))
 		fail_msg("%s, %s: got %s instead of %s", spec, key, got,
 		    want);
 }
 
-/* Asks until the server, which was away, is found again. */
+/* Asks until the server, which was away or busy, is found again. */
 static void
 expect_again(const char *spec, const char *key, const char *want)
 {
+	const char *got = NULL;
 	int i;
 
-	for (i = 0; i < 20 && strcmp(ask(spec, key), want) != 0; i++)
-		testpg_sleep(l, 100);
-	expect(spec, key, want);
+	for (i = 0; i < 200 && (got == NULL || !is_wanted(got, want)); i++) {
+		if (i > 0)
+			testpg_sleep(l, 100);
+		got = ask(spec, key);
+	}
+	if (!is_wanted(got, want))
+		fail_msg("%s, %s: got %s instead of %s", spec, key, got,
+		    want);
 }
 
 /* "?" when it would have to be asked for. */
@@ -140,7 +153,7 @@ becomes(const char *spec, const char *key, const char *want)
 {
 	struct look p = { spec, key, want };
 
-	if (!testpg_wait(l, peeks, &p, 10000))
+	if (!testpg_wait(l, peeks, &p, TESTPG_PATIENCE))
 		fail_msg("%s, %s: %s instead of %s", spec, key,
 		    peek(spec, key), want);
 }
@@ -231,15 +244,13 @@ queries_are_asked(void **state)
 		{ "SELECT '%s'", "domain = a.example\n", "x@a.example",
 		    "x@a.example" },
 		{ "SELECT '%s'", "domain = a.example\n", "x@b.example", "-" },
-		{ "SELECT pg_sleep(60), '%s'", "", "k",
-		    "!statement timeout" },
 		{ "SELECT repeat('x', 70000), '%s'", "", "k", "!too long" },
 	};
 	char spec[64];
 	size_t i;
 
 	(void)state;
-	env_new(pg.url, "");
+	env_new(pg.url, PATIENT);
 	(void)snprintf(spec, sizeof(spec), "pgsql:%s", path);
 	for (i = 0; i < ARRAY_LEN(cases); i++) {
 		file_write(cases[i].query, cases[i].more);
@@ -253,13 +264,28 @@ queries_are_asked(void **state)
 }
 
 static void
+a_query_has_its_time(void **state)
+{
+	char spec[64];
+
+	(void)state;
+	env_new(pg.url, HASTY);
+	(void)snprintf(spec, sizeof(spec), "pgsql:%s", path);
+	file_write("SELECT '%s'", "");
+	expect_again(spec, "k", "k");
+	file_write("SELECT pg_sleep(300), '%s'", "");
+	expect_again(spec, "k", "!statement timeout");
+	env_end();
+}
+
+static void
 tables_of_one_database_share_a_connection(void **state)
 {
 	char *count;
 	char spec[200];
 
 	(void)state;
-	env_new(pg.url, "syslog_name = shared\n");
+	env_new(pg.url, PATIENT "syslog_name = shared\n");
 	file_write("SELECT '%s'", "");
 	(void)snprintf(spec, sizeof(spec), "unionmap:{pgsql:%s, static:b, "
 	    "proxy:pgsql:%s}", path, path);
@@ -275,6 +301,18 @@ tables_of_one_database_share_a_connection(void **state)
 	env_end();
 }
 
+static bool
+has_three(void *arg)
+{
+	char *count = testpg_sql(&pg, "SELECT count(*) FROM pg_stat_activity "
+	    "WHERE application_name = 'many'");
+	bool yes = strcmp(count, "3") == 0;
+
+	(void)arg;
+	free(count);
+	return yes;
+}
+
 /* Slow queries do not all wait for each other. */
 static void
 many_that_ask_have_more_connections(void **state)
@@ -283,11 +321,12 @@ many_that_ask_have_more_connections(void **state)
 	struct answer a[MANY];
 	struct table *t;
 	struct err err;
-	char spec[64], *count;
+	char spec[64];
 	size_t i;
 
 	(void)state;
-	env_new(pg.url, "syslog_name = many\ntable_connection_limit = 3\n");
+	env_new(pg.url, PATIENT
+	    "syslog_name = many\ntable_connection_limit = 3\n");
 	file_write("SELECT '%s' FROM pg_sleep(0.02)", "");
 	(void)snprintf(spec, sizeof(spec), "pgsql:%s", path);
 	t = table_open(span_str(spec), &err);
@@ -300,13 +339,10 @@ many_that_ask_have_more_connections(void **state)
 			testpg_sleep(l, 300);
 	}
 	for (i = 0; i < MANY; i++) {
-		assert_true(testpg_wait(l, answered, &a[i], 10000));
+		assert_true(testpg_wait(l, answered, &a[i], TESTPG_PATIENCE));
 		assert_string_equal(a[i].text, "k");
 	}
-	count = testpg_sql(&pg, "SELECT count(*) FROM pg_stat_activity "
-	    "WHERE application_name = 'many'");
-	assert_string_equal(count, "3");
-	free(count);
+	assert_true(testpg_wait(l, has_three, NULL, TESTPG_PATIENCE));
 	table_unref(&t);
 	env_end();
 }
@@ -330,7 +366,7 @@ a_server_that_takes_no_more_connections_answers_on_one(void **state)
 	assert_true(fprintf(f, "hosts = unix:%s\nuser = one\ndbname = postern\n"
 	    "query = SELECT '%%s' FROM pg_sleep(0.01)\n", dir) > 0);
 	assert_int_equal(fclose(f), 0);
-	env_new(pg.url, "");
+	env_new(pg.url, PATIENT);
 	(void)snprintf(spec, sizeof(spec), "pgsql:%s", path);
 	t = table_open(span_str(spec), &err);
 	assert_non_null(t);
@@ -340,7 +376,7 @@ a_server_that_takes_no_more_connections_answers_on_one(void **state)
 		(void)table_ask(env, t, SPAN_LIT("k"), answer_cb, &a[i]);
 	}
 	for (i = 0; i < MANY; i++) {
-		assert_true(testpg_wait(l, answered, &a[i], 10000));
+		assert_true(testpg_wait(l, answered, &a[i], TESTPG_PATIENCE));
 		assert_string_equal(a[i].text, "k");
 	}
 	table_unref(&t);
@@ -354,10 +390,10 @@ a_server_that_comes_back_is_asked_again(void **state)
 	char spec[64];
 
 	(void)state;
-	env_new(pg.url, "");
+	env_new(pg.url, HASTY);
 	file_write("SELECT '%s'", "");
 	(void)snprintf(spec, sizeof(spec), "pgsql:%s", path);
-	expect(spec, "k", "k");
+	expect_again(spec, "k", "k");
 	testpg_do(&pg, "restart");
 	expect_again(spec, "k", "k");
 	testpg_do(&pg, "stop");
@@ -372,7 +408,7 @@ a_server_that_comes_back_is_asked_again(void **state)
 static void
 changes_are_live_on(const char *url)
 {
-	env_new(url, "");
+	env_new(url, PATIENT);
 	testpg_run(&pg, "TRUNCATE access_rule");
 	testpg_run(&pg, "SELECT access_set('l', 'Bad.Example', 'REJECT', '', "
 	    "NULL), access_set('other', 'bad.example', 'OK', '', NULL)");
@@ -433,7 +469,7 @@ no_change_is_lost(void **state)
 	int i;
 
 	(void)state;
-	env_new(pg.url, "");
+	env_new(pg.url, PATIENT);
 	testpg_run(&pg, "TRUNCATE access_rule");
 	for (i = 0; i < 50; i++) {
 		(void)snprintf(sql, sizeof(sql), "SELECT access_set('l', "
@@ -449,13 +485,24 @@ no_change_is_lost(void **state)
 static void
 entries_expire(void **state)
 {
+	char sql[200];
+	int ms;
+
 	(void)state;
-	env_new(pg.url, "");
-	testpg_run(&pg, "SELECT access_set('l', 'brief', 'OK', '', now() + "
-	    "interval '300 ms'), access_set('l', 'long', 'OK', '', now() + "
+	env_new(pg.url, PATIENT);
+	testpg_run(&pg, "SELECT access_set('l', 'long', 'OK', '', now() + "
 	    "interval '1 hour'), access_set('l', 'past', 'OK', '', now() - "
 	    "interval '1 hour')");
-	expect("pg:l", "brief", "OK");
+	/* again with more time where it was over before we asked */
+	for (ms = 300; ms < 30000; ms *= 3) {
+		(void)snprintf(sql, sizeof(sql), "SELECT access_set('l', "
+		    "'brief', 'OK', '', now() + interval '%d ms')", ms);
+		testpg_run(&pg, sql);
+		testpg_sleep(l, 20);
+		if (strcmp(ask("pg:l", "brief"), "OK") == 0)
+			break;
+	}
+	assert_true(ms < 30000);
 	assert_string_equal(peek("pg:l", "past"), "-");
 	becomes("pg:l", "brief", "-");
 	assert_string_equal(peek("pg:l", "long"), "OK");
@@ -466,7 +513,7 @@ static void
 long_lists_are_asked_key_by_key(void **state)
 {
 	(void)state;
-	env_new(pg.url, "access_list_cache_entries = 5\n");
+	env_new(pg.url, PATIENT "access_list_cache_entries = 5\n");
 	testpg_run(&pg, "TRUNCATE access_rule");
 	testpg_run(&pg, "SELECT access_import('l', array_agg('k' || n), "
 	    "array_agg('OK'::text), true) FROM generate_series(1, 6) n");
@@ -485,10 +532,10 @@ static void
 held_lists_outlive_the_server(void **state)
 {
 	(void)state;
-	env_new(pg.url, "directory_max_stale = 1h\n");
+	env_new(pg.url, HASTY "directory_max_stale = 1h\n");
 	testpg_run(&pg, "TRUNCATE access_rule");
 	testpg_run(&pg, "SELECT access_set('l', 'k', 'REJECT', '', NULL)");
-	expect("pg:l", "k", "REJECT");
+	expect_again("pg:l", "k", "REJECT");
 	testpg_do(&pg, "stop");
 	testpg_sleep(l, 100);
 	assert_string_equal(peek("pg:l", "k"), "REJECT");
@@ -498,11 +545,11 @@ held_lists_outlive_the_server(void **state)
 	/* changed while nobody could tell us */
 	testpg_run(&pg, "SELECT access_set('l', 'k', 'OK', '', NULL)");
 	becomes("pg:l", "k", "?");
-	expect("pg:l", "k", "OK");
+	expect_again("pg:l", "k", "OK");
 	env_end();
 
-	env_new(pg.url, "directory_max_stale = 0\n");
-	expect("pg:l", "k", "OK");
+	env_new(pg.url, HASTY "directory_max_stale = 0\n");
+	expect_again("pg:l", "k", "OK");
 	testpg_do(&pg, "stop");
 	testpg_sleep(l, 100);
 	assert_int_equal(ask("pg:l", "k")[0], '!');
@@ -516,7 +563,7 @@ static void
 what_is_not_heard_is_not_held(void **state)
 {
 	(void)state;
-	env_new(pg.url, "directory_stale_after = 200ms\n");
+	env_new(pg.url, PATIENT "directory_stale_after = 200ms\n");
 	testpg_run(&pg, "SELECT access_set('l', 'k', 'OK', '', NULL)");
 	expect("pg:l", "k", "OK");
 	becomes("pg:l", "k", "?");
@@ -560,6 +607,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(queries_are_asked),
+		T(a_query_has_its_time),
 		T(tables_of_one_database_share_a_connection),
 		T(many_that_ask_have_more_connections),
 		T(a_server_that_takes_no_more_connections_answers_on_one),
