@@ -274,12 +274,13 @@ quota_put(struct span text, const char *name, struct buf *json,
 	return true;
 }
 
-/* With the salt that is stored for this address, so that the same password
+/* With the salt that is stored for this credential, so that the same password
  * gives the same verifier and nothing changes. False: there is none. */
 static bool
-password_again(struct import *im, struct span address, struct span password,
-    struct buf *stored)
+password_again(struct import *im, struct span address, struct span label,
+    struct span password, struct buf *stored)
 {
+	struct span p[] = { address, label };
 	struct scram_verifier v;
 	struct sql_result *r;
 	struct buf salt;
@@ -290,7 +291,7 @@ password_again(struct import *im, struct span address, struct span password,
 	if (!im->how.update || im->rc != EX_OK)
 		return false;
 	r = cli_ask(im->cli, "SELECT iterations, salt FROM "
-	    "postern.password_salt($1)", &address, 1, &rc);
+	    "postern.password_salt($1, $2)", p, ARRAY_LEN(p), &rc);
 	if (r == NULL) {
 		im->rc = rc;
 		return false;
@@ -311,6 +312,24 @@ password_again(struct import *im, struct span address, struct span password,
 	return good;
 }
 
+/* Without a column `type' it shows. */
+static struct span
+type_of(const struct user_row *row)
+{
+	struct span address = row->field[USER_ADDRESS];
+
+	if (row->field[USER_TYPE].p != NULL)
+		return row->field[USER_TYPE];
+	if (span_rchr(address, '@') == -1 && (row->field[USER_CLASS].p != NULL
+	    || row->field[USER_TARGETS].p != NULL))
+		return SPAN_LIT("domain");
+	if (row->field[USER_TARGETS].p != NULL)
+		return SPAN_LIT("alias");
+	if (row->field[USER_LABEL].p != NULL)
+		return SPAN_LIT("password");
+	return SPAN_LIT("mailbox");
+}
+
 /* A hash as it will be stored; one that holds a password in clear becomes a
  * verifier of it. */
 static bool
@@ -319,6 +338,8 @@ secret_make(struct import *im, const struct user_row *row,
 {
 	const struct conf *conf = im->cli->config.conf;
 	struct span hash = row->field[USER_HASH], clear;
+	struct span label = span_is(type_of(row), "password") ?
+	    row->field[USER_LABEL] : SPAN_LIT("password");
 
 	clear = row->field[USER_PASSWORD];
 	if (hash.p != NULL && clear.p != NULL) {
@@ -341,8 +362,8 @@ secret_make(struct import *im, const struct user_row *row,
 	bool good;
 
 	buf_clear(stored);
-	good = password_again(im, address, span_of(copy, clear.n), stored) ||
-	    scheme_make(NULL, span_of(copy, clear.n),
+	good = password_again(im, address, label, span_of(copy, clear.n),
+	    stored) || scheme_make(NULL, span_of(copy, clear.n),
 	    (unsigned)conf->scram_iterations, stored, err) == 0;
 	secret_free(&copy);
 	return good;
@@ -419,24 +440,6 @@ plain_put(const struct user_row *row, struct buf *json)
 	for (i = 0; i < ARRAY_LEN(plain); i++)
 		if (row->field[plain[i].field].p != NULL)
 			put(json, plain[i].name, row->field[plain[i].field]);
-}
-
-/* Without a column `type' it shows. */
-static struct span
-type_of(const struct user_row *row)
-{
-	struct span address = row->field[USER_ADDRESS];
-
-	if (row->field[USER_TYPE].p != NULL)
-		return row->field[USER_TYPE];
-	if (span_rchr(address, '@') == -1 && (row->field[USER_CLASS].p != NULL
-	    || row->field[USER_TARGETS].p != NULL))
-		return SPAN_LIT("domain");
-	if (row->field[USER_TARGETS].p != NULL)
-		return SPAN_LIT("alias");
-	if (row->field[USER_LABEL].p != NULL)
-		return SPAN_LIT("password");
-	return SPAN_LIT("mailbox");
 }
 
 static bool

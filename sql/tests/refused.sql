@@ -129,7 +129,7 @@ SELECT pg_temp.refused($$SELECT domain_add('t.example', 'mailbox', NULL,
 SELECT pg_temp.refused($$SELECT domain_set('a.example', 'organisation',
     'small')$$, 'may have 1 domains');
 SELECT pg_temp.refused($$SELECT mailbox_add('x@s.example', 'mx.example',
-    NULL, NULL, NULL)$$, 'needs a quota');
+    NULL, NULL, NULL)$$, 'so every mailbox needs one');
 SELECT mailbox_add('x@s.example', 'mx.example', NULL, 600, NULL);
 SELECT pg_temp.refused($$SELECT mailbox_add('y@s.example', 'mx.example',
     NULL, 600, NULL)$$, 'may give 1000 bytes');
@@ -143,6 +143,15 @@ SELECT pg_temp.refused($$SELECT alias_add('w@s.example',
     ARRAY['x@s.example'])$$, 'may have 1 aliases');
 SELECT pg_temp.refused($$SELECT organisation_set('small', 'max_mailboxes',
     '1')$$, 'may have 1 mailboxes');
+-- One picture from begin to end would not show what others took meanwhile.
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT pg_temp.refused($$SELECT mailbox_set('x@s.example', 'quota_bytes',
+    '1')$$, 'can''t be checked in a transaction that is repeatable read');
+COMMIT;
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT pg_temp.refused($$SELECT mailbox_set('x@s.example', 'quota_bytes',
+    '1')$$, 'can''t be checked in a transaction that is serializable');
+COMMIT;
 SELECT mailbox_del('y@s.example');
 SELECT mailbox_add('z@s.example', 'mx.example', NULL, 400, NULL);
 SELECT pg_temp.refused($$SELECT organisation_del('small')$$, 'has domains');

@@ -74,6 +74,26 @@ def test_users_come_from_csv(cli):
     assert after[0] == before[0] and after[1] != before[1]
 
 
+DEVICES = """\
+type,address,label,password,scope
+mailbox,kim@a.example,,one,
+password,kim@a.example,phone,two,imap
+password,kim@a.example,laptop,three,
+"""
+
+
+def test_an_app_password_that_is_imported_again_stays_as_it_was(cli):
+    assert imported(cli, DEVICES, "--make-domains")[1] == 3
+    secrets = cli.instance.sql("SELECT label, secret FROM credential "
+                               "ORDER BY id;")
+    # a new verifier of the same password would end kim's sessions
+    assert imported(cli, DEVICES, "--update") == (3, 0, 0, 3, 0, True)
+    assert cli.instance.sql("SELECT label, secret FROM credential "
+                            "ORDER BY id;") == secrets
+    assert imported(cli, DEVICES.replace("two", "new"), "--update") == \
+        (3, 0, 1, 2, 0, True)
+
+
 FAULTY = """\
 address,password,hash,quota,state,targets
 kim@a.example,x,,,,
