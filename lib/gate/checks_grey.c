@@ -3,6 +3,7 @@
  * asked about at all, and under which name; gatekeeper decides the rest.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "gate/checks.h"
 #include "gate/dnslist.h"
@@ -18,27 +19,47 @@ confirmed_name(const struct gate_facts *f)
 	    SPAN_NONE;
 }
 
-/* DUNNO: on none; PERMIT: on one of them. A list that fails says nothing. */
+/* Is the client on this list? One that fails, or is suspended (dnshealth.h),
+ * says nothing. */
+static enum gate_result
+on_list(struct gate_eval *e, const struct dnslist *l)
+{
+	const char *ip = e->facts->client_ip, *zone = dnslist_zone(l);
+	enum list_kind kind = strchr(ip, ':') == NULL ? LIST_IPV4 : LIST_IPV6;
+	const struct dns_answer *a;
+	char query[DNS_NAME_MAX];
+	enum list_use use;
+
+	if (!dns_reverse_name(ip, zone, query))
+		return GATE_DUNNO;
+	use = e->ops->list == NULL ? LIST_USE_YES :
+	    e->ops->list(zone, kind, e->arg);
+	if (use != LIST_USE_YES)
+		return use == LIST_USE_WAIT ? GATE_PARKED : GATE_DUNNO;
+	if ((a = gate_dns(e, query, DNS_A)) == NULL)
+		return GATE_PARKED;
+	if (dnslist_find(l, a) != NULL)
+		return GATE_PERMIT;
+	if (dnslist_is_odd(a) && e->ops->list_odd != NULL)
+		e->ops->list_odd(zone, kind, e->arg);
+	return GATE_DUNNO;
+}
+
+/* DUNNO: on none; PERMIT: on one of them. All are asked at once. */
 static enum gate_result
 on_allow_list(struct gate_eval *e)
 {
-	const struct dns_answer *a;
+	enum gate_result r = GATE_DUNNO, one;
 	const struct dnslist *l;
-	char query[DNS_NAME_MAX];
-	bool parked = false;
 	size_t i;
 
 	for (i = 0; (l = gate_grey_dnswl(e->gate, i)) != NULL; i++) {
-		if (!dns_reverse_name(e->facts->client_ip, dnslist_zone(l),
-		    query))
-			continue;
-		a = gate_dns(e, query, DNS_A);
-		if (a == NULL)
-			parked = true;
-		else if (dnslist_find(l, a) != NULL)
-			return GATE_PERMIT;
+		if ((one = on_list(e, l)) == GATE_PERMIT)
+			return one;
+		if (one == GATE_PARKED)
+			r = one;
 	}
-	return parked ? GATE_PARKED : GATE_DUNNO;
+	return r;
 }
 
 /* In normal form; as it stands if it has none. */

@@ -446,7 +446,10 @@ gate_dnslist_at(const struct gate *g, size_t i, bool *names)
 	*names = false;
 	if (i < g->n_old_rbls)
 		return g->old_rbls[i];
-	return dnssites_at(g->score_sites, i - g->n_old_rbls);
+	i -= g->n_old_rbls;
+	if (i < g->n_grey_dnswls)
+		return g->grey_dnswls[i];
+	return dnssites_at(g->score_sites, i - g->n_grey_dnswls);
 }
 
 struct table *

@@ -26,7 +26,7 @@ ZONES = {
     "parked.example": PARKED, "empty.example": "",
     "names.example": GOOD + "bad.example A 127.0.1.2\n",
     "names-all.example": ALL, "broken.example": nameserver.BROKEN,
-    "pbl.example": "1.2.0.192 A 127.0.0.10\n",
+    "pbl.example": "1.2.0.192 A 127.0.0.10\n", "dead.example": ALL,
 }
 
 SETTINGS = {
@@ -194,6 +194,26 @@ def test_a_resolver_that_refuses_for_everything_refuses_nobody(server,
         names.set(name, ZONES[name])
     until(lambda: status(server)["bl.example", V4][0] == "ok",
           "bl.example well again")
+
+
+def test_a_faulty_allow_list_does_not_end_greylisting(server):
+    server.set("greylist_dnswl_domains",
+               "all.example parked.example refuses.example wl.example")
+    lists(server, "check_greylist")
+    try:
+        until(lambda: rcpt(server, "198.51.100.77").startswith("450 4.7.1"),
+              "greylisting")
+        assert "Greylisted" in rcpt(server, "198.51.100.77")
+        until(lambda: rcpt(server, "192.0.2.9").startswith("250"),
+              "the good list to be used")
+        server.set("greylist_dnswl_domains", "dead.example")
+        mark = server.log_mark()
+        server.postern("reload")
+        server.wait_for_log("suspended list=dead.example", mark)
+        until(lambda: status(server)["dead.example", V4][0] == "suspended",
+              "dnsbl status to show it")
+    finally:
+        server.set("greylist_dnswl_domains", "")
 
 
 def test_explain_shows_that_a_list_is_suspended(server):
