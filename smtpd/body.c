@@ -34,6 +34,12 @@ body_memory_used(void)
 	return used;
 }
 
+bool
+body_memory_tight(void)
+{
+	return used > cap;
+}
+
 static void
 recount(struct body *b)
 {
@@ -76,7 +82,7 @@ bool
 body_full(const struct body *b)
 {
 	return buf_len(&b->mem) >
-	    (used > cap ? BODY_MEMORY_TIGHT : BODY_MEMORY);
+	    (body_memory_tight() ? BODY_MEMORY_TIGHT : BODY_MEMORY);
 }
 
 static int
@@ -135,6 +141,7 @@ flush_done(void *arg)
 			b->err = f->err;
 		b->flush = NULL;
 	}
+	used -= buf_len(&f->bytes);
 	buf_fini(&f->bytes);
 	free(f);
 	if (b != NULL)
@@ -159,6 +166,7 @@ body_flush(struct body *b, struct work_pool *pool, void (*cb)(void *arg),
 	f->work.arg = f;
 	buf_init(&b->mem, BUF_NO_CAP);
 	recount(b);
+	used += buf_len(&f->bytes);
 	b->flush = f;
 	work_give(pool, &f->work);
 }

@@ -38,8 +38,11 @@ bool body_full(const struct body *b);
 void body_flush(struct body *b, struct work_pool *pool,
     void (*cb)(void *arg), void *arg);
 
-/* The worker's cap on memory of all bodies together. */
+/* The worker's cap on memory of all bodies together, with what is on its way to
+ * files. */
 void body_cap_set(size_t bytes);
 size_t body_memory_used(void);
+/* More than that is used: read little of each client. */
+bool body_memory_tight(void);
 
 #endif

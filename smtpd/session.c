@@ -51,10 +51,9 @@ session_enter(struct session *s, enum session_state next)
 	log_debug("%s: state %s -> %s", s->id, moves[s->state].name,
 	    moves[next].name);
 	s->state = next;
-	/* Texts come in large reads, commands don't need the room. */
-	stream_in_limit(s->stream, next == SESSION_DATA ||
-	    next == SESSION_CHUNK ? 64 * 1024 : MAX(STREAM_IN_LIMIT,
-	    (size_t)session_conf(s)->smtpd_line_length_limit + 2));
+	s->in_limit = MAX(STREAM_IN_LIMIT,
+	    (uint32_t)session_conf(s)->smtpd_line_length_limit + 2);
+	stream_in_limit(s->stream, s->in_limit);
 }
 
 /* --- time --- */

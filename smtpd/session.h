@@ -82,6 +82,7 @@ struct session {
 	size_t reply_at;		/* where its reply begins in out */
 	const char *where;		/* for the log: "RCPT" */
 	struct line_reader line;
+	uint32_t in_limit;		/* stream_in_limit */
 	char id[SESSION_ID_LEN + 1];
 	char ip[48], port[6];	/* the client's */
 	struct net_addr addr;

@@ -553,6 +553,47 @@ a_large_text_goes_through_a_file(void **state)
 }
 
 static void
+written_cb(void *arg)
+{
+	loop_stop(arg);
+}
+
+/* What a thread has yet to write takes memory, too. */
+static void
+texts_under_way_to_files_count(void **state)
+{
+	struct loop *l = loop_new();
+	struct work_pool *pool = work_pool_new(l, 1);
+	char text[1000] = "";
+	struct body b;
+
+	(void)state;
+	body_cap_set(500);
+	body_init(&b);
+	assert_false(body_memory_tight());
+	body_add(&b, span_of(text, sizeof(text)));
+	body_flush(&b, pool, written_cb, l);
+	assert_int_equal(body_memory_used(), sizeof(text));
+	assert_true(body_memory_tight());
+	loop_run(l);
+	assert_int_equal(b.in_file, sizeof(text));
+	assert_int_equal(body_memory_used(), 0);
+	/* of a message that is gone meanwhile, and of one more behind it */
+	body_add(&b, span_of(text, sizeof(text)));
+	body_flush(&b, pool, written_cb, l);
+	body_fini(&b);
+	assert_int_equal(body_memory_used(), sizeof(text));
+	body_add(&b, span_of(text, 1));
+	body_flush(&b, pool, written_cb, l);
+	loop_run(l);
+	assert_int_equal(body_memory_used(), 0);
+	body_fini(&b);
+	body_cap_set(64 * 1024 * 1024);
+	work_pool_free(&pool);
+	loop_free(&l);
+}
+
+static void
 a_lagging_queue_slows_and_a_full_one_refuses(void **state)
 {
 	struct fake f;
@@ -827,6 +868,7 @@ main(void)
 		cmocka_unit_test(conversations),
 		cmocka_unit_test(a_failed_journal_is_451),
 		cmocka_unit_test(a_large_text_goes_through_a_file),
+		cmocka_unit_test(texts_under_way_to_files_count),
 		cmocka_unit_test(
 		    a_lagging_queue_slows_and_a_full_one_refuses),
 		cmocka_unit_test(

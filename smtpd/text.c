@@ -67,10 +67,24 @@ flushed_cb(void *arg)
 	session_continue(s, STEP_NEXT);
 }
 
+/* Texts come in large reads, if there is room for them. */
+static void
+read_more(struct session *s)
+{
+	uint32_t limit = body_memory_tight() ? BODY_MEMORY_TIGHT :
+	    BODY_MEMORY;
+
+	if (s->in_limit == limit)
+		return;
+	s->in_limit = limit;
+	stream_in_limit(s->stream, limit);
+}
+
 /* Parks while a thread writes what memory may not hold. */
 static enum step
 spill(struct session *s)
 {
+	read_more(s);
 	if (!body_full(&s->txn->body))
 		return STEP_NEXT;
 	body_flush(&s->txn->body, s->srv->pool, flushed_cb, s);

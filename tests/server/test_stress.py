@@ -275,7 +275,7 @@ def test_many_slow_texts_cost_bounded_memory(small):
     slow = slow_texts(server, 150)          # the heap has its working size
     before = resident(pid)
     slow += slow_texts(server, 300)
-    assert resident(pid) - before < 300 * 24576
+    assert resident(pid) - before < 300 * 32768
     server.send("a@b.example", "kim@stress.example")
     server.wait_for_messages("kim@stress.example", 1)
     slow[7].send("\r\n.\r\n")           # and none of them is lost
