@@ -10,7 +10,7 @@
 #include "base/xmalloc.h"
 
 #define VALUE_MAX	(1024 * 1024)
-#define TIMEOUT_MS	5000
+#define TIMEOUT_MS	30000
 
 static void
 value_of(const struct conf *conf, const struct conf_param *p, struct buf *out)

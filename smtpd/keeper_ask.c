@@ -12,8 +12,7 @@
 /* One that did not answer in time is not waited for so long. */
 #define KEEPER_MUTE_MS	5000
 
-/* In the order asked, which is that of their deadlines, but for those that a
- * reload has changed. */
+/* In the order asked, which is that of their deadlines. */
 struct keeper_ask {
 	TAILQ_ENTRY(keeper_ask) link;
 	struct server *srv;
@@ -85,6 +84,18 @@ patience_cb(void *arg)
 		keeper_mute(srv, a->keeper);
 		tell(a, SPAN_NONE);
 	}
+	patience_set(srv);
+}
+
+void
+keeper_asks_hurry(struct server *srv, uint64_t ms)
+{
+	uint64_t latest = loop_now_ms(srv->loop) + ms;
+	struct keeper_ask *a;
+
+	TAILQ_FOREACH(a, &srv->keeper_asks, link)
+		a->deadline_ms = MIN(a->deadline_ms, latest);
+	timer_clear(&srv->keeper_patience);
 	patience_set(srv);
 }
 

@@ -38,6 +38,9 @@ void keeper_tell(struct server *srv, enum keeper_subject subject,
 /* --- for server.c and peers.c --- */
 
 void keeper_asks_init(struct server *srv);
+/* Nobody waits longer from now on: gatekeeper_timeout has changed, or there is
+ * nobody who would answer. Callbacks run later, from the loop. */
+void keeper_asks_hurry(struct server *srv, uint64_t ms);
 /* Callbacks of what is asked are not run. */
 void keeper_asks_fini(struct server *srv);
 int keeper_answer_message_cb(struct ipc *c, struct ipc_msg *m, void *arg);

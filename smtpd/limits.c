@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "proto/proto.h"
+#include "smtpd/keeper_ask.h"
 
 /* --- the limits as data --- */
 
@@ -339,6 +340,19 @@ limits_counted_cb(struct ipc *c, struct ipc_msg *m, void *arg)
 }
 
 void
+limits_keeper_lost(struct server *srv)
+{
+	struct span key;
+	void *s;
+	size_t pos;
+
+	while (pos = 0, map_next(srv->keeper_waits, &pos, &key, &s)) {
+		(void)map_del(srv->keeper_waits, key);
+		answered(s);
+	}
+}
+
+void
 limits_keeper_came(struct server *srv)
 {
 	struct span key;
@@ -359,4 +373,5 @@ limits_configure(struct server *srv, const struct conf *conf)
 	    (size_t)conf->gatekeeper_cache_entries,
 	    (uint64_t)conf->anvil_rate_time_unit);
 	srv->keeper_timeout_ms = (uint64_t)conf->gatekeeper_timeout;
+	keeper_asks_hurry(srv, srv->keeper_timeout_ms);
 }

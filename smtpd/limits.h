@@ -48,6 +48,8 @@ void limits_forget(struct session *s);
 /* --- gatekeeper --- */
 
 int limits_counted_cb(struct ipc *c, struct ipc_msg *m, void *arg);
+/* There is none: who waits for it goes on. */
+void limits_keeper_lost(struct server *srv);
 /* srv->keeper is a new connection: it learns of what there is. */
 void limits_keeper_came(struct server *srv);
 /* At start and at reload. */

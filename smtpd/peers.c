@@ -148,15 +148,21 @@ static const struct ipc_handler keeper_handlers[] = {
 	{ MSG_KEEPER_FORGET, first_forget_message_cb, IPC_ANY_PHASE },
 };
 
-/* Who waits for it goes on without it soon. */
+/* Who waits for it goes on without it. */
+static void
+keeper_lost(struct server *srv)
+{
+	ipc_free(&srv->keeper);
+	keeper_asks_hurry(srv, 0);
+	limits_keeper_lost(srv);
+}
+
 static void
 keeper_closed(struct ipc *c, void *arg)
 {
-	struct server *srv = arg;
-
 	log_warning("lost gatekeeper: until there is a new one limits are "
 	    "counted by this process alone");
-	ipc_free(&srv->keeper);
+	keeper_lost(arg);
 }
 
 static void
@@ -197,7 +203,8 @@ peer_deliver(struct server *srv, unsigned index, int fd)
 static void
 peer_keeper(struct server *srv, int fd)
 {
-	ipc_free(&srv->keeper);
+	if (srv->keeper != NULL)
+		keeper_lost(srv);
 	srv->keeper = ipc_new(srv->loop, fd, "gatekeeper", keeper_handlers,
 	    ARRAY_LEN(keeper_handlers), keeper_closed, srv);
 	limits_keeper_came(srv);

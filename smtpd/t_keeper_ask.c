@@ -223,6 +223,35 @@ silence_is_waited_for_once(void **state)
 	rig_fini(&r);
 }
 
+/* Neither a shorter gatekeeper_timeout nor the end of gatekeeper finds anybody
+ * waiting as long as was meant when he asked. */
+static void
+who_waits_can_be_hurried(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, true);
+	r.srv.keeper_timeout_ms = 600 * 1000;
+	assert_non_null(ask(&r, "one"));
+	keeper_asks_hurry(&r.srv, 50);
+	assert_true(wait_for(&r, &r.none, 1));
+
+	r.srv.keeper_mute_ms = 0;
+	assert_non_null(ask(&r, "two"));
+	assert_non_null(ask(&r, "three"));
+	keeper_asks_hurry(&r.srv, 0);
+	assert_int_equal(r.none, 1);		/* not inside the call */
+	assert_true(wait_for(&r, &r.none, 3));
+
+	/* the timer of those that were answered holds up nobody */
+	r.srv.keeper_mute_ms = 0;
+	keeper_asks_hurry(&r.srv, r.srv.keeper_timeout_ms = 50);
+	assert_non_null(ask(&r, "four"));
+	assert_true(wait_for(&r, &r.none, 4));
+	rig_fini(&r);
+}
+
 static void
 without_gatekeeper_nobody_is_asked(void **state)
 {
@@ -278,6 +307,7 @@ main(void)
 		cmocka_unit_test(what_is_told_has_none),
 		cmocka_unit_test(what_is_cancelled_is_not_told),
 		cmocka_unit_test(silence_is_waited_for_once),
+		cmocka_unit_test(who_waits_can_be_hurried),
 		cmocka_unit_test(without_gatekeeper_nobody_is_asked),
 		cmocka_unit_test(hostile_questions_end_the_wire),
 	};

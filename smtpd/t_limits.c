@@ -315,6 +315,30 @@ silence_is_waited_for_once(void **state)
 }
 
 static void
+who_waits_for_one_that_ends_goes_on(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, BASE NO_COUNT "smtpd_client_message_rate_limit = 1\n");
+	r.silent = true;
+	r.f.srv.keeper_timeout_ms = 600 * 1000;
+	fake_connect(&r.f);
+	says(&r, "220 ");
+	say(&r, MAIL);
+	turns(&r);
+	assert_int_equal(r.asks, 1);
+	keeper_away(&r);
+	limits_keeper_lost(&r.f.srv);
+	says(&r, "250 ");
+	say(&r, "RSET\r\n");
+	says(&r, "250 ");
+	say(&r, MAIL);
+	says(&r, "450 4.7.1");
+	rig_fini(&r);
+}
+
+static void
 our_own_counts_stand_in(void **state)
 {
 	struct rig r;
@@ -419,6 +443,7 @@ main(void)
 		cmocka_unit_test(the_answer_decides),
 		cmocka_unit_test(a_parked_command_keeps_its_arguments),
 		cmocka_unit_test(silence_is_waited_for_once),
+		cmocka_unit_test(who_waits_for_one_that_ends_goes_on),
 		cmocka_unit_test(our_own_counts_stand_in),
 		cmocka_unit_test(
 		    a_client_that_leaves_meanwhile_leaves_nothing),
