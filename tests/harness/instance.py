@@ -1,5 +1,6 @@
 """One Postern instance: a directory, a database, a posternd in the foreground."""
 import fcntl
+import json
 import os
 import pathlib
 import re
@@ -220,6 +221,16 @@ imap_tls_wrappermode = yes
             raise AssertionError(f"posternd ended with {code}")
         return self.start()
 
+    def status(self, role=""):
+        """Rows of `postern status`, of one role. All have answered: one that
+        is busy or begins is asked again."""
+        def rows():
+            found = json.loads(self.postern("--json", "status").stdout)
+            return found if len(found) == 1 + found[0]["processes"] and \
+                all("pid" in row for row in found) else None
+        return [row for row in until(rows, "the status of all processes")
+                if not role or row["process"].startswith(role + "/")]
+
     def processes(self):
         """{pid: program name} of posternd and what it started."""
         found = {}
@@ -393,14 +404,14 @@ SELECT m.id FROM mailbox m JOIN domain d ON d.id = m.domain_id
     def messages(self, who, folder=""):
         """Files of a folder ("" or ".Sent"), oldest name first."""
         where = self.home(who) / folder if folder else self.home(who)
-        found = []
+        found = {}              # one that moves meanwhile counts once
         for part in ("new", "cur"):
             try:
-                found += [where / part / name
-                          for name in os.listdir(where / part)]
+                found.update((name.split(":")[0], where / part / name)
+                             for name in os.listdir(where / part))
             except FileNotFoundError:
                 pass
-        return sorted(found, key=lambda path: path.name)
+        return sorted(found.values(), key=lambda path: path.name)
 
     def wait_for_messages(self, who, count, folder="", timeout=PATIENCE):
         who = who if isinstance(who, int) else self.mailbox_id(who)

@@ -33,13 +33,12 @@ def waited(server, source=CLIENT):
         took = time.monotonic() - began
         assert reply.code == 220, reply
         wire.cmd("QUIT")
-    assert (len(reply.lines) == 2) == (took > WAIT - 0.1), (reply, took)
+    assert len(reply.lines) == 1 or took > WAIT - 0.1, (reply, took)
     return len(reply.lines) == 2
 
 
 def keeper(server):
-    rows = json.loads(server.postern("--json", "status").stdout)
-    return [r for r in rows if r["process"] == "gatekeeper/0"][0]
+    return server.status("gatekeeper")[0]
 
 
 def known(server, *words):
@@ -50,6 +49,7 @@ def known(server, *words):
 def test_all_workers_know_who_passed(testing):
     server = testing()
     assert waited(server)
+    until(lambda: keeper(server)["passes"] == 1, "gatekeeper to hear")
     # more connections than one worker would take
     assert not any(waited(server) for _ in range(20))
     assert keeper(server)["passes"] == 1
@@ -64,7 +64,7 @@ def test_passes_are_listed_and_forgotten(testing):
     assert known(server, CLIENT) == rows and known(server, OTHER) == []
     server.postern("firstcontact", "forget", CLIENT)
     until(lambda: keeper(server)["passes"] == 0, "gatekeeper to forget")
-    assert waited(server)
+    until(lambda: waited(server), "its worker to forget")
     done = server.postern("firstcontact", "forget", OTHER, check=False)
     assert done.returncode != 0 and "is no known client" in done.stderr
 
@@ -79,9 +79,9 @@ def test_two_hosts_share_passes(testing, cluster):
     try:
         two.start()
         assert waited(one)
-        began = time.monotonic()
-        until(lambda: keeper(two)["passes"] == 1, "the other host to hear")
-        assert time.monotonic() - began < 5
+        # told, not found by a look every 30 seconds
+        until(lambda: keeper(two)["passes"] == 1, "the other host to hear",
+              20)
         assert not waited(two)
         # and what the second learns the first knows
         assert waited(two, OTHER)
@@ -89,7 +89,7 @@ def test_two_hosts_share_passes(testing, cluster):
         assert not waited(one, OTHER)
         one.postern("firstcontact", "forget", CLIENT)
         until(lambda: keeper(two)["passes"] == 1, "the other to forget")
-        assert waited(two)
+        until(lambda: waited(two), "its workers to forget")
         two.check_log()
         assert two.stop() == 0
     finally:
@@ -138,6 +138,7 @@ def test_while_the_database_is_away_memory_serves(testing, cluster):
                     f"pg_stat_activity WHERE datname = '{name}'")
         assert not waited(server)
         assert waited(server, OTHER)
+        until(lambda: keeper(server)["passes"] == 2, "gatekeeper to hear")
         assert not any(waited(server, OTHER) for _ in range(5))
     finally:
         cluster.sql("postern", f"ALTER DATABASE {name} "

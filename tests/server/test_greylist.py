@@ -20,7 +20,7 @@ SETTINGS = {
     "smtpd_peername_lookup": "no", "smtpd_workers": "1",
     "smtpd_authorized_xclient_hosts": "127.0.0.1",
     "smtpd_recipient_restrictions": "check_greylist",
-    "greylist_delay": "2s"}
+    "greylist_delay": "1h"}     # it is over when a test says so: no_delay()
 FROM = "joe@far.example"
 TO = "kim@a.example"
 MX = "NAME=mx1.far.example ADDR=192.0.2.7"
@@ -29,8 +29,7 @@ WAIT = re.compile(r"450 4\.7\.1 <[^>]*>: Recipient address rejected: "
 
 
 def keeper(server):
-    rows = json.loads(server.postern("--json", "status").stdout)
-    return [r for r in rows if r["process"].startswith("gatekeeper/")][0]
+    return server.status("gatekeeper")[0]
 
 
 def ready(server):
@@ -40,6 +39,13 @@ def ready(server):
           keeper(server)["shared"]["greylist_exempt"]["fresh"],
           "gatekeeper to be fresh")
     return server
+
+
+def no_delay(server):
+    """From now on whoever comes back has waited long enough; who is new is
+    still told to."""
+    server.set("greylist_delay", "0")
+    server.postern("reload")
 
 
 @pytest.fixture
@@ -69,6 +75,16 @@ def waits(server, *args, **keywords):
     return not said.startswith("250")
 
 
+def comes_back(server, *args, **keywords):
+    """After no_delay(): it is let through. The times are by the database's
+    clock, of which a busy machine has no exact idea."""
+    def passes():
+        said = rcpt(server, *args, **keywords)
+        assert "retry in 0 seconds" not in said, "it was forgotten"
+        return said.startswith("250")
+    until(passes, "it to be let through")
+
+
 def written(server, count):
     until(lambda: int(server.sql("SELECT count(*) FROM greylist")[0][0]) >=
           count, f"{count} rows")
@@ -77,10 +93,10 @@ def written(server, count):
 def test_a_sender_waits_once_and_is_told_how_long(grey):
     server = grey()
     said = rcpt(server)
-    assert WAIT.match(said) and "retry in 2 seconds" in said
+    assert WAIT.match(said) and "retry in 3600 seconds" in said
     assert waits(server)
-    time.sleep(2.1)
-    assert not waits(server)
+    no_delay(server)
+    comes_back(server)
     assert not waits(server)                # known now
     assert waits(server, to="lee@a.example")
     assert waits(server, sender="ann@far.example")
@@ -88,19 +104,27 @@ def test_a_sender_waits_once_and_is_told_how_long(grey):
     assert "450 4.7.1" in line and "Greylisted" in line
 
 
+def test_nobody_passes_before_the_time(grey):
+    server = grey(greylist_delay="2s")
+    began = time.monotonic()
+    assert "retry in 2 seconds" in rcpt(server)
+    until(lambda: not waits(server), "the end of the delay")
+    assert time.monotonic() - began > 1.9
+
+
 def test_a_pool_of_addresses_waits_once(grey):
     server = grey()
     assert waits(server)
-    time.sleep(2.1)
-    for i in range(1, 30):
-        assert not waits(server, f"NAME=out-{i}.far.example "
-                         f"ADDR=198.51.{i}.9")
     # whose name does not say who they are have their networks
     assert waits(server, "NAME=[UNAVAILABLE] ADDR=198.18.7.5",
                  sender="ann@else.example")
-    time.sleep(2.1)
-    assert not waits(server, "NAME=[UNAVAILABLE] ADDR=198.18.7.77",
-                     sender="ann@else.example")
+    no_delay(server)
+    comes_back(server, "NAME=out-0.far.example ADDR=198.51.0.9")
+    for i in range(1, 30):
+        assert not waits(server, f"NAME=out-{i}.far.example "
+                         f"ADDR=198.51.{i}.9")
+    comes_back(server, "NAME=[UNAVAILABLE] ADDR=198.18.7.77",
+               sender="ann@else.example")
     assert waits(server, "NAME=[UNAVAILABLE] ADDR=198.18.8.77",
                  sender="ann@else.example")
 
@@ -148,8 +172,8 @@ def test_as_a_listeners_default(grey):
     said = rcpt(server, to="nobody@a.example")
     assert said.startswith("550"), said     # not greylisted: not there
     server.add_alias("k@a.example", TO)
-    time.sleep(2.1)
-    assert not waits(server, to="k@a.example")  # another name of the same
+    no_delay(server)
+    comes_back(server, to="k@a.example")    # another name of the same
 
 
 def test_domains_and_mailboxes_opt_out(grey):
@@ -189,12 +213,13 @@ def test_whom_our_users_wrote_to_never_waits(grey):
 
 
 def test_past_its_budget_an_organisation_waits_no_more(grey):
-    server = grey(greylist_delay_budget="4s")
+    server = grey(greylist_delay_budget="5s")
     for i in range(2):
         assert waits(server, sender=f"x@s{i}.example")
-    time.sleep(2.2)
+    time.sleep(4.2)                 # twice that is more than the budget
+    no_delay(server)
     for i in range(2):
-        assert not waits(server, sender=f"x@s{i}.example")
+        comes_back(server, sender=f"x@s{i}.example")
     until(lambda: not waits(server, sender="n@s9.example"), "the budget")
     until(lambda: server.sql("SELECT subject FROM event WHERE name = "
                              "'greylist.budget'") == [["far.example"]],
@@ -207,17 +232,16 @@ def test_a_restart_loses_nothing(grey):
     assert waits(server)
     written(server, 1)
     server.kill_all()               # not even the chance to write
+    server.set("greylist_delay", "0")
     server.start()
     ready(server)
-    time.sleep(2.1)
-    assert not waits(server)
+    comes_back(server)
     assert waits(server, to="lee@a.example")
     assert server.stop() == 0       # in time, or at the end
     server.start()
     ready(server)
     assert not waits(server)
-    time.sleep(2.1)
-    assert not waits(server, to="lee@a.example")
+    comes_back(server, to="lee@a.example")
 
 
 def test_two_hosts_share_it(grey, cluster):
@@ -230,12 +254,12 @@ def test_two_hosts_share_it(grey, cluster):
         two.start()
         ready(two)
         assert waits(one)
-        began = time.monotonic()
+        # told, not found by a look every 30 seconds
         until(lambda: keeper(two)["greylist"]["waiting"] == 1,
-              "the other host to hear")
-        assert time.monotonic() - began < 5
-        time.sleep(2.1)
-        assert not waits(two)
+              "the other host to hear", 20)
+        assert waits(two)
+        no_delay(two)
+        comes_back(two)
         until(lambda: keeper(one)["greylist"]["known"] == 1,
               "the first host to hear")
         assert not waits(one)
@@ -247,15 +271,15 @@ def test_two_hosts_share_it(grey, cluster):
 
 
 def test_without_gatekeeper_mail_is_accepted(grey):
-    server = grey(gatekeeper_timeout="250ms")
+    server = grey()
     assert waits(server)
+    server.set("gatekeeper_timeout", "250ms")
+    server.postern("reload")
     pid = server.pids("gatekeeper")[0]
     os.kill(pid, signal.SIGSTOP)
     try:
-        began = time.monotonic()
         assert not waits(server, to="lee@a.example")
         assert not waits(server, to="kim@b.example")
-        assert time.monotonic() - began < 5
     finally:
         os.kill(pid, signal.SIGCONT)
 
@@ -279,8 +303,8 @@ def test_without_the_database_nobody_waits():
         server.start()
         ready(server)
         assert waits(server)
-        time.sleep(2.1)
-        assert not waits(server)            # the directory is warm, too
+        no_delay(server)
+        comes_back(server)                  # the directory is warm, too
         assert waits(server, sender="new@n.example")
         cluster.stop()
         until(lambda: not keeper(server)["shared"]["greylist"]["fresh"],
@@ -297,7 +321,7 @@ def test_without_the_database_nobody_waits():
 
 
 def test_the_command_line_tells_and_changes(grey):
-    server = grey(greylist_delay="1h")
+    server = grey()
     assert waits(server)
     written(server, 1)
     rows = json.loads(server.postern("--json", "greylist", "waiting").stdout)
@@ -316,8 +340,8 @@ def test_the_command_line_tells_and_changes(grey):
         until(lambda: not waits(server), f"{what} to be allowed")
         server.postern("greylist", "forget", item.split(":", 1)[1])
         until(lambda: waits(server), f"{what} to be forgotten")
-    until(lambda: FROM in server.postern("greylist", "waiting").stdout,
-          "it to wait again")
+    until(lambda: waits(server) and FROM in
+          server.postern("greylist", "waiting").stdout, "it to wait again")
     server.postern("greylist", "forget", "far.example")
     assert server.postern("greylist", "waiting").stdout.count(FROM) == 0
     done = server.postern("greylist", "forget", "n.example", check=False)
@@ -371,11 +395,11 @@ def test_explain_tells_and_changes_nothing(grey):
     assert waits(server)
     written(server, 1)
     assert "waits since" in explained()
-    time.sleep(2.1)
-    told = explained()
-    assert "came back after its time" in told and "Greylisted" not in told
+    no_delay(server)
+    until(lambda: "came back after its time" in explained(), "its time")
+    assert "Greylisted" not in explained()
     assert keeper(server)["greylist"]["waiting"] == 1
-    assert not waits(server)
+    comes_back(server)
     until(lambda: "first seen" in explained(), "it to be known")
     server.postern("mailbox", "set", TO, "greylist", "off")
     assert f"exempt to:{TO}" in explained()
@@ -389,15 +413,17 @@ def test_a_known_sender_costs_no_query(grey):
     server.sql("CREATE EXTENSION IF NOT EXISTS pg_stat_statements "
                "SCHEMA public;")
     assert waits(server)
-    time.sleep(2.1)
-    assert not waits(server)
+    no_delay(server)
+    comes_back(server)
     until(lambda: int(server.sql("SELECT count(*) FROM greylist WHERE "
                                  "passed_at IS NOT NULL")[0][0]) == 1,
           "it to be written")
     server.sql("SELECT public.pg_stat_statements_reset();")
     for _ in range(20):
         assert not waits(server)
-    time.sleep(1)                   # what would be written, is by then
+    time.sleep(0.5)                 # a batch is gathered for 0.2 s
+    until(lambda: not any(kind["waiting"] for kind in
+                          keeper(server)["shared"].values()), "the writing")
     assert server.sql("""
 SELECT s.query FROM public.pg_stat_statements s
   JOIN pg_roles r ON r.oid = s.userid
