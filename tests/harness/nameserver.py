@@ -87,7 +87,7 @@ class NameServer:
     def settings(self):
         """Parameters for an instance that asks it."""
         return {"dns_resolver": f"127.0.0.1@{self.port}",
-                "dns_trust_anchor_file": "", "dns_timeout": "3s"}
+                "dns_trust_anchor_file": "", "dns_timeout": "30s"}
 
     def write(self, name, body):
         zone_file(self.dir, name).write_text(

@@ -2,6 +2,7 @@
 answer is found out by itself, is used by nobody, and comes back by itself.
 The score over several lists says which of them had what."""
 import json
+import re
 import time
 
 import pytest
@@ -77,7 +78,8 @@ def rcpt(server, ip="192.0.2.1", sender="x@b.example"):
 
 def status(server):
     """{(list, what for): (state, why)}"""
-    rows = json.loads(server.postern("dnsbl", "status", "--json").stdout)
+    rows = until(lambda: json.loads(    # none: smtpd is busy
+        server.postern("dnsbl", "status", "--json").stdout), "lists")
     return {(r["list"], r["for"]): (r["state"], r["why"]) for r in rows}
 
 
@@ -103,8 +105,9 @@ def test_faulty_lists_are_suspended_and_say_why(server):
             ("bl.example", V6, "no IPv6")):
         state, said = found[name, what]
         assert state == "suspended" and why in said, (name, said)
-    table = server.postern("dnsbl", "status").stdout
-    assert "all.example" in table and "smtpd/0" in table
+    until(lambda: re.search(r"all\.example.*smtpd/0|smtpd/0.*all\.example",
+                            server.postern("dnsbl", "status").stdout),
+          "a table of lists")
 
 
 def test_no_faulty_list_refuses_anybody(server):
@@ -246,7 +249,7 @@ def test_a_dead_list_holds_up_nobody_for_long(server):
     lists(server, "reject_rbl_client broken.example")
     began = time.monotonic()
     assert rcpt(server).startswith("250")
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 25        # dns_timeout is 30
 
 
 def test_a_list_that_is_named_no_more_is_tested_no_more(server):

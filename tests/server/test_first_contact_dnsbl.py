@@ -6,6 +6,7 @@ import time
 import pytest
 
 from tests.harness import nameserver
+from tests.harness.wait import until
 from tests.harness.wire import SmtpWire
 
 pytestmark = pytest.mark.skipif(nameserver.find() is None, reason="no nsd")
@@ -19,6 +20,8 @@ ZONES = {
     "refuses.example": "* A 127.255.255.254\n",
 }
 WAIT = 3
+# Lists have answered by then, also on a busy machine.
+LONG = "10s"
 SETTINGS = {
     "smtpd_workers": "1", "smtpd_peername_lookup": "no",
     "smtpd_first_contact": "yes", "postscreen_greet_wait": f"{WAIT}s",
@@ -62,7 +65,7 @@ def rcpt(wire):
 
 
 def test_a_listed_client_is_refused_with_names_and_codes(server):
-    postern = server()
+    postern = server(postscreen_greet_wait=LONG)
     mark = postern.log_mark()
     wire, _ = greeted(postern, BAD)
     with wire:
@@ -76,7 +79,8 @@ def test_a_listed_client_is_refused_with_names_and_codes(server):
 
 
 def test_a_listed_client_can_be_dropped(server):
-    postern = server(postscreen_dnsbl_action="drop")
+    postern = server(postscreen_dnsbl_action="drop",
+                     postscreen_greet_wait="60s")
     with SmtpWire(postern.address("mx"), source=BAD) as wire:
         reply = wire.reply()
         assert reply.lines[0].startswith("220-")
@@ -85,16 +89,16 @@ def test_a_listed_client_can_be_dropped(server):
 
 
 def test_a_client_on_an_allow_list_does_not_wait(server):
-    postern = server()
+    postern = server(postscreen_greet_wait="60s")
     mark = postern.log_mark()
     wire, took = greeted(postern, KIND)
     with wire:
-        assert took < WAIT - 1
+        assert took < 30
         # nor need it show anything
         assert "PIPELINING" in wire.expect("EHLO mx.example", 250).texts
     postern.wait_for_log(rf"PASS NEW \[{KIND}\]", mark)
     mark = postern.log_mark()
-    wire, took = greeted(postern, KIND)
+    wire, _ = greeted(postern, KIND)
     wire.close()
     postern.wait_for_log(rf"PASS OLD \[{KIND}\]", mark)
     assert not postern.log_lines(r": CONNECT from", mark)
@@ -107,9 +111,11 @@ def test_who_is_on_no_list_waits_and_passes(server):
     with wire:
         assert took >= WAIT - 0.1
         assert rcpt(wire).startswith("250")
-    wire, took = greeted(postern, OTHER)
-    with wire:
-        assert took < 1
+    # (of lists that answered too late it is asked once more)
+    def known():
+        greeted(postern, OTHER)[0].close()
+        return postern.log_lines(rf"PASS OLD \[{OTHER}\]")
+    until(known, "no test any more")
 
 
 def test_lists_that_are_silent_hold_nobody_up(server):
@@ -117,11 +123,11 @@ def test_lists_that_are_silent_hold_nobody_up(server):
     nothing against the client."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
         mute.bind(("127.0.0.1", 0))
-        postern = server(dns_timeout="30s",
+        postern = server(dns_timeout="100s",
                          dns_resolver=f"127.0.0.1@{mute.getsockname()[1]}")
         wire, took = greeted(postern, OTHER)
         with wire:
-            assert WAIT - 0.1 <= took < WAIT + 2
+            assert WAIT - 0.1 <= took < 30
             assert rcpt(wire).startswith("250")
 
 

@@ -1,4 +1,6 @@
 """Access tables and the checks of form decide at RCPT, over the wire."""
+from tests.harness.wait import until
+
 TABLE = """\
 bad.example\tREJECT no mail from there
 slow.example\t450 4.2.0 wait
@@ -61,10 +63,8 @@ def test_a_reload_reads_the_table_again(fresh_postern):
     assert "250" in ask(server, "x@good.example")
     table.write_text("good.example REJECT\n")
     server.postern("reload")
-    for _ in range(100):
-        if "554 5.7.1" in ask(server, "x@good.example"):
-            return
-    raise AssertionError("the old table still serves")
+    until(lambda: "554 5.7.1" in ask(server, "x@good.example"),
+          "the new table")
 
 
 def test_no_stranger_sends_as_our_user(fresh_postern):

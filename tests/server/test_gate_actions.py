@@ -86,9 +86,11 @@ def test_held_mail_survives_kill_9_of_everything(gate):
     gate.kill_all()
     gate.restart()
     # Released before the crash or not: it is there, and at most once.
-    if [r["state"] for r in gate.rows("list")] == ["hold"]:
-        gate.postern("queue", "release", id)
-    until(lambda: "held" in subjects(gate, "kim@act.example"), "delivery")
+    def delivered():
+        if [r["state"] for r in gate.rows("list")] == ["hold"]:
+            gate.postern("queue", "release", id)
+        return "held" in subjects(gate, "kim@act.example")
+    until(delivered, "delivery")
     assert subjects(gate, "kim@act.example").count("held") == 1
 
 
