@@ -36,7 +36,7 @@ def client(alpn=None):
 
 def seen(postern, sni, service="imaps", alpn=None):
     """The common name that a client sees who asks for sni."""
-    with socket.create_connection(postern.address(service), 10) as plain:
+    with socket.create_connection(postern.address(service), 30) as plain:
         with client(alpn).wrap_socket(plain, server_hostname=sni) as tls:
             der = tls.getpeercert(binary_form=True)
     text = subprocess.run(["openssl", "x509", "-inform", "der", "-noout",
@@ -94,7 +94,7 @@ def test_a_session_is_resumed_whichever_worker_answers(server, service,
     context.minimum_version = context.maximum_version = version
     session = None
     for count in range(12):
-        with socket.create_connection(server.address(service), 10) as plain:
+        with socket.create_connection(server.address(service), 30) as plain:
             with context.wrap_socket(plain, server_hostname="a.example",
                                      session=session) as tls:
                 tls.recv(1000)          # the greeting; tickets before it

@@ -99,8 +99,14 @@ def test_an_app_password_opens_what_it_is_for(postern, kim):
     refused(postern, 67, "has no credential", "credential", "show", kim, "no")
     refused(postern, 64, "--yes", "credential", "del", kim, "phone")
     postern.postern("--yes", "credential", "del", kim, "phone")
-    with pytest.raises(imaplib.IMAP4.error):
-        login(postern, kim, made["password"])
+
+    def forgotten():
+        try:
+            login(postern, kim, made["password"])
+        except imaplib.IMAP4.error:
+            return True
+        return False
+    until(forgotten, "authd to hear of it")
     refused(postern, 67, "has no credential", "--yes", "credential", "del",
             kim, "phone")
 

@@ -161,7 +161,7 @@ class Shell:
             os.chdir(place)
             os.execvpe(argv[0], argv, env)
 
-    def type(self, text, until, seconds=20):
+    def type(self, text, until, seconds=60):
         os.write(self.fd, text.encode())
         got, end = "", time.monotonic() + seconds
         while until not in got:

@@ -51,7 +51,7 @@ def test_a_warm_delivery_runs_no_query(postern, kim):
         WHERE s.dbid = (SELECT oid FROM pg_database
                         WHERE datname = current_database())
           AND r.rolname LIKE 'postern%' AND s.query NOT LIKE '%pg_notify%'
-          AND s.query NOT LIKE '%usage_report%';""")
+          AND s.query !~ 'usage_report|share_|_expire';""")
     # Each smtpd has a cache of its own, and who takes a connection is chance:
     # one that was cold is warm the next time.
     for round in range(1, 5):
@@ -59,11 +59,13 @@ def test_a_warm_delivery_runs_no_query(postern, kim):
         for _ in range(20):
             postern.send("anna@sender.example", kim)
         postern.wait_for_messages(kim, 20 * round)
-        if ran() == []:
+        queries = ran()
+        if queries == []:
             break
-    assert ran() == []
+    assert queries == []
+    before = ran()
     assert rcpt(postern, "x" + kim) == [550]
-    assert len(ran()) == 1          # so they are counted
+    assert len(ran()) > len(before)         # so they are counted
 
 
 def test_changes_are_live_at_once(postern, domain):

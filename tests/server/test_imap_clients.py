@@ -157,8 +157,13 @@ def test_mbsync_5000_messages_both_ways(postern, kim, mbsync):
         assert sum("F" in flags for flags in kept.values()) == 500
         assert sum("R" in flags for flags in kept.values()) == 500
         wire.ok("CHECK")
-        until(lambda: contents(postern.home(kim)) == kept,
-              "both sides alike")
+
+        def alike():
+            try:
+                return contents(postern.home(kim)) == kept
+            except FileNotFoundError:       # renamed just now
+                return False
+        until(alike, "both sides alike")
 
 
 def test_curl_reads_and_files_mail(postern, kim, tmp_path):

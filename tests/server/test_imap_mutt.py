@@ -45,7 +45,7 @@ set mark_old = no
 set beep = no
 """)
 
-    def run(self, keys, timeout=90):
+    def run(self, keys, timeout=300):
         """Starts mutt, types `keys` (mutt's notation) and waits for it to
         end; what the terminal saw."""
         master, slave = pty.openpty()

@@ -180,10 +180,15 @@ def test_offlineimap_is_woken_by_idle(postern, kim, offlineimap):
         until(lambda: said.exists() and re.search(
             r"\+ .*idling|continuation", said.read_text(), re.I), "IDLE")
         postern.send("joe@x.example", kim, subject="wake up")
-        until(lambda: any(b"wake up" in path.read_bytes()
-                          for path in offlineimap.files()),
-              lambda: "the message here; it said\n" +
-              said.read_text()[-3000:], timeout=60)
+
+        def woken():
+            try:
+                return any(b"wake up" in path.read_bytes()
+                           for path in offlineimap.files())
+            except FileNotFoundError:       # renamed just now
+                return False
+        until(woken, lambda: "the message here; it said\n" +
+              said.read_text()[-3000:], timeout=120)
     finally:
         watcher.terminate()
         try:
