@@ -144,7 +144,7 @@ list(const char *zone, enum list_kind kind, void *arg)
 	struct explain *x = arg;
 	enum list_use use = gate_ask_ops.list(zone, kind, &x->ask);
 
-	if (use == LIST_USE_NO)
+	if (use == LIST_USE_NO || use == LIST_USE_NEVER)
 		asked(x, "%s: suspended, not asked about %s: %s", zone,
 		    list_kind_name(kind), dnshealth_why(x->world.lists, zone,
 		    kind));

@@ -27,7 +27,8 @@ ask_list(struct gate_eval *e, const struct dnslist *l, enum list_kind kind,
 	const struct dns_answer *a;
 
 	if (use != LIST_USE_YES)
-		return use == LIST_USE_WAIT ? LISTED_PARKED : LISTED_TEMP;
+		return use == LIST_USE_WAIT ? LISTED_PARKED :
+		    use == LIST_USE_NEVER ? LISTED_NO : LISTED_TEMP;
 	a = gate_dns(e, query, DNS_A);
 	if (a == NULL)
 		return LISTED_PARKED;

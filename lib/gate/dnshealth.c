@@ -269,6 +269,14 @@ want(struct dnshealth *h, const char *name, enum list_kind kind)
 	return &z->test[kind];
 }
 
+/* It has nobody of IPv6, but is well: not one that is gone altogether. */
+static bool
+is_without_ipv6(const struct test *t)
+{
+	return t->health.no_ipv6 &&
+	    t->zone->test[LIST_IPV4].health.state == LIST_GOOD;
+}
+
 enum list_use
 dnshealth_use(struct dnshealth *h, const char *zone, enum list_kind kind)
 {
@@ -276,8 +284,9 @@ dnshealth_use(struct dnshealth *h, const char *zone, enum list_kind kind)
 
 	if (t == NULL || t->health.state == LIST_GOOD)
 		return LIST_USE_YES;
-	return t->health.state == LIST_SUSPENDED ? LIST_USE_NO :
-	    LIST_USE_WAIT;
+	if (t->health.state != LIST_SUSPENDED)
+		return LIST_USE_WAIT;
+	return is_without_ipv6(t) ? LIST_USE_NEVER : LIST_USE_NO;
 }
 
 const char *

@@ -115,7 +115,7 @@ site_count(const struct site *site, const char *ip, enum list_kind kind,
 	char query[DNS_NAME_MAX];
 	const uint8_t *addr;
 
-	if (!dns_reverse_name(ip, zone, query))
+	if (use == LIST_USE_NEVER || !dns_reverse_name(ip, zone, query))
 		return;
 	if (use == LIST_USE_YES && ops->dns != NULL)
 		a = ops->dns(query, DNS_A, arg);

@@ -20,7 +20,7 @@ list_kind_name(enum list_kind k)
 	return kinds[k].name;
 }
 
-enum fault { FAULT_NONE, FAULT_SILENT, FAULT_WRONG };
+enum fault { FAULT_NONE, FAULT_SILENT, FAULT_WRONG, FAULT_NO_IPV6 };
 
 /* What is wrong. What speaks of the list comes before silence. */
 static enum fault
@@ -42,11 +42,13 @@ fault_of(enum list_kind kind, enum list_entry have, enum list_entry not,
 	else if (have == LIST_ENTRY_SILENT || not == LIST_ENTRY_SILENT) {
 		what = "can't be looked up: no answer";
 		fault = FAULT_SILENT;
-	} else if (have == LIST_ENTRY_ABSENT && !exempt)
-		what = kind == LIST_IPV6 ?
-		    "is not listed: it seems to know no IPv6" :
-		    "is not listed: it seems to be empty or gone";
-	else
+	} else if (have == LIST_ENTRY_ABSENT && !exempt) {
+		what = "is not listed: it seems to be empty or gone";
+		if (kind == LIST_IPV6) {
+			what = "is not listed: it seems to know no IPv6";
+			fault = FAULT_NO_IPV6;
+		}
+	} else
 		return FAULT_NONE;
 	(void)snprintf(why, LIST_WHY_MAX, "%s %s", entry, what);
 	return fault;
@@ -69,6 +71,8 @@ listhealth_learn(struct listhealth *h, enum list_kind kind,
 	enum fault fault = fault_of(kind, have, not, exempt, h->why);
 
 	h->tested_ms = now_ms;
+	if (fault != FAULT_SILENT)	/* that tells nothing new */
+		h->no_ipv6 = fault == FAULT_NO_IPV6;
 	if (fault == FAULT_NONE) {
 		h->why[0] = '\0';
 		h->failures = 0;

@@ -21,8 +21,9 @@ enum list_kind { LIST_IPV4, LIST_IPV6, LIST_NAMES, LIST_KINDS };
 /* "IPv4 addresses" */
 const char *list_kind_name(enum list_kind k);
 
-/* May a list be asked? WAIT: this is just being found out. */
-enum list_use { LIST_USE_YES, LIST_USE_NO, LIST_USE_WAIT };
+/* May a list be asked? WAIT: this is just being found out. NEVER: it has nobody
+ * of that kind, which is as if it had said so each time. */
+enum list_use { LIST_USE_YES, LIST_USE_NO, LIST_USE_WAIT, LIST_USE_NEVER };
 
 enum list_state { LIST_UNTESTED, LIST_GOOD, LIST_SUSPENDED };
 
@@ -45,6 +46,7 @@ struct listhealth {
 	uint64_t next_ms;		/* when to test; 0: now */
 	uint64_t tested_ms;		/* 0: never */
 	uint64_t since_ms;		/* in this state */
+	bool no_ipv6;			/* all that is wrong with it */
 	char why[LIST_WHY_MAX];		/* of the last failure; "" */
 };
 

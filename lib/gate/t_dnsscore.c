@@ -15,7 +15,7 @@
 /* --- the score --- */
 
 /* What each list says of the client: an answer, "none", "dead" (no answer),
- * "off" (suspended), "later" (not yet). */
+ * "off" (suspended), "never" (no IPv6), "later" (not yet). */
 struct world {
 	struct { const char *zone, *says; } list[8];
 };
@@ -60,6 +60,8 @@ static enum list_use
 list(const char *zone, enum list_kind kind, void *arg)
 {
 	assert_int_equal(kind, LIST_IPV4);
+	if (strcmp(says(arg, zone), "never") == 0)
+		return LIST_USE_NEVER;
 	return strcmp(says(arg, zone), "off") == 0 ? LIST_USE_NO :
 	    LIST_USE_YES;
 }
@@ -120,6 +122,10 @@ static const struct {
 	{ "what it might say would not matter", "a.example*9 w.example*-2",
 	  3, 0, { { { "a.example", "127.0.0.2" }, { "w.example", "off" } } },
 	  DNSSCORE_BLOCK, 9 },
+	{ "an allow list that can't have it is not missed",
+	  "a.example*3 w.example*-2", 3, 0,
+	  { { { "a.example", "127.0.0.2" }, { "w.example", "never" } } },
+	  DNSSCORE_BLOCK, 3 },
 	{ "a suspended list counts nothing", "a.example*3", 1, 0,
 	  { { { "a.example", "off" } } }, DNSSCORE_NEUTRAL, 0 },
 	{ "a list that refuses to answer counts nothing", "a.example*3", 1,
@@ -289,6 +295,33 @@ each_fault_suspends(void **state)
 	}
 }
 
+static void
+a_list_without_ipv6_is_no_list_that_fails(void **state)
+{
+	static const struct {
+		enum list_entry have, not;
+		bool no_ipv6;
+	} t[] = {
+		{ LIST_ENTRY_ABSENT, LIST_ENTRY_ABSENT, true },
+		{ LIST_ENTRY_SILENT, LIST_ENTRY_SILENT, true },
+		{ LIST_ENTRY_REFUSED, LIST_ENTRY_REFUSED, false },
+		{ LIST_ENTRY_SILENT, LIST_ENTRY_SILENT, false },
+		{ LIST_ENTRY_ABSENT, LIST_ENTRY_ABSENT, true },
+		{ LIST_ENTRY_LISTED, LIST_ENTRY_LISTED, false },
+		{ LIST_ENTRY_LISTED, LIST_ENTRY_ABSENT, false },
+	};
+	struct listhealth h = { .state = LIST_UNTESTED };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(t); i++) {
+		(void)listhealth_learn(&h, LIST_IPV6, t[i].have, t[i].not,
+		    false, HOUR, i + 1);
+		assert_int_equal(h.no_ipv6, t[i].no_ipv6);
+	}
+	(void)learn(&h, LIST_ENTRY_ABSENT, LIST_ENTRY_ABSENT, i + 1);
+	assert_false(h.no_ipv6);
+}
+
 /* A day: good for six hours, gone for six, then well again. */
 static void
 a_day_of_tests(void **state)
@@ -370,6 +403,7 @@ main(void)
 		cmocka_unit_test(the_heaviest_are_kept),
 		cmocka_unit_test(sites_are_parsed_whole),
 		cmocka_unit_test(each_fault_suspends),
+		cmocka_unit_test(a_list_without_ipv6_is_no_list_that_fails),
 		cmocka_unit_test(a_day_of_tests),
 		cmocka_unit_test(silence_is_borne_for_a_while),
 		cmocka_unit_test(doubt_is_bounded),

@@ -157,6 +157,19 @@ def test_an_allow_list_permits_by_score(server):
     server.set("postscreen_dnsbl_allowlist_threshold", "0")
 
 
+def test_an_allow_list_without_ipv6_softens_no_refusal(server):
+    """Its silence about IPv6 is for ever, a 450 for that would be, too."""
+    lists(server, "permit_dnswl_client wl.example, "
+          "check_client_access inline:{2001:db8::7=REJECT}")
+    until(lambda: rcpt(server, "IPV6:2001:db8::7").startswith("554 5.7.1"),
+          "a refusal for good")       # when both tests of the list are over
+    assert rcpt(server, "IPV6:2001:db8::8").startswith("250")
+    # what fails otherwise still does
+    lists(server, "permit_dnswl_client all.example, "
+          "check_client_access inline:{2001:db8::7=REJECT}")
+    assert rcpt(server, "IPV6:2001:db8::7").startswith("450 4.7.1")
+
+
 def test_a_suspended_list_comes_back_by_itself(server, names):
     mark = lists(server, "reject_rbl_client pbl.example")
     server.wait_for_log("dnsbl suspended list=pbl.example for=\"IPv4", mark)
