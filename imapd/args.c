@@ -10,6 +10,7 @@ struct parser {
 	uint32_t open[ARGS_DEPTH_MAX];	/* lists that are not closed */
 	unsigned depth;
 	bool after;			/* an item just ended: space needed */
+	bool pending;			/* the last literal is not read yet */
 };
 
 void
@@ -107,7 +108,7 @@ take_literal(struct parser *s)
 	    close[1] != '\r' || close[2] != '\n')
 		return "Bad literal";
 	s->p = close + 3;
-	if (s->p == s->end && n > 0) {
+	if (s->p == s->end && s->pending) {
 		arg_add(s, ARG_PENDING, number);
 		return NULL;
 	}
@@ -246,11 +247,11 @@ take_item(struct parser *s)
 }
 
 const char *
-args_parse(struct args *a, struct span text)
+args_parse(struct args *a, struct span text, bool pending)
 {
-	struct parser s = { .a = a, .p = (char *)(uintptr_t)text.p };
+	struct parser s = { .a = a, .p = (char *)(uintptr_t)text.p,
+		.pending = pending };
 	const char *why;
-	bool pending;
 	uint32_t i;
 
 	a->n = 0;
@@ -265,7 +266,6 @@ args_parse(struct args *a, struct span text)
 		if (why != NULL)
 			return why;
 	}
-	pending = a->n > 0 && a->arg[a->n - 1].type == ARG_PENDING;
 	if (s.depth > 0 && !pending)
 		return "Missing )";
 	for (i = 0; i < s.depth; i++)

@@ -44,9 +44,11 @@ struct arg_iter {
 void args_init(struct args *a);
 void args_fini(struct args *a);
 /* NULL when fine, else what is wrong, for the BAD reply. `text` must be
- * writable; a pending literal is one whose "{n}" CRLF ends it. Before one the
- * quoted strings keep their backslashes, and the text is as it was. */
-const char *args_parse(struct args *a, struct span text) MUST_CHECK;
+ * writable. `pending`: it ends in the "{n}" CRLF of a literal that is not read
+ * yet, and lists may be open; quoted strings keep their backslashes then, and
+ * the text is as it was. */
+const char *args_parse(struct args *a, struct span text, bool pending)
+    MUST_CHECK;
 /* Once, for what ends in a pending literal and is not parsed again. */
 void args_unescape(struct args *a);
 

@@ -142,7 +142,7 @@ take_command(struct session *s)
 	const struct command *c;
 	const char *why;
 
-	why = args_parse(&s->args, reader_text(&s->reader));
+	why = args_parse(&s->args, reader_text(&s->reader), false);
 	it = args_iter(&s->args);
 	s->server->stats.commands++;
 	c = command_begin(s, &it, why);
@@ -161,7 +161,7 @@ take_literal(struct session *s)
 	struct arg_iter it;
 	const char *why;
 
-	why = args_parse(&s->args, reader_text(&s->reader));
+	why = args_parse(&s->args, reader_text(&s->reader), true);
 	if (why == NULL && append_literal(s))
 		return;
 	if (why == NULL && reader_literal_collect(&s->reader)) {

@@ -132,6 +132,9 @@ static const struct {
 	{ "a X \"b\\\"c\\\\\" {3}\r\n", "a X 'b\\\"c\\\\' ? ", NULL },
 	{ "a X \"b\\\"c\\\\\" {1}\r\nd", "a X 'b\"c\\' <d> ", NULL },
 	{ "a X (b (c d) {3+}\r\n", "a X (b (c d ) ? ) ", NULL },
+	{ "a X (b {0}\r\n", "a X (b ? ) ", NULL },
+	{ "a X (b {0}\r\n c)", "a X (b <> c ) ", NULL },
+	{ "a X (b {0}\r\n ", NULL, "Missing )" },
 	{ "a FETCH 1:* (FLAGS BODY.PEEK[HEADER.FIELDS (To \"X]\")]<0.1> UID)",
 	    "a FETCH 1:* (FLAGS BODY.PEEK[HEADER.FIELDS (To \"X]\")]<0.1> "
 	    "UID ) ", NULL },
@@ -148,6 +151,7 @@ static const struct {
 	{ "a X \"b\"c", NULL, "Space missing" },
 	{ "a X BODY[", NULL, "Section without end" },
 	{ "a X {9}\r\nb", NULL, "Bad literal" },
+	{ "a X {9}\r\n ", NULL, "Bad literal" },
 	{ "a X {x}\r\n", NULL, "Bad literal" },
 	{ "a X \x01", NULL, "Unexpected character" },
 };
@@ -197,14 +201,15 @@ test_arguments(void **state)
 
 		for (n = 0; n < len; n++) {
 			text = xmemdup0(arguments[i].in, n);
-			why = args_parse(&a, span_of(text, n));
+			why = args_parse(&a, span_of(text, n), false);
 			if (why == NULL)
 				draw(&out, args_iter(&a));
 			free(text);
 		}
 		buf_clear(&out);
 		text = xmemdup0(arguments[i].in, len);
-		why = args_parse(&a, span_of(text, len));
+		why = args_parse(&a, span_of(text, len),
+		    span_ends(span_of(text, len), "}\r\n"));
 		if (arguments[i].why != NULL) {
 			assert_non_null(why);
 			assert_string_equal(why, arguments[i].why);
@@ -232,13 +237,13 @@ test_escapes_before_a_literal(void **state)
 
 	args_init(&a);
 	buf_init(&out, BUF_NO_CAP);
-	assert_null(args_parse(&a, span_sub(s, 0, s.n - 1)));
-	assert_null(args_parse(&a, s));
+	assert_null(args_parse(&a, span_sub(s, 0, s.n - 1), true));
+	assert_null(args_parse(&a, s, false));
 	draw(&out, args_iter(&a));
 	assert_string_equal(buf_cstr(&out), "a X 'b\"c\\' <d> ");
 	/* an APPEND's is not */
 	memcpy(text, "a X \"b\\\"c\\\\\" {1}\r\nd", sizeof(text));
-	assert_null(args_parse(&a, span_sub(s, 0, s.n - 1)));
+	assert_null(args_parse(&a, span_sub(s, 0, s.n - 1), true));
 	args_unescape(&a);
 	buf_clear(&out);
 	draw(&out, args_iter(&a));
@@ -259,12 +264,12 @@ test_argument_caps(void **state)
 	buf_init(&in, BUF_NO_CAP);
 	for (i = 0; i < ARGS_DEPTH_MAX + 1; i++)
 		buf_char(&in, '(');
-	assert_string_equal(args_parse(&a, buf_span(&in)),
+	assert_string_equal(args_parse(&a, buf_span(&in), false),
 	    "Too many nested lists");
 	buf_clear(&in);
 	for (i = 0; i < ARGS_MAX + 1; i++)
 		buf_str(&in, "x ");
-	assert_string_equal(args_parse(&a, buf_span(&in)),
+	assert_string_equal(args_parse(&a, buf_span(&in), false),
 	    "Too many arguments");
 	args_fini(&a);
 	buf_fini(&in);
@@ -384,7 +389,7 @@ test_fetch_items(void **state)
 	for (i = 0; i < ARRAY_LEN(good); i++) {
 		char *text = xstrdup(good[i].in);
 
-		assert_null(args_parse(&a, span_str(text)));
+		assert_null(args_parse(&a, span_str(text), false));
 		it = args_iter(&a);
 		if (fetch_plan_take(&p, &it) != NULL)
 			fail_msg("%s", good[i].in);
@@ -402,7 +407,7 @@ test_fetch_items(void **state)
 	for (i = 0; i < ARRAY_LEN(bad); i++) {
 		char *text = xstrdup(bad[i]);
 
-		assert_null(args_parse(&a, span_str(text)));
+		assert_null(args_parse(&a, span_str(text), false));
 		it = args_iter(&a);
 		if (fetch_plan_take(&p, &it) == NULL)
 			fail_msg("%s was taken", bad[i]);
@@ -443,7 +448,7 @@ test_fetch_modifiers(void **state)
 		char *text = xstrdup(cases[i].in);
 		struct arg_iter it;
 
-		assert_null(args_parse(&a, span_str(text)));
+		assert_null(args_parse(&a, span_str(text), false));
 		it = args_iter(&a);
 		if ((fetch_modifiers_take(&p, &it) == NULL) != cases[i].ok)
 			fail_msg("%s", cases[i].in);
@@ -488,7 +493,7 @@ test_qresync_parameter(void **state)
 		struct arg_iter it;
 		const char *why;
 
-		assert_null(args_parse(&a, span_str(text)));
+		assert_null(args_parse(&a, span_str(text), false));
 		it = args_iter(&a);
 		why = resync_take(&r, &it);
 		if ((why == NULL) != (cases[i].known != NULL))

@@ -84,11 +84,11 @@ try_arguments(const struct args *a)
 }
 
 static void
-take_text(struct reader *r, struct args *a)
+take_text(struct reader *r, struct args *a, bool pending)
 {
 	if (reader_text(r).n > LIMIT)
 		__builtin_trap();
-	if (args_parse(a, reader_text(r)) == NULL) {
+	if (args_parse(a, reader_text(r), pending) == NULL) {
 		if (a->n > ARGS_MAX)
 			__builtin_trap();
 		try_arguments(a);
@@ -118,10 +118,10 @@ converse(struct span in, size_t step)
 			buf_consume(&pending, used);
 			events += e != READER_MORE;
 			if (e == READER_COMMAND) {
-				take_text(&r, &a);
+				take_text(&r, &a, false);
 				reader_reset(&r);
 			} else if (e == READER_LITERAL) {
-				take_text(&r, &a);
+				take_text(&r, &a, true);
 				if (!reader_literal_collect(&r))
 					reader_literal_skip(&r);
 			}
