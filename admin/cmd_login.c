@@ -1,6 +1,8 @@
 /* `postern login`: what the login defence counts, and forgiving it. */
 #include "admin/cli.h"
 
+#include <string.h>
+
 #include "admin/rows.h"
 
 #define TIMEOUT_MS	30000
@@ -36,11 +38,15 @@ cmd_login_list(struct cli *cli)
 	    "lately");
 }
 
+/* Of an account that is only half of an answer. */
 int
 cmd_login_why(struct cli *cli)
 {
-	return ask_print(cli, cli->word[0], "no wrong passwords lately, and "
-	    "no known network: it is open");
+	return ask_print(cli, cli->word[0],
+	    strchr(cli->word[0], '@') == NULL ? "no wrong passwords lately, "
+	    "and no account knows this network: it is open" :
+	    "no wrong passwords lately, and no known network: the account is "
+	    "open; is\nthe client's network? (postern login why IP-ADDRESS)");
 }
 
 int

@@ -321,6 +321,10 @@ def test_forgiving_an_account_and_a_network(server):
     for i in range(60):
         clients.smtp("127.61.0.1", f"u{i}@a.example", "x")
     assert clients.smtp("127.61.0.1", "lee@a.example", "secret").code == 454
+    # it is not the account that is shut
+    assert "network?" in server.postern("login", "why",
+                                        "lee@a.example").stdout
+    assert "refused" in server.postern("login", "why", "127.61.0.1").stdout
     server.postern("login", "forgive", "127.61.0.0/24")
     clients.right("127.61.0.1", "lee@a.example")
     for word in ("kim", "127.61.0.0.0", ""):
