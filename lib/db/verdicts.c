@@ -440,7 +440,7 @@ verdicts_reload(struct verdicts *v, struct conf *conf)
 void
 verdicts_status(struct verdicts *v, struct buf *json)
 {
-	buf_fmt(json, "\"verdicts\": {\"kept\": %zu, \"hits\": %llu, "
+	buf_fmt(json, "\"verify\": {\"kept\": %zu, \"hits\": %llu, "
 	    "\"queries\": %llu, \"stale_served\": %llu, \"temp\": %llu}",
 	    map_count(v->by_key), (unsigned long long)v->hits,
 	    (unsigned long long)v->queries, (unsigned long long)v->stale,

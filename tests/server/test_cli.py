@@ -411,3 +411,17 @@ def test_status_for_prometheus(postern):
     assert {"postern_up", "postern_smtpd_sessions", "postern_qmgr_recovering",
             "postern_smtpd_directory_hits"} <= seen
     assert 'postern_up{process="qmgr/0"} 1' in text
+
+
+def no_twice(pairs):
+    names = [name for name, _ in pairs]
+    assert len(names) == len(set(names)), names
+    return dict(pairs)
+
+
+def test_status_says_nothing_twice(postern):
+    rows = json.loads(postern.postern("--json", "status").stdout,
+                      object_pairs_hook=no_twice)
+    smtpd = next(r for r in rows if r["process"] == "smtpd/0")
+    assert "queries" in smtpd["verify"]
+    assert all(isinstance(n, int) for n in smtpd["verdicts"].values())
