@@ -137,12 +137,12 @@ cli_ask_print(struct cli *cli, const char *statement,
 }
 
 int
-cli_print_of_domain(struct cli *cli, const char *statement,
+cli_print_of_domain(struct cli *cli, const char *statement, bool ours,
     const char *missing)
 {
 	char *domain = NULL;
 	struct span p[1] = { SPAN_NONE };
-	int rc;
+	int rc = EX_OK;
 
 	if (cli->n_words > 0) {
 		domain = cli_domain(cli->word[0]);
@@ -150,7 +150,10 @@ cli_print_of_domain(struct cli *cli, const char *statement,
 			return EX_DATAERR;
 		p[0] = span_str(domain);
 	}
-	rc = cli_ask_print(cli, statement, p, 1, false, missing);
+	if (domain != NULL && ours)
+		rc = cli_do(cli, "SELECT postern.need_domain($1)", p, 1, NULL);
+	if (rc == EX_OK)
+		rc = cli_ask_print(cli, statement, p, 1, false, missing);
 	free(domain);
 	return rc;
 }

@@ -72,8 +72,8 @@ struct sql_result *cli_ask(struct cli *cli, const char *statement,
 int cli_ask_print(struct cli *cli, const char *statement,
     const struct span *params, size_t n, bool single, const char *missing);
 /* The rows of the domain that may be the first word; of all ($1 is NULL)
- * without one. */
-int cli_print_of_domain(struct cli *cli, const char *statement,
+ * without one. `ours': it must be one that is in the database. */
+int cli_print_of_domain(struct cli *cli, const char *statement, bool ours,
     const char *missing);
 /* Runs SQL whose result is of no interest; says `done` unless it is NULL or
  * with --json. */

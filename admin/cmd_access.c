@@ -289,7 +289,8 @@ cmd_access_import(struct cli *cli)
 
 	buf_init(&text, FILE_MAX);
 	if (text_read(cli->word[1], &text, &err) != 0)
-		rc = cli_fail(&err);
+		rc = cli_fail(&err) == EX_UNAVAILABLE ? EX_NOINPUT :
+		    EX_DATAERR;
 	else if (!columns_read(cli, buf_span(&text), &c))
 		out_complain("postern: nothing was imported\n");
 	else if (replace && !cli_sure(cli, "Replace the list %s",

@@ -85,7 +85,7 @@ out:
 int
 cmd_alias_list(struct cli *cli)
 {
-	return cli_print_of_domain(cli, LIST, "There is no alias.");
+	return cli_print_of_domain(cli, LIST, true, "There is no alias.");
 }
 
 int

@@ -93,7 +93,8 @@ cmd_domain_show(struct cli *cli)
 int
 cmd_domain_set(struct cli *cli)
 {
-	char *name = cli_domain(cli->word[0]), number[CLI_NUMBER_MAX], done[600];
+	char *name = cli_domain(cli->word[0]), *target = NULL;
+	char number[CLI_NUMBER_MAX], done[600];
 	const char *setting = cli->word[1];
 	const char *value = cli_setting(setting, cli->word[2], number);
 	int rc;
@@ -106,9 +107,18 @@ cmd_domain_set(struct cli *cli)
 	    span_str(value) };
 
 	snprintf(done, sizeof(done), "domain %s: %s set", name, setting);
+	if (strcmp(setting, "alias_of") == 0) {
+		target = cli_domain(value);
+		if (target == NULL) {
+			free(name);
+			return EX_DATAERR;
+		}
+		p[2] = span_str(target);
+	}
 	rc = strcmp(setting, "greylist") == 0 ?
 	    greylist_choose(cli, name, value) :
 	    cli_do(cli, "SELECT postern.domain_set($1, $2, $3)", p, 3, done);
+	free(target);
 	free(name);
 	return rc;
 }

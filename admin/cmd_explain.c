@@ -220,7 +220,8 @@ batch(struct cli *cli, struct explain *x)
 	while (rc == EX_OK && (n = getline(&line, &size, stdin)) > 0) {
 		if (line[n - 1] == '\n')
 			line[n - 1] = '\0';
-		rc = line_answer(cli, x, line);
+		if (line[0] != '\0')
+			rc = line_answer(cli, x, line);
 		(void)fflush(stdout);
 	}
 	free(line);
@@ -270,6 +271,7 @@ cmd_explain(struct cli *cli)
 		    "needed (or --batch)");
 	if (size != NULL && !cli_size(size, &w.size))
 		return EX_DATAERR;
+	log_level_set(LOG_L_WARNING);
 	x = explain_new(cli->config.conf, &err);
 	if (x == NULL)
 		return cli_fail(&err);

@@ -120,7 +120,7 @@ cmd_mailbox_del(struct cli *cli)
 int
 cmd_mailbox_list(struct cli *cli)
 {
-	return cli_print_of_domain(cli, LIST,
+	return cli_print_of_domain(cli, LIST, true,
 	    "There is no mailbox; `postern mailbox add ADDRESS' adds one.");
 }
 

@@ -68,6 +68,6 @@ int
 cmd_recipient_list(struct cli *cli)
 {
 	return cli_print_of_domain(cli,
-	    "SELECT * FROM postern.relay_recipient_list($1)",
+	    "SELECT * FROM postern.relay_recipient_list($1)", true,
 	    "No relay recipient is listed.");
 }

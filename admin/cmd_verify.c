@@ -48,5 +48,5 @@ int
 cmd_verify_list(struct cli *cli)
 {
 	return cli_print_of_domain(cli, "SELECT * FROM postern.verify_list($1)",
-	    "There is no verdict.");
+	    false, "There is no verdict.");
 }

@@ -68,34 +68,6 @@ is_meant(const struct cli_command *c, struct span name)
 	    (c->name[name.n] == '\0' || c->name[name.n] == ' ');
 }
 
-/* Words behind a command's name ("resolve kim@example.org --help") are no
- * part of it: the second counts only if some command has it. */
-void
-help_print(const char *const *word, size_t n_words)
-{
-	const struct cli_command *c;
-	size_t n, i, used, shown = 0;
-	struct buf name;
-
-	if (n_words == 0) {
-		help_all();
-		return;
-	}
-	c = cli_commands(&n);
-	for (used = MIN(n_words, 2); used > 0 && shown == 0; used--) {
-		buf_init(&name, 65536);
-		name_of(word, used, &name);
-		for (i = 0; i < n; i++)
-			if (is_meant(&c[i], span_str(buf_cstr(&name)))) {
-				command_help(&c[i]);
-				shown++;
-			}
-		buf_fini(&name);
-	}
-	if (shown == 0)
-		help_all();
-}
-
 void
 help_intro(void)
 {
@@ -135,6 +107,33 @@ help_unknown(const char *const *word, size_t n_words)
 	    best == NULL ? "" : "'?");
 	buf_fini(&given);
 	return EX_USAGE;
+}
+
+/* Words behind a command's name ("resolve kim@example.org --help") are no
+ * part of it: the second counts only if some command has it. */
+int
+help_print(const char *const *word, size_t n_words)
+{
+	const struct cli_command *c;
+	size_t n, i, used, shown = 0;
+	struct buf name;
+
+	if (n_words == 0) {
+		help_all();
+		return EX_OK;
+	}
+	c = cli_commands(&n);
+	for (used = MIN(n_words, 2); used > 0 && shown == 0; used--) {
+		buf_init(&name, 65536);
+		name_of(word, used, &name);
+		for (i = 0; i < n; i++)
+			if (is_meant(&c[i], span_str(buf_cstr(&name)))) {
+				command_help(&c[i]);
+				shown++;
+			}
+		buf_fini(&name);
+	}
+	return shown > 0 ? EX_OK : help_unknown(word, n_words);
 }
 
 /* The COMMANDS part of postern(8). */

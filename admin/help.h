@@ -7,8 +7,8 @@
 #include <stddef.h>
 
 /* All commands, those of a group ("mailbox") or one ("mailbox add"), as the
- * first words say. */
-void help_print(const char *const *word, size_t n_words);
+ * first words say. How to end. */
+int help_print(const char *const *word, size_t n_words);
 /* The short form, to stderr. */
 void help_intro(void);
 /* There is no such command: names the nearest. Returns EX_USAGE. */

@@ -30,6 +30,7 @@ struct import {
 	uint64_t count[OUTCOMES];
 	uint64_t read, told;
 	bool tty, shown;		/* progress */
+	bool gave_up;			/* what is imported can't be read */
 	int rc;				/* not EX_OK: the database is gone */
 };
 
@@ -560,7 +561,7 @@ import_row(struct import *im, const char *where, const struct user_row *row)
 void
 import_give_up(struct import *im)
 {
-	im->how.check = true;
+	im->gave_up = true;
 }
 
 static void
@@ -607,7 +608,7 @@ import_end(struct import **imp)
 	if (im->told > TOLD_MAX)
 		out_complain("... and %" PRIu64 " more\n",
 		    im->told - TOLD_MAX);
-	kept = im->rc == EX_OK && !im->how.check &&
+	kept = im->rc == EX_OK && !im->how.check && !im->gave_up &&
 	    (im->count[FAILED] == 0 || im->how.keep_going);
 	rc = im->rc;
 	if (rc == EX_OK)

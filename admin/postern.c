@@ -74,15 +74,11 @@ run(int argc, char **argv, struct cli *cli, struct cmdline *l)
 		help_intro();
 		return EX_USAGE;
 	}
-	if (l->help) {
-		help_print(l->word, l->n_words);
-		return EX_OK;
-	}
+	if (l->help)
+		return help_print(l->word, l->n_words);
 	cli->command = cmdline_find(l, &used);
-	if (cli->command == NULL && strcmp(l->word[0], "help") == 0) {
-		help_print(l->word + 1, l->n_words - 1);
-		return EX_OK;
-	}
+	if (cli->command == NULL && strcmp(l->word[0], "help") == 0)
+		return help_print(l->word + 1, l->n_words - 1);
 	if (cli->command == NULL)
 		return help_unknown(l->word, l->n_words);
 	if (cli->as != NULL && (cli->command->flags & CLI_DELEGATE) == 0) {

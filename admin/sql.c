@@ -107,6 +107,45 @@ code_of(const char *sqlstate)
 	return PS_ESYNTAX;
 }
 
+/* What a check of the schema wants, for people. */
+static const char *
+check_says(const PGresult *r)
+{
+	static const struct {
+		const char *constraint, *says;
+	} checks[] = {
+		{ "organisation_name_check", "an organisation's name is not "
+		    "empty and holds no control character" },
+		{ "admin_name_is_normal", "a domain admin's name has the "
+		    "characters a-z 0-9 . _ @ + - (200 at most) and begins "
+		    "with a letter or digit" },
+		{ "transport_name_check", "a transport's name has the "
+		    "characters a-z 0-9 _ . - (64 at most)" },
+		{ "transport_next_hop_check", "a next hop is a domain or "
+		    "[host], either with :port" },
+		{ "domain_relay_recipients_check", "relay_recipients is any "
+		    "or listed" },
+		{ "domain_alias_of_fits_class", "alias_of is for domains that "
+		    "are another name of one" },
+		{ "domain_transport_fits_class", "transport is for domains "
+		    "that are relayed" },
+		{ "mailbox_full_name_check", "a name holds no control "
+		    "character" },
+		{ "alias_note_check", "a note holds no control character" },
+		{ "credential_label_check", "a label has 1 to 100 characters, "
+		    "none of them a control character" },
+		{ "access_rule_list_check", "a list's name has the characters "
+		    "a-z 0-9 _ . - (64 at most)" },
+	};
+	const char *name = PQresultErrorField(r, PG_DIAG_CONSTRAINT_NAME);
+	size_t i;
+
+	for (i = 0; name != NULL && i < ARRAY_LEN(checks); i++)
+		if (strcmp(name, checks[i].constraint) == 0)
+			return checks[i].says;
+	return NULL;
+}
+
 static void
 explain(struct sql *s, const PGresult *r, struct err *err)
 {
@@ -122,7 +161,8 @@ explain(struct sql *s, const PGresult *r, struct err *err)
 		return;
 	}
 	code = code_of(state);
-	one_line(why, sizeof(why), text);
+	one_line(why, sizeof(why), check_says(r) == NULL ? text :
+	    check_says(r));
 	if (code == PS_ESTATE)
 		err_set(err, ERR_PERM, code, "%s; is the database up to date? "
 		    "See `postern db status'", why);

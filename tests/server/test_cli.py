@@ -196,6 +196,8 @@ def test_a_question_on_the_terminal_wants_yes(cli):
 @pytest.mark.parametrize("words, said", [
     (["maibox", "add", "x"], "did you mean `mailbox add'?"),
     (["nonsense"], "see `postern --help'"),
+    (["nonsense", "--help"], "see `postern --help'"),
+    (["help", "mailbx", "add"], "did you mean `mailbox add'?"),
     (["mailbox"], "see `postern mailbox --help'"),
     (["mailbox", "add", "--quot", "3"], "`postern mailbox add --help'"),
     (["mailbox", "add"], "needs more words"),
@@ -323,6 +325,56 @@ def test_what_is_not_there_is_said(cli):
     cli.instance.set("database", "postgresql:///x?host=/nonexistent")
     done = cli("domain", "list")
     assert done.returncode == 69 and "database" in done.stderr
+
+
+def test_a_domain_that_is_not_there_has_no_list(cli):
+    cli("domain", "add", "a.example")
+    for noun in ("mailbox", "alias", "relay-recipient"):
+        assert cli(noun, "list", "a.example").returncode == 0
+        done = cli(noun, "list", "nowhere.example")
+        assert done.returncode == 67, done
+        assert "there is no domain nowhere.example" in done.stderr
+    assert cli("verify", "list", "nowhere.example").returncode == 0
+
+
+@pytest.mark.parametrize("words, said", [
+    (["org", "add", ""], "an organisation's name is not empty"),
+    (["org", "add", "a\tb"], "holds no control character"),
+    (["admin", "add", "Ada L", "--organisation", "default", "--no-password"],
+     "a domain admin's name has the characters"),
+    (["transport", "add", "In Side", "smtp"], "a transport's name has"),
+    (["transport", "add", "inside", "smtp", "[a b]:25"], "a next hop is"),
+    (["domain", "set", "a.example", "relay_recipients", "some"],
+     "any or listed"),
+    (["domain", "set", "a.example", "alias_of", "B.Example"],
+     "alias_of is for"),
+    (["domain", "set", "a.example", "transport", "out"], "transport is for"),
+    (["mailbox", "set", "kim@a.example", "full_name", "a\nb"],
+     "a name holds no"),
+    (["alias", "set", "info@a.example", "note", "a\nb"], "a note holds no"),
+    (["credential", "add", "kim@a.example", ""], "a label has 1 to 100"),
+    (["access", "add", "No List", "a.example", "OK"], "a list's name has"),
+])
+def test_what_the_schema_refuses_is_said_in_words(cli, words, said):
+    for setup in (["domain", "add", "a.example"],
+                  ["domain", "add", "b.example"],
+                  ["transport", "add", "out", "smtp"],
+                  ["mailbox", "add", "kim@a.example", "--no-password"],
+                  ["alias", "add", "info@a.example", "kim@a.example"]):
+        assert cli(*setup).returncode == 0
+    done = cli(*words)
+    assert done.returncode == 65
+    assert said in done.stderr and "constraint" not in done.stderr
+
+
+def test_an_alias_domain_gets_another_target_as_people_write_it(cli):
+    for name in ("a.example", "bücher.example"):
+        cli("domain", "add", name)
+    cli("domain", "add", "shop.example", "--alias-of", "a.example")
+    assert cli("domain", "set", "shop.example", "alias_of",
+               "Bücher.Example").returncode == 0
+    assert cli.rows("domain", "show", "shop.example")["target"] == \
+        "xn--bcher-kva.example"
 
 
 def test_values_reach_the_database_as_they_are(cli):

@@ -33,7 +33,7 @@ def test_an_organisation_and_its_limits(postern, domain):
             f"b@{domain}", "--no-password")
     postern.postern("org", "set", name, "max_mailboxes", "none")
     postern.postern("org", "set", name, "max_quota_bytes", "2g")
-    refused(postern, 65, "every mailbox needs a quota", "mailbox", "add",
+    refused(postern, 65, "so every mailbox needs one", "mailbox", "add",
             f"b@{domain}", "--no-password")
     refused(postern, 65, "may give", "mailbox", "add", f"b@{domain}",
             "--no-password", "--quota", "1025m")
@@ -116,7 +116,7 @@ def test_a_transport_and_who_is_behind_it(postern, domain):
     postern.postern("transport", "add", name, "smtp", "[mx.example]:2525")
     refused(postern, 73, "already", "transport", "add", name, "smtp")
     refused(postern, 65, "none of smtp", "transport", "add", "t2", "uucp")
-    refused(postern, 65, "next_hop", "transport", "add", "t2", "smtp",
+    refused(postern, 65, "a next hop is", "transport", "add", "t2", "smtp",
             "two words")
     relayed = "relayed." + domain
     postern.postern("domain", "add", relayed, "--relay", "--transport", name)

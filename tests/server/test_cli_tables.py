@@ -122,6 +122,8 @@ def test_a_file_is_imported_whole_or_not_at_all(postern, domain):
     assert "3 read; the list has 3" in postern.postern(
         "access", "import", name, table).stdout
     assert rows(postern, name) == want
+    assert postern.postern("access", "import", name, table.with_name("none"),
+                           check=False).returncode == 66
     # out and in again
     text = postern.postern("access", "export", name).stdout
     other = "o." + domain

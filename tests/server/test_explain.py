@@ -122,8 +122,10 @@ def test_mistakes_are_named(server, words, says):
 def test_lines_of_a_batch(server):
     text = ("client=192.0.2.7\thelo=h.example\tfrom=x@s.example\t"
             "to=kim@a.example\n"
+            "\n"
             "client=192.0.2.8\thelo=bad.example\tfrom=\tto=kim@a.example\t"
             "listener=mx\n")
     done = server.postern("explain", "--json", "--batch", stdin=text)
     told = [json.loads(line) for line in done.stdout.splitlines()]
     assert [t["verdict"] for t in told] == ["accept", "reject"]
+    assert done.stderr == ""

@@ -94,6 +94,13 @@ def test_an_app_password_that_is_imported_again_stays_as_it_was(cli):
         (3, 0, 1, 2, 0, True)
 
 
+def test_a_file_that_is_not_there_is_no_check(cli):
+    done = cli("import", cli.instance.dir / "none.csv")
+    assert done.returncode == 66 and "No such file" in done.stderr
+    assert "nothing was changed" in done.stdout
+    assert "check" not in done.stdout
+
+
 FAULTY = """\
 address,password,hash,quota,state,targets
 kim@a.example,x,,,,
