@@ -28,7 +28,7 @@
 #define BOX_A	UINT64_C(1)
 #define BOX_B	UINT64_C(2)
 #define SEGMENT	7
-#define PATIENCE_MS	10000
+#define PATIENCE_MS	60000
 
 static struct {
 	char *root;

@@ -26,7 +26,7 @@
 #define TESTED	SITE "smtpd_first_contact = yes\n"
 #define CONF	TESTED "postscreen_greet_wait = 60ms\n"
 #define CLIENT	"192.0.2.7"
-#define PATIENCE_MS	3000
+#define PATIENCE_MS	30000
 
 static struct sockaddr_storage
 address(const char *ip)

@@ -15,7 +15,7 @@
 #include "smtpd/keeper_serve.h"
 
 #define UNIT		60000
-#define PATIENCE_MS	3000
+#define PATIENCE_MS	30000
 
 static struct keeper_key
 key_of(const char *ip, unsigned v4, unsigned v6)

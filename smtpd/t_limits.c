@@ -18,7 +18,7 @@
 	"smtpd_relay_restrictions = reject_unauth_destination\n"
 #define NO_COUNT "smtpd_client_connection_count_limit = 0\n"
 #define MAIL	"MAIL FROM:<s@s.example>\r\n"
-#define PATIENCE_MS	3000
+#define PATIENCE_MS	30000
 
 struct rig {
 	struct fake f;
@@ -116,6 +116,7 @@ rig_init(struct rig *r, const char *conf)
 {
 	memset(r, 0, sizeof(*r));
 	fake_init(&r->f, conf);
+	r->f.srv.keeper_timeout_ms = PATIENCE_MS;
 	keeper_there(r);
 }
 
@@ -292,6 +293,7 @@ silence_is_waited_for_once(void **state)
 	(void)state;
 	rig_init(&r, BASE NO_COUNT "smtpd_client_message_rate_limit = 2\n");
 	r.silent = true;
+	r.f.srv.keeper_timeout_ms = 250;
 	fake_connect(&r.f);
 	says(&r, "220 ");
 	for (i = 0; i < 3; i++) {
@@ -302,6 +304,7 @@ silence_is_waited_for_once(void **state)
 		took = clock_mono_ms() - began;
 		assert_true(i > 0 || took + 50 >= r.f.srv.keeper_timeout_ms);
 		assert_int_equal(r.asks, 1);
+		r.f.srv.keeper_mute_ms += 600000;	/* it stays so */
 		say(&r, "RSET\r\n");
 		says(&r, "250 ");
 	}
@@ -375,8 +378,10 @@ a_client_that_leaves_meanwhile_leaves_nothing(void **state)
 	assert_int_equal(map_count(r.f.srv.keeper_waits), 1);
 	fake_hangup(&r.f);
 	assert_int_equal(map_count(r.f.srv.keeper_waits), 0);
+	r.f.srv.keeper_timeout_ms = 50;
 	fake_connect(&r.f);
 	says(&r, "220 ");
+	r.f.srv.keeper_timeout_ms = PATIENCE_MS;
 	r.f.srv.keeper_mute_ms = 0;	/* it is asked again */
 	say(&r, MAIL);
 	assert_int_equal(map_count(r.f.srv.keeper_waits), 1);
@@ -422,6 +427,7 @@ a_new_gatekeeper_is_asked_whatever_the_old_one_did(void **state)
 	says(&r, "220 ");
 	say(&r, MAIL);			/* parked for the old one */
 	keeper_away(&r);
+	limits_keeper_lost(&r.f.srv);
 	keeper_there(&r);
 	limits_keeper_came(&r.f.srv);
 	r.silent = false;

@@ -5,6 +5,7 @@
  */
 #include "t_manager.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -62,6 +63,10 @@ a_killed_process_loses_nothing_it_promised(void **state)
 			child(root, from, fd[1]);
 		}
 		(void)close(fd[1]);
+		/* at any moment: now and then not before it works */
+		if (k % 3 == 0)
+			assert_int_equal(poll(&(struct pollfd){ .fd = fd[0],
+			    .events = POLLIN }, 1, 60000), 1);
 		(void)usleep(20000 + k * 7919 % 60000);
 		assert_int_equal(kill(pid, SIGKILL), 0);
 		assert_int_equal(waitpid(pid, &status, 0), pid);

@@ -293,12 +293,13 @@ j5_an_unsynced_outcome_log_makes_nothing_final(void **state)
 	disk_record_fail(rec, DISK_FDATASYNC, 1, EIO, false);
 	road_checkpoint(&r);
 	T_UNTIL(r.loop, disk_record_failures(rec) == 1);
-	for (i = 0; i < 20; i++)
-		t_turn(r.loop);
-	assert_int_equal(r.n_removed, 0);
 	/* the log is written anew: only then they are final */
-	T_UNTIL(r.loop, r.n_removed == 4);
-	assert_true(disk_record_calls(rec, DISK_RENAME) >= 1);
+	for (i = 0; i < 20000 && r.n_removed < 4; i++) {
+		t_turn(r.loop);
+		assert_true(r.n_removed == 0 ||
+		    disk_record_calls(rec, DISK_RENAME) >= 1);
+	}
+	assert_int_equal(r.n_removed, 4);
 	disk_record_stop(&rec);
 	restart(2);
 	assert_int_equal(r.n_seen, 0);

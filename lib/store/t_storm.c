@@ -195,6 +195,7 @@ killed_at_any_moment(void **state)
 	struct account *a;
 	struct err err;
 	pid_t pid[3];
+	unsigned begun;
 	int round;
 	size_t i;
 
@@ -208,6 +209,11 @@ killed_at_any_moment(void **state)
 		struct timespec ts = { 0, 1000000 + round * 777777L };
 		for (i = 0; i < ARRAY_LEN(works); i++)
 			pid[i] = child(s, works[i]);
+		/* at any moment: now and then not before they work */
+		begun = shared->begun;
+		for (i = 0; round % 2 == 0 && i < 60000 &&
+		    *(volatile unsigned *)&shared->begun < begun + 3; i++)
+			(void)usleep(1000);
 		(void)nanosleep(&ts, NULL);
 		for (i = 0; i < ARRAY_LEN(works); i++)
 			assert_int_equal(kill(pid[i], SIGKILL), 0);
