@@ -10,6 +10,9 @@
 /* Look-ups of one evaluation: a chain of ten rules needs some twenty, one
  * with hostile MX and NS records behind it must not need thousands. */
 #define DNS_MAX_ASKED	400
+/* And of their answers, which stay until the verdict: usual ones have 1 KiB,
+ * but whose name is asked for may give 75 KiB each time. */
+#define DNS_MAX_BYTES	(1024 * 1024)
 
 struct gate_ask_dns {
 	SLIST_ENTRY(gate_ask_dns) link;
@@ -160,27 +163,37 @@ need(enum gate_need what, struct gate_facts *f, void *arg)
 
 /* --- the DNS --- */
 
+/* Takes k over. */
+static void
+dns_keep(struct gate_ask_dns *d, struct dns_kept *k)
+{
+	d->kept = k;
+	d->ask->dns_bytes += k->bytes;
+}
+
 static void
 dns_came(struct dns_kept *k, void *arg)
 {
 	struct gate_ask_dns *d = arg;
 
 	d->query = NULL;
-	d->kept = dns_kept_ref(k);
+	dns_keep(d, dns_kept_ref(k));
 	defer_call(&d->ask->again);
 }
 
-/* NULL: no DNS, or too many look-ups. */
+/* NULL: no DNS, or too many look-ups, or too long answers. */
 static struct gate_ask_dns *
 dns_entry(struct gate_ask *a, const char *name, enum dns_type type)
 {
 	size_t n = strlen(name) + 1;
 	struct gate_ask_dns *d;
+	struct dns_kept *k;
 
 	SLIST_FOREACH(d, &a->dns, link)
 		if (d->type == type && strcmp(d->name, name) == 0)
 			return d;
-	if (a->world->dns == NULL || a->n_dns >= DNS_MAX_ASKED)
+	if (a->world->dns == NULL || a->n_dns >= DNS_MAX_ASKED ||
+	    a->dns_bytes >= DNS_MAX_BYTES)
 		return NULL;
 	d = xcalloc(1, sizeof(*d) + n);
 	d->ask = a;
@@ -188,8 +201,10 @@ dns_entry(struct gate_ask *a, const char *name, enum dns_type type)
 	memcpy(d->name, name, n);
 	SLIST_INSERT_HEAD(&a->dns, d, link);
 	a->n_dns++;
-	d->kept = dnscache_peek(a->world->dns, name, type);
-	if (d->kept == NULL)
+	k = dnscache_peek(a->world->dns, name, type);
+	if (k != NULL)
+		dns_keep(d, k);
+	else
 		d->query = dnscache_ask(a->world->dns, name, type, dns_came,
 		    d);
 	return d;
@@ -199,7 +214,7 @@ static const struct dns_answer *
 dns(const char *name, enum dns_type type, void *arg)
 {
 	static const struct dns_answer failed = { .result = DNS_TEMPFAIL,
-		.why = "no DNS, or too many look-ups" };
+		.why = "no DNS, or too many look-ups or too long answers" };
 	const struct gate_ask_dns *d = dns_entry(arg, name, type);
 
 	if (d == NULL)
@@ -444,6 +459,7 @@ gate_ask_begin(struct gate_ask *a, struct span normal)
 	SLIST_INIT(&a->dns);
 	SLIST_INIT(&a->tables);
 	a->n_dns = a->n_tables = 0;
+	a->dns_bytes = 0;
 	memset(&a->lists, 0, sizeof(a->lists));
 	SLIST_INIT(&a->spf);
 	SLIST_INIT(&a->policies);

@@ -63,6 +63,7 @@ struct gate_ask {
 	SLIST_HEAD(, gate_ask_dns) dns;
 	SLIST_HEAD(, gate_ask_table) tables;
 	unsigned n_dns, n_tables;
+	size_t dns_bytes;			/* of what has come */
 	struct dnshealth_wait lists;
 	SLIST_HEAD(, gate_ask_spf_one) spf;
 	struct gate_ask_verdict verdict[2];

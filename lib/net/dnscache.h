@@ -18,7 +18,7 @@
 
 struct dns_kept {
 	unsigned refs;			/* private */
-	size_t bytes;			/* it takes so many; private */
+	size_t bytes;			/* it takes so many */
 	struct dns_answer answer;
 };
 

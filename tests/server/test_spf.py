@@ -51,6 +51,11 @@ HOSTILE = "\n".join([
     *[f"m{i} A 198.51.100.{i}" for i in range(30)],
     "void " + txt(b"v=spf1 a:no1.hostile.example a:no2.hostile.example "
                   b"a:no3.hostile.example -all"),
+    "wide " + txt(b"v=spf1 " + b" ".join(
+        b"mx:w%d.hostile.example" % i for i in range(9)) + b" -all"),
+    *[f"w{i} MX {j} h{i}x{j}.far" for i in range(9)
+      for j in range(10)],
+    *[f"*.far A 198.51.100.{i}" for i in range(250)],
     f"two {txt(b'v=spf1 -all')}", f"two {txt(b'v=spf1 +all')}",
     f"exp {txt(b'v=spf1 exp=why.hostile.example -all')}",
     "why " + txt(b"line %{i}\r\n250 ok %_%_" + b"x" * 2000),
@@ -410,6 +415,13 @@ def test_hostile_records_are_permerror_in_bounded_time(configured, name):
     server = configured(spf_permerror_reject="yes")
     said = rcpt(server, f"x@{name}.hostile.example")
     assert said.startswith("550 5.7.24"), said
+
+
+def test_a_record_may_not_make_us_keep_what_it_likes(configured):
+    """Within all limits of the RFC: 90 hosts with 250 addresses each."""
+    server = configured(spf_temperror_defer="yes")
+    said = rcpt(server, "x@wide.hostile.example")
+    assert said.startswith("450 4.7.24"), said
 
 
 @pytest.mark.parametrize("name", ["big", "macros", "exp", "cname1"])
