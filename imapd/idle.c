@@ -26,8 +26,14 @@ woken(struct session *s)
 void
 idle_wake(struct session *s)
 {
-	if (s->folder != NULL && !s->busy && s->slice == NULL)
-		update_refresh(s, true, woken);
+	if (s->folder == NULL || s->busy || s->slice != NULL)
+		return;
+	/* who does not read what we tell is told the rest when it does */
+	if (stream_full(s->stream)) {
+		s->stale = s->want_room = true;
+		return;
+	}
+	update_refresh(s, true, woken);
 }
 
 /* --- what other programs do --- */

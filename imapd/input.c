@@ -224,6 +224,8 @@ session_room(struct session *s)
 {
 	if (wants_input(s))
 		stream_resume(s->stream);
+	if (s->idling && s->stale && !s->closing)
+		idle_wake(s);
 }
 
 void

@@ -212,7 +212,8 @@ void session_touch(struct session *s);
 void session_teardown(struct session *s);
 /* There may be input to read commands from. */
 void session_input(struct session *s);
-/* The client took what there was: its commands are read again. */
+/* The client took what there was: its commands are read again, and when idle
+ * it is told more. */
 void session_room(struct session *s);
 void session_next_cb(void *arg);	/* the defer's and ... */
 void session_lazy_cb(void *arg);	/* ... the lazy timer's callback */

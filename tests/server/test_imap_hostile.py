@@ -166,6 +166,33 @@ def test_who_reads_no_answers_is_asked_for_no_more(fresh_postern, command):
         wire.answer("y")
 
 
+def test_who_idles_and_reads_nothing_is_told_no_more(fresh_postern):
+    instance = fresh_postern()
+    instance.add_domain("deaf.example")
+    instance.add_mailbox("kim@deaf.example", "secret")
+    with contextlib.ExitStack() as stack:
+        deaf, busy = [stack.enter_context(
+            instance.imap("kim@deaf.example", "secret")) for _ in range(2)]
+        busy.send(b"a APPEND INBOX" + b" {3+}\r\nabc" * 450 + b"\r\n")
+        busy.answer("a")
+        for wire in (deaf, busy):
+            wire.ok("SELECT INBOX")
+        deaf.send("i IDLE\r\n")
+        deaf.line()
+        before = memory_kib(instance)
+        for _ in range(1000):
+            busy.ok("STORE 1:* +FLAGS.SILENT (\\Flagged)")
+            busy.ok("STORE 1:* -FLAGS.SILENT (\\Flagged)")
+        grown = memory_kib(instance) - before
+        assert grown < 10 * 1024, f"{grown} KiB"
+        # and the last of it, once it reads
+        busy.ok("STORE 450 +FLAGS.SILENT (\\Answered)")
+        while "\\Answered" not in deaf.line():
+            pass
+        deaf.send("DONE\r\n")
+        deaf.answer("i")
+
+
 def test_mime_and_header_bombs_are_served(postern, kim):
     bombs = [
         b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" +
