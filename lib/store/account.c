@@ -217,22 +217,6 @@ account_folder_delete(struct account *a, const char *name, struct err *err)
 	return account_special_moved(a, name, NULL, err);
 }
 
-static int
-child_rename(struct account *a, const char *child, const char *from,
-    const char *to, struct err *err)
-{
-	char name[2 * FOLDER_NAME_MAX + 2];
-	int n;
-
-	n = snprintf(name, sizeof(name), "%s%s", to, child + strlen(from));
-	if (n < 0 || n > FOLDER_NAME_MAX)
-		return err_set(err, ERR_PERM, PS_ESYNTAX,
-		    "folder name is too long");
-	if (disk_renameat(a->dir, child, a->dir, name, RENAME_NOREPLACE) == -1)
-		return err_errno(err, "rename folder");
-	return 0;
-}
-
 static bool
 is_child(const char *name, const char *of)
 {
@@ -242,12 +226,62 @@ is_child(const char *name, const char *of)
 	    name[n] == '\0');
 }
 
+/* What a folder is called when `from` has become `to`. */
+static bool
+child_name(const char *child, const char *from, const char *to,
+    char out[FOLDER_NAME_MAX + 1])
+{
+	int n = snprintf(out, FOLDER_NAME_MAX + 1, "%s%s", to,
+	    child + strlen(from));
+
+	return n >= 0 && n <= FOLDER_NAME_MAX;
+}
+
+/* Nothing may stop it half way. What is below `to` already may stay there. */
+static int
+rename_check(const struct name_list *l, const char *from, const char *to,
+    struct err *err)
+{
+	char name[FOLDER_NAME_MAX + 1];
+	bool found = false;
+	size_t i;
+
+	if (name_list_has(l, to))
+		return err_set(err, ERR_PERM, PS_EEXIST, "folder exists");
+	for (i = 0; i < l->n; i++) {
+		if (!is_child(l->name[i], from))
+			continue;
+		found = true;
+		if (!child_name(l->name[i], from, to, name))
+			return err_set(err, ERR_PERM, PS_ESYNTAX,
+			    "folder name is too long");
+		if (name_list_has(l, name))
+			return err_set(err, ERR_PERM, PS_EEXIST,
+			    "folder exists");
+	}
+	return found ? 0 : err_set(err, ERR_PERM, PS_ENOTFOUND,
+	    "no such folder");
+}
+
+static int
+child_rename(struct account *a, const char *child, const char *from,
+    const char *to, struct err *err)
+{
+	char name[FOLDER_NAME_MAX + 1];
+
+	if (!child_name(child, from, to, name))
+		return err_set(err, ERR_BUG, PS_ESYNTAX,
+		    "folder name is too long");
+	if (disk_renameat(a->dir, child, a->dir, name, RENAME_NOREPLACE) == -1)
+		return err_errno(err, "rename folder");
+	return 0;
+}
+
 int
 account_folder_rename(struct account *a, const char *from, const char *to,
     struct err *err)
 {
 	struct name_list l;
-	bool found = false;
 	size_t i;
 	int rc;
 
@@ -257,14 +291,7 @@ account_folder_rename(struct account *a, const char *from, const char *to,
 	rc = folders_read(a->dir, &l, err);
 	if (rc < 0)
 		return rc;
-	for (i = 0; i < l.n; i++) {
-		found = found || is_child(l.name[i], from);
-		if (is_child(l.name[i], to))
-			rc = err_set(err, ERR_PERM, PS_EEXIST,
-			    "folder exists");
-	}
-	if (rc == 0 && !found)
-		rc = err_set(err, ERR_PERM, PS_ENOTFOUND, "no such folder");
+	rc = rename_check(&l, from, to, err);
 	for (i = 0; rc == 0 && i < l.n; i++)
 		if (is_child(l.name[i], from))
 			rc = child_rename(a, l.name[i], from, to, err);

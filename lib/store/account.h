@@ -54,8 +54,9 @@ int account_folder_create(struct account *a, const char *name,
 /* Messages and all; children stay. INBOX cannot be deleted. */
 int account_folder_delete(struct account *a, const char *name,
     struct err *err) MUST_CHECK;
-/* With all children. PS_EEXIST when `to` is there, PS_ENOTFOUND when `from`
- * is not. INBOX: see folder.h (move its messages; RFC 3501 6.3.5). */
+/* With all children, or nothing. PS_EEXIST when `to` is there, or a child of it
+ * that would be made; PS_ENOTFOUND when `from` is not. INBOX: see folder.h (move
+ * its messages; RFC 3501 6.3.5). */
 int account_folder_rename(struct account *a, const char *from,
     const char *to, struct err *err) MUST_CHECK;
 

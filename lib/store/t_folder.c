@@ -293,6 +293,42 @@ many_messages_many_groups(void **state)
 	account_close(&a);
 }
 
+/* All of a tree or nothing; a name that is only above others is free. */
+static void
+a_tree_is_renamed_whole(void **state)
+{
+	struct t_store *s = *state;
+	struct account *a = t_account_at(s->fd);
+	char name[FOLDER_NAME_MAX + 1];
+	struct err err;
+
+	memset(name, 'x', sizeof(name));
+	memcpy(name, ".A.", 3);
+	name[FOLDER_NAME_MAX] = '\0';
+	t_ok(account_folder_create(a, ".A", &err));
+	t_ok(account_folder_create(a, ".A.B", &err));
+	t_ok(account_folder_create(a, name, &err));
+	assert_int_equal(account_folder_rename(a, ".A", ".Long", &err),
+	    PS_ESYNTAX);
+	assert_true(account_folder_exists(a, ".A"));
+	assert_true(account_folder_exists(a, ".A.B"));
+	assert_false(account_folder_exists(a, ".Long"));
+	t_ok(account_folder_delete(a, name, &err));
+	t_ok(account_folder_create(a, ".C.D", &err));
+	t_ok(account_folder_create(a, ".E.B", &err));
+	t_ok(account_folder_create(a, ".F", &err));
+	assert_int_equal(account_folder_rename(a, ".A", ".E", &err),
+	    PS_EEXIST);
+	assert_int_equal(account_folder_rename(a, ".A", ".F", &err),
+	    PS_EEXIST);
+	assert_true(account_folder_exists(a, ".A"));
+	t_ok(account_folder_rename(a, ".A", ".C", &err));
+	assert_true(account_folder_exists(a, ".C"));
+	assert_true(account_folder_exists(a, ".C.B"));
+	assert_true(account_folder_exists(a, ".C.D"));
+	account_close(&a);
+}
+
 static void
 folders_and_subscriptions(void **state)
 {
@@ -391,6 +427,7 @@ main(void)
 		T(expunge_numbers_count_down),
 		T(append_copy_move),
 		T(many_messages_many_groups),
+		T(a_tree_is_renamed_whole),
 		T(folders_and_subscriptions),
 		T(special_uses_follow_their_folder),
 	};
