@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/xmalloc.h"
+#include "imapd/guests.h"
 #include "imapd/session.h"
 
 #define ACCEPTS_PER_TURN	64
@@ -61,7 +62,8 @@ accept_cb(int fd, int what, void *arg)
 			return;
 		}
 		v->stats.connections++;
-		if (v->n_sessions >= (size_t)v->conf->imap_client_limit) {
+		if (v->n_sessions >= (size_t)v->conf->imap_client_limit &&
+		    !guests_make_room(v->guests)) {
 			log_warning("imap_client_limit (%zu) reached",
 			    v->n_sessions);
 			refuse(conn);

@@ -6,7 +6,8 @@ imapd_libimapd_a_SOURCES = \
 	imapd/command.c imapd/command.h imapd/condstore.c \
 	imapd/condstore.h imapd/copy.c imapd/fetch.c \
 	imapd/fetch_plan.c imapd/fetch_plan.h imapd/flags.c imapd/flags.h \
-	imapd/gather.c imapd/gather.h imapd/idle.c imapd/input.c imapd/job.c imapd/list.c \
+	imapd/gather.c imapd/gather.h imapd/guests.c imapd/guests.h \
+	imapd/idle.c imapd/input.c imapd/job.c imapd/list.c \
 	imapd/list_plan.c imapd/list_plan.h imapd/list_tree.c \
 	imapd/list_tree.h \
 	imapd/listener.c imapd/live_sessions.c imapd/live_sessions.h \
@@ -27,7 +28,7 @@ imapd_libimapd_a_SOURCES = \
 	imapd/watch.c imapd/watch.h
 IMAPD_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 imapd_libimapd_a_CFLAGS = $(IMAPD_CFLAGS)
-IMAPD_LIBS = imapd/libimapd.a $(LIVE_LIBS) $(SPOOL_LIBS) $(STORE_LIBS) $(NET_LIBS)
+IMAPD_LIBS = imapd/libimapd.a lib/libgate.a $(LIVE_LIBS) $(SPOOL_LIBS) $(STORE_LIBS) $(NET_LIBS)
 EXTRA_DIST += imapd/README.md doc/imap.md
 
 pkglibexec_PROGRAMS += imapd/imapd

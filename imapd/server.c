@@ -7,6 +7,7 @@
 #include "base/ipc.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
+#include "imapd/guests.h"
 #include "imapd/live_sessions.h"
 #include "imapd/session.h"
 
@@ -83,6 +84,7 @@ server_new(const struct service_env *env, struct err *err)
 	v->asked = map_new();
 	v->accounts = map_new();
 	TAILQ_INIT(&v->sessions);
+	v->guests = guests_new(v->conf);
 	(void)snprintf(name, sizeof(name), "imapd/%u", env->index);
 	v->live = live_new(v->loop, name, &live_sessions_ops);
 	v->listeners = xcalloc(1, sizeof(*v->listeners));
@@ -105,6 +107,7 @@ server_free(struct server **vp)
 	*vp = NULL;
 	ps_assert(v->n_sessions == 0);
 	server_listeners_close(v);
+	guests_free(&v->guests);
 	timer_clear(&v->hourly);
 	timer_clear(&v->stop_timer);
 	live_free(&v->live);
@@ -131,6 +134,7 @@ server_reload(void *arg)
 	conf_unref(&v->conf);
 	v->conf = conf_ref(v->env->conf);
 	certs_conf(v->certs, v->conf);
+	guests_configure(v->guests, v->conf);
 	watcher_max_set(v->watcher, (size_t)v->conf->imap_watch_limit);
 }
 

@@ -40,6 +40,7 @@ struct server {
 	struct map *asked;		/* request id -> session */
 	struct map *accounts;		/* mailbox id -> struct account_use */
 	struct session_list sessions;
+	struct guests *guests;		/* those that have not logged in */
 	size_t n_sessions;
 	struct live *live;		/* the same, for the CLI */
 	struct listener_list *listeners;

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/xmalloc.h"
+#include "imapd/guests.h"
 #include "imapd/quota.h"
 
 #define BYE_LIMIT_MS		5000
@@ -161,6 +162,7 @@ session_close(struct session *s)
 	if (s->closing)
 		return;
 	s->closing = true;
+	guests_leave(s->server->guests, s);
 	session_watch(s, false);
 	login_abandon(s);
 	timer_clear(&s->idle_timer);
@@ -194,6 +196,8 @@ session_state_set(struct session *s, enum session_state state)
 {
 	log_debug("%s: state %d -> %d", s->id, s->state, state);
 	s->state = state;
+	if (state != SESSION_GREETED)
+		guests_leave(s->server->guests, s);
 	reader_limit(&s->reader, state == SESSION_GREETED ?
 	    SESSION_LINE_BEFORE_LOGIN : (size_t)s->conf->imap_line_limit);
 }
@@ -345,6 +349,15 @@ session_new(struct server *v, int fd, const char *section)
 	s->stream = stream_new(v->loop, fd, &stream_cbs, s);
 	session_touch(s);
 	log_debug("%s: connect from [%s]", s->id, s->ip);
+	if (!guests_enter(v->guests, s)) {
+		log_info("%s: ip=%s: its network has imap_guest_limit (%d) "
+		    "sessions that have not logged in", s->id, s->ip,
+		    (int)s->conf->imap_guest_limit);
+		s->greeted = !s->listener->imap_tls_wrappermode;
+		session_bye(s, "[LIMIT] Too many connections from your "
+		    "network");
+		return;
+	}
 	if (s->listener->imap_tls_wrappermode)
 		stream_tls_accept(s->stream, v->certs);
 	else

@@ -58,6 +58,8 @@ struct session {
 
 	enum session_state state;
 	bool greeted;			/* TLS first: greeting not sent yet */
+	TAILQ_ENTRY(session) guest_link;	/* guests.c */
+	bool guest, guest_counted;
 	bool closing;			/* no more commands; ends when free */
 	bool bye;			/* BYE was said: finish politely */
 	bool idling;

@@ -5,6 +5,7 @@ import socket
 
 import pytest
 
+from tests.harness.wait import until
 from tests.harness.wire import PATIENCE, Closed, ImapWire
 
 # What one unauthenticated session may make imapd grow by, at most: 8 KiB of
@@ -265,3 +266,63 @@ def test_a_file_that_cannot_be_read_is_a_clear_no(postern, kim):
         finally:
             path.chmod(mode)
         assert len(wire.ok("FETCH 2 BODY.PEEK[]")) > 3
+
+
+def arrive(instance, source):
+    """Who connects from there, and what it is told first."""
+    wire = ImapWire(instance.address("imap"), source=source)
+    return wire.line(), wire
+
+
+def test_a_network_has_its_share_of_silent_guests(fresh_postern):
+    instance = fresh_postern(settings={
+        "imapd_workers": "1", "imap_guest_limit": "5",
+        "login_defence_exempt_networks": ""})
+    instance.add_domain("guests.example")
+    instance.add_mailbox("kim@guests.example", "secret")
+    with contextlib.ExitStack() as stack:
+        def come(source="127.0.0.2"):
+            text, wire = arrive(instance, source)
+            stack.callback(wire.close)
+            return text, wire
+
+        guests = [come() for _ in range(5)]
+        assert all(text.startswith("* OK ") for text, _ in guests)
+        mark = instance.log_mark()
+        text, wire = come()
+        assert text == ("* BYE [LIMIT] Too many connections from your "
+                        "network") and wire.at_end()
+        instance.wait_for_log(r"ip=127\.0\.0\.2: its network has "
+                              r"imap_guest_limit \(5\)", mark)
+        assert come("127.0.0.3")[0].startswith("* OK ")
+        # who logs in is a guest no longer, nor is who leaves
+        guest = guests[0][1]
+        guest.ok("STARTTLS")
+        guest.wrap()
+        guest.ok("LOGIN kim@guests.example secret")
+        assert come()[0].startswith("* OK ")
+        assert come()[0].startswith("* BYE ")
+        guests[1][1].close()
+        until(lambda: come()[0].startswith("* OK "), "the one that left")
+        guest.ok("NOOP")
+
+
+def test_a_full_server_has_room_for_who_logs_in(fresh_postern):
+    instance = fresh_postern(settings={"imapd_workers": "1",
+                                       "imap_client_limit": "4"})
+    instance.add_domain("full.example")
+    instance.add_mailbox("kim@full.example", "secret")
+    with contextlib.ExitStack() as stack:
+        user = stack.enter_context(
+            instance.imap("kim@full.example", "secret"))
+        guests = []
+        for _ in range(8):
+            text, wire = arrive(instance, "127.0.0.2")
+            stack.callback(wire.close)
+            assert text.startswith("* OK ")
+            guests.append(wire)
+        for wire in guests[:5]:                 # longest there, first to go
+            assert wire.line().startswith("* BYE [UNAVAILABLE]")
+            assert wire.at_end()
+        user.ok("NOOP")
+        guests[-1].ok("NOOP")
