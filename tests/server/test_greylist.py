@@ -378,6 +378,18 @@ def test_what_is_no_network_is_not_allowed(grey):
         assert done.returncode != 0 and "is no network" in done.stderr, what
 
 
+def test_what_was_said_is_listed_before_whom_users_wrote_to(grey):
+    server = grey()
+    server.postern("greylist", "allow", "192.0.2.0/24")
+    server.postern("mailbox", "set", TO, "greylist", "off")
+    server.sql("INSERT INTO greylist_exempt (item, why, revision, expires_at) "
+               "SELECT 'from:' || i || '@far.example', 'written', 1, "
+               "now() + interval '1 day' FROM generate_series(1, 11000) i;")
+    rows = json.loads(server.postern("--json", "greylist", "list").stdout)
+    assert [r["item"] for r in rows[:2]] == ["net:192.0.2.0/24", f"to:{TO}"]
+    assert len(rows) == 10002
+
+
 def test_explain_tells_and_changes_nothing(grey):
     server = grey()
 
