@@ -21,6 +21,7 @@
 #include "store/mfile.h"
 
 #define PROGRESS_EVERY	500
+#define FORWARDED	SPAN_LIT("$Forwarded")
 /* With a date, sizes, UID and all flags it still fits into FNAME_MAX. */
 #define IDENTITY_MAX	130
 
@@ -133,6 +134,12 @@ keywords_take(struct taking *t, struct err *err)
 	for (i = 0; i < k->n; i++) {
 		if (k->name[i].n == 0)
 			continue;
+		/* maildir has a flag for it, which only Dovecot does not use:
+		 * as a keyword nobody could take it away or find it */
+		if (span_ieq(k->name[i], FORWARDED)) {
+			t->bit[i] = MSG_PASSED;
+			continue;
+		}
 		rc = keywords_add(t->b->dir, &ours, k->name[i], err);
 		if (rc >= 0)
 			t->bit[i] = MSG_KEYWORD(rc);

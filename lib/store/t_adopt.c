@@ -195,6 +195,8 @@ message_is(struct folder *f, uint32_t seq, uint32_t uid, const char *letters,
 		strcat(flags, "S");
 	if (m.flags & MSG_DRAFT)
 		strcat(flags, "D");
+	if (m.flags & MSG_PASSED)
+		strcat(flags, "P");
 	for (i = 0; i < MSG_KEYWORDS; i++)
 		if (m.flags & MSG_KEYWORD(i)) {
 			assert_non_null(folder_keyword(f, i));
@@ -241,7 +243,7 @@ dovecot_is(struct t_store *s, bool exact)
 
 	f = t_folder(a, "");
 	folder_is(f, 1275660208, 58, 5);
-	message_is(f, 1, 7, "FS $Forwarded Work", 21);
+	message_is(f, 1, 7, "FSP Work", 21);
 	message_is(f, 2, 20, "S", 20);
 	message_is(f, 3, 33, "RT Work", 18);
 	message_is(f, 4, 56, "", 17);
@@ -393,7 +395,7 @@ mail_that_was_there_stays(void **state)
 	a = t_account_at(s->fd);
 	f = t_folder(a, "");
 	folder_is(f, 1275660208, 59, 6);
-	message_is(f, 1, 7, "FS $Forwarded Work", 21);
+	message_is(f, 1, 7, "FSP Work", 21);
 	assert_true(folder_uid(f, 6) >= 58);
 	buf_init(&b, BUF_NO_CAP);
 	t_ok(folder_msg_load(f, 6, &b, &err));

@@ -64,9 +64,16 @@ def picture(talk):
                 f'EXAMINE "{folder}"',
                 f"UID FETCH {first}:{first + 49} {ITEMS}"))
         for one in known[folder]:
-            one["FLAGS"] = sorted(set(one["FLAGS"]) - {"\\Recent"})
+            one["FLAGS"] = sorted(flag for flag in one["FLAGS"]
+                                  if flag != "\\Recent")
             # " 3-Mar-2024" by RFC 3501
             one["INTERNALDATE"] = one["INTERNALDATE"].lstrip(b" 0")
+        # one that cannot be searched for would be there by name only
+        for flag in FLAGS:
+            key = flag[1:] if flag[0] == "\\" else f"KEYWORD {flag}"
+            known[folder, flag] = sorted(re.search(
+                rb"^\* SEARCH([ \d]*)\r\n", talk(f'EXAMINE "{folder}"',
+                f"UID SEARCH {key}"), re.M)[1].split())
     for word in ("LIST", "LSUB"):
         text = talk(f'{word} "" *')
         known[word] = sorted(re.findall(
