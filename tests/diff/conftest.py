@@ -84,7 +84,7 @@ def heard(request, pair):
             talks[params["talk"].id] = params["talk"]
 
     def hold(row):
-        return [(talk.id, pair.hold(talk)) for talk in row]
+        return [(talk.id, pair.agree(talk)) for talk in row]
 
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
         return dict(one for row in pool.map(hold, jobs(talks.values()))

@@ -47,6 +47,11 @@ def said(reply):
     return Said(reply.code, enhanced, text[len(enhanced):].strip())
 
 
+def equal(ours, theirs):
+    """What two servers said is the same verdict at each step."""
+    return [s.verdict() for s in ours] == [s.verdict() for s in theirs]
+
+
 @dataclass
 class Talk:
     group: object
