@@ -198,7 +198,7 @@ def test_domain_admins_come_change_and_go(two):
             (("admin", "add", "eve", "--organisation", "none",
               "--no-password"), 67, "no organisation"),
             (("admin", "add", "Eve X", "--organisation", "acme",
-              "--no-password"), 65, "admin_name_is_normal"),
+              "--no-password"), 65, "a domain admin's name has"),
             (("admin", "set", "ada", "colour", "red"), 65, "There are:"),
             (("admin", "show", "eve"), 67, "no domain admin"),
             (("admin", "del", "ada"), 64, "--yes"),
