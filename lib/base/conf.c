@@ -289,6 +289,71 @@ conf_number(const struct conf_param *p, struct span v, int64_t *out,
 	return false;
 }
 
+/* As in the DNS; what is more than that ends up in greetings and headers. */
+static bool
+is_host_name(struct span v)
+{
+	struct span label;
+	size_t i;
+
+	if (v.n == 0 || v.n > 255)
+		return false;
+	while (span_split(&v, '.', &label)) {
+		if (label.n == 0 || label.n > 63)
+			return false;
+		for (i = 0; i < label.n; i++)
+			if (!ascii_isalnum((unsigned char)label.p[i]) &&
+			    label.p[i] != '-' && label.p[i] != '_')
+				return false;
+	}
+	return true;
+}
+
+static bool
+is_absolute_path(struct span v)
+{
+	return span_starts(v, "/");
+}
+
+/* Strings that must look like something. */
+static const struct {
+	size_t offset;
+	bool (*good)(struct span v);
+	const char *wanted;
+} shapes[] = {
+	{ offsetof(struct conf, myhostname), is_host_name,
+	    "a host name is wanted, such as mx.example.org" },
+	{ offsetof(struct conf, host_name_in_database), is_host_name,
+	    "a host name is wanted, such as mx.example.org" },
+	{ offsetof(struct conf, spool_directory), is_absolute_path,
+	    "an absolute path is wanted" },
+	{ offsetof(struct conf, store_directory), is_absolute_path,
+	    "an absolute path is wanted" },
+	{ offsetof(struct conf, run_directory), is_absolute_path,
+	    "an absolute path is wanted" },
+};
+
+static const char *
+shape_wrong(const struct conf_param *p, struct span v)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(shapes); i++)
+		if (shapes[i].offset == p->offset && !shapes[i].good(v))
+			return shapes[i].wanted;
+	return NULL;
+}
+
+/* The database has names in lower case, people have $myhostname in any. */
+static void
+host_name_fold(struct conf *c)
+{
+	char *s;
+
+	for (s = c->host_name_in_database; *s != '\0'; s++)
+		*s = (char)ascii_lower((unsigned char)*s);
+}
+
 /* Stores v; returns what is wrong with it, or NULL. */
 static const char *
 field_set(struct conf *c, const struct conf_param *p, struct span v,
@@ -298,6 +363,10 @@ field_set(struct conf *c, const struct conf_param *p, struct span v,
 
 	switch (p->type) {
 	case CONF_STRING:
+		field_set_string(c, p, v);
+		if (p->offset == offsetof(struct conf, host_name_in_database))
+			host_name_fold(c);
+		return shape_wrong(p, v);
 	case CONF_RAW:
 	case CONF_LIST:
 		field_set_string(c, p, v);

@@ -377,6 +377,15 @@ def test_an_alias_domain_gets_another_target_as_people_write_it(cli):
         "xn--bcher-kva.example"
 
 
+def test_the_host_may_be_named_in_capitals(cli):
+    cli("domain", "add", "a.example")
+    name = cli.rows("config", "show", "myhostname")[0]["value"]
+    cli.instance.set("myhostname", name.upper())
+    assert cli("mailbox", "add", "kim@a.example",
+               "--no-password").returncode == 0
+    assert cli.rows("mailbox", "show", "kim@a.example")["host"] == name
+
+
 def test_values_reach_the_database_as_they_are(cli):
     """S11: quotes, backslashes, semicolons and other scripts."""
     cli("domain", "add", "a.example")
