@@ -239,6 +239,24 @@ database_open(struct doctor *d, struct cli *cli)
 	return cli->sql;
 }
 
+/* A name that is not there, after a change of myhostname, makes all mailboxes
+ * those of nobody. */
+static void
+host_check(struct doctor *d, struct sql *sql, const char *name)
+{
+	struct span p = span_str(name);
+	struct sql_result *r;
+	struct err err = { 0 };
+
+	r = sql_ask(sql, "SELECT postern.need_host($1)", &p, 1, &err);
+	if (r == NULL)
+		doctor_report(d, FINDING_FAULT, "database", "host_name_in_"
+		    "database", "set it to what it was; on a new host run "
+		    "`postern db migrate'", "%s, so no mailbox gets mail",
+		    err.why);
+	sql_result_free(&r);
+}
+
 void
 doctor_database(struct doctor *d, struct cli *cli)
 {
@@ -267,6 +285,7 @@ doctor_database(struct doctor *d, struct cli *cli)
 		doctor_report(d, FINDING_OK, "database", "schema", NULL,
 		    "revision %s, %.*s domains, %.*s mailboxes", revision,
 		    SPAN_ARG(sql_get(r, 0, 1)), SPAN_ARG(sql_get(r, 0, 2)));
+	host_check(d, sql, cli->config.conf->host_name_in_database);
 	if (span_eq(sql_get(r, 0, 1), SPAN_LIT("0")))
 		doctor_report(d, FINDING_NOTE, "database", "domains",
 		    "postern domain add NAME", "there is none yet");

@@ -198,7 +198,12 @@ lookup_cb(const struct db_result *r, void *arg)
 		res = lookup_failed(d, key, d->unfit);
 	else if (db_ok(r)) {
 		res = resolution_of_rows(key, r, d->host_id);
-		if (res->class == RESOLVE_TEMP)
+		/* Before mail for our own is taken as another host's. */
+		if (d->host_id == 0 && res->n_mailboxes > 0) {
+			resolution_unref(&res);
+			res = lookup_failed(d, key,
+			    "this host is not in the database");
+		} else if (res->class == RESOLVE_TEMP)
 			log_error("directory: %.*s: %s", SPAN_ARG(key),
 			    res->why);
 		else if (db_state(d->db) == DB_UP &&

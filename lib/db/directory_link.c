@@ -20,7 +20,8 @@ host_cb(const struct db_result *r, void *arg)
 	id = (uint64_t)db_i64(r, 0, 0, 0);
 	if (id == 0)
 		log_error("directory: host %s is not in the database: "
-		    "no mailbox is local (postern host add)",
+		    "no mailbox can be looked up. Set host_name_in_database to what "
+		    "it was; on a new host run `postern db migrate`",
 		    d->conf->host_name_in_database);
 	if (id != d->host_id) {
 		d->host_id = id;

@@ -229,6 +229,29 @@ addresses_are_resolved(void **state)
 	directory_free(&d);
 }
 
+/* A change of myhostname: mail for our own must not be taken as that of
+ * another host, which nobody would ever deliver. */
+static void
+a_host_that_is_not_there_knows_no_mailbox(void **state)
+{
+	struct directory *d = dir_on(pg.url,
+	    "host_name_in_database = MX9.example\n"
+	    "database_heartbeat = 200ms\ndirectory_stale_after = 600s\n");
+	struct answer a;
+
+	(void)state;
+	a = ask(d, "kim@a.example");
+	assert_int_equal(a.class, RESOLVE_TEMP);
+	assert_string_equal(a.why, "this host is not in the database");
+	assert_int_equal(ask(d, "nobody@a.example").class, RESOLVE_UNKNOWN);
+	testpg_run(&pg, "SELECT host_add('mx9.example'), "
+	    "mailbox_add('new@a.example', 'mx9.example', NULL, NULL, NULL)");
+	ask_until(d, "new@a.example", RESOLVE_MAILBOX);
+	assert_true(ask(d, "new@a.example").local);
+	assert_false(ask(d, "kim@a.example").local);
+	directory_free(&d);
+}
+
 static void
 domains_are_told_apart(void **state)
 {
@@ -837,6 +860,7 @@ main(void)
 #define T(f)	cmocka_unit_test_setup_teardown(f, fresh_data, loop_gone)
 	const struct CMUnitTest tests[] = {
 		T(addresses_are_resolved),
+		T(a_host_that_is_not_there_knows_no_mailbox),
 		T(domains_are_told_apart),
 		T(what_is_no_address_is_nobody),
 		T(a_warm_look_up_asks_nobody),

@@ -201,6 +201,13 @@ def test_the_database_may_be_away(postern):
             f["level"] == "fault"]
 
 
+def test_a_host_that_has_lost_its_name(postern):
+    postern.set("host_name_in_database", "renamed.example")
+    found, code = doctor(postern, "--only=database")
+    fault = about(found, "host_name_in_database", "no host renamed.example")
+    assert code == 2 and "set it to what it was" in fault["cure"]
+
+
 def test_people_read_lines_with_cures(postern):
     done = postern.postern("doctor", "--problems", "--only=dns", check=False)
     assert done.returncode == 2

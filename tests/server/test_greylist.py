@@ -246,6 +246,7 @@ def test_a_restart_loses_nothing(grey):
 
 def test_two_hosts_share_it(grey, cluster):
     one = grey()
+    one.sql("SELECT host_add('two.example');")
     two = Instance(cluster, settings={**SETTINGS,
                                       "host_name_in_database": "two.example"})
     own, two.database = two.database, one.database
