@@ -8,7 +8,8 @@ dist_pkgdata_sql_DATA += sql/0001_tables.sql sql/0002_lookup.sql \
 	sql/0014_quota_watch.sql sql/0015_import.sql sql/0016_gate_count.sql \
 	sql/0017_greylist.sql sql/0018_purge.sql sql/0019_quota_percent.sql \
 	sql/0020_plain_owner.sql sql/0021_login_bounds.sql \
-	sql/0022_limits_hold.sql sql/0023_greylist_list.sql
+	sql/0022_limits_hold.sql sql/0023_greylist_list.sql \
+	sql/0024_greylist_follows.sql
 TESTS += sql/t_sql sql/t_no_built_sql
 EXTRA_DIST += sql/README.md tests/pgcluster sql/t_sql sql/t_no_built_sql \
 	sql/tests/access.sql sql/tests/delegate.sql sql/tests/first_contact.sql \

@@ -191,6 +191,31 @@ def test_domains_and_mailboxes_opt_out(grey):
     assert done.returncode != 0 and "no@a.example" in done.stderr
 
 
+def test_an_opt_out_follows_its_mailbox_and_ends_with_it(grey):
+    server = grey()
+
+    def items():
+        rows = server.postern("--json", "greylist", "list").stdout
+        return [r["item"] for r in json.loads(rows)]
+
+    server.postern("mailbox", "set", TO, "greylist", "off")
+    server.postern("domain", "set", "b.example", "greylist", "off")
+    server.postern("mailbox", "set", "kim@b.example", "greylist", "off")
+    server.postern("--yes", "mailbox", "rename", TO, "kate@a.example")
+    assert "to:kate@a.example" in items() and f"to:{TO}" not in items()
+    until(lambda: not waits(server, to="kate@a.example"), "kate to be known")
+    server.postern("--yes", "domain", "rename", "b.example", "c.example")
+    assert items() == ["to:@c.example", "to:kate@a.example",
+                       "to:kim@c.example"]
+    server.postern("--yes", "mailbox", "del", "kate@a.example")
+    assert items() == ["to:@c.example", "to:kim@c.example"]
+    server.add_mailbox("kate@a.example")        # somebody else
+    until(lambda: waits(server, to="kate@a.example"), "kate to wait")
+    server.postern("--yes", "mailbox", "del", "kim@c.example")
+    server.postern("--yes", "domain", "del", "c.example")
+    assert items() == []
+
+
 def test_whom_our_users_wrote_to_never_waits(grey):
     server = grey()
     assert waits(server)
