@@ -171,32 +171,11 @@ account_folder_create(struct account *a, const char *name, struct err *err)
 	return rc;
 }
 
-static void
-dir_empty(int parent, const char *name)
-{
-	struct name_list l;
-	size_t i;
-	int fd;
-
-	fd = disk_openat(parent, name, O_RDONLY | O_DIRECTORY, 0);
-	if (fd == -1)
-		return;
-	if (dir_names(fd, &l, NULL) == 0)
-		for (i = 0; i < l.n; i++)
-			if (disk_unlinkat(fd, l.name[i], 0) == -1 &&
-			    (errno == EISDIR || errno == EPERM)) {
-				dir_empty(fd, l.name[i]);
-				(void)disk_unlinkat(fd, l.name[i],
-				    AT_REMOVEDIR);
-			}
-	name_list_fini(&l);
-	(void)disk_close(fd);
-}
-
 /* The name goes at once and whole: renamed out of the way first. */
 int
 account_folder_delete(struct account *a, const char *name, struct err *err)
 {
+	size_t all = SIZE_MAX;
 	char away[64];
 	uint64_t r;
 
@@ -206,14 +185,14 @@ account_folder_delete(struct account *a, const char *name, struct err *err)
 	if (!account_folder_exists(a, name))
 		return err_set(err, ERR_PERM, PS_ENOTFOUND, "no such folder");
 	proc_random(&r, sizeof(r));
-	(void)snprintf(away, sizeof(away), "tmp/deleted.%016llx",
+	(void)snprintf(away, sizeof(away), "tmp/" STORE_DELETED "%016llx",
 	    (unsigned long long)r);
 	if (disk_renameat(a->dir, name, a->dir, away, 0) == -1)
 		return err_errno(err, "remove folder");
 	if (account_sync(a, err) < 0)
 		return PS_EIO;
-	dir_empty(a->dir, away);
-	(void)disk_unlinkat(a->dir, away, AT_REMOVEDIR);
+	/* what a kill leaves of it, reconcile.c removes */
+	dir_remove(a->dir, away, &all);
 	return account_special_moved(a, name, NULL, err);
 }
 

@@ -107,6 +107,26 @@ dir_names(int dir, struct name_list *out, struct err *err)
 	return dir_walk(dir, any_add, out, err);
 }
 
+void
+dir_remove(int parent, const char *name, size_t *left)
+{
+	struct name_list l;
+	size_t i;
+	int fd;
+
+	fd = disk_openat(parent, name, O_RDONLY | O_DIRECTORY, 0);
+	if (fd == -1)
+		return;
+	if (dir_names(fd, &l, NULL) == 0)
+		for (i = 0; i < l.n && *left > 0; i++, --*left)
+			if (disk_unlinkat(fd, l.name[i], 0) == -1 &&
+			    (errno == EISDIR || errno == EPERM))
+				dir_remove(fd, l.name[i], left);
+	name_list_fini(&l);
+	(void)disk_close(fd);
+	(void)disk_unlinkat(parent, name, AT_REMOVEDIR);
+}
+
 int
 folders_read(int account_dir, struct name_list *out, struct err *err)
 {

@@ -19,6 +19,7 @@
 #define STORE_SUBSCRIPTIONS "subscriptions"
 #define STORE_SPECIAL	"postern.special"
 #define STORE_ADOPTING	"postern.adopting"	/* adopt.h: closed to others */
+#define STORE_DELETED	"deleted."		/* in tmp/: a folder that was */
 
 #define STORE_DIR_MODE	02770
 #define STORE_FILE_MODE	0660

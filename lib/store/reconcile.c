@@ -18,6 +18,7 @@
 
 #define GONE_KEPT_S	(5 * 86400)	/* as maximal_queue_lifetime */
 #define TMP_KEPT_S	(36 * 3600)	/* as the maildir rules say */
+#define TMP_FILES	5000		/* of deleted folders, as others wait */
 #define BOOT_SKIP	1024		/* UIDs passed over after a power cut */
 #define LOOK_TWICE_MAX	16
 #define CACHE_BATCH	(1024 * 1024)
@@ -791,25 +792,31 @@ reconcile_index_write(struct box *b, const struct index_rec *recs, size_t n,
 
 /* --- left-overs ----------------------------------------------------------- */
 
-/* Removes what nobody can be writing any more. */
+/* Removes what nobody can be writing any more, and folders whose DELETE was
+ * cut short, or goes on: two may do that at once. */
 static void
 tmp_clean(struct job *j)
 {
+	size_t left = TMP_FILES, i;
 	struct name_list l;
 	struct stat st;
-	size_t i;
 	int fd;
 
 	fd = disk_openat(j->b->dir, "tmp", O_RDONLY | O_DIRECTORY, 0);
 	if (fd == -1)
 		return;
 	if (dir_names(fd, &l, NULL) == 0) {
-		for (i = 0; i < l.n; i++)
+		for (i = 0; i < l.n; i++) {
 			if (fstatat(fd, l.name[i], &st,
-			    AT_SYMLINK_NOFOLLOW) == 0 &&
-			    S_ISREG(st.st_mode) &&
+			    AT_SYMLINK_NOFOLLOW) == -1)
+				continue;
+			if (S_ISREG(st.st_mode) &&
 			    st.st_mtim.tv_sec + TMP_KEPT_S < j->now)
 				(void)disk_unlinkat(fd, l.name[i], 0);
+			else if (S_ISDIR(st.st_mode) &&
+			    span_starts(span_str(l.name[i]), STORE_DELETED))
+				dir_remove(fd, l.name[i], &left);
+		}
 		name_list_fini(&l);
 	}
 	(void)disk_close(fd);

@@ -329,6 +329,29 @@ a_tree_is_renamed_whole(void **state)
 	account_close(&a);
 }
 
+/* A DELETE that is killed leaves a folder that no name leads to. */
+static void
+what_a_delete_left_is_removed(void **state)
+{
+	struct t_store *s = *state;
+	struct account *a = t_account_at(s->fd);
+	struct folder_new item = { .data = SPAN_LIT(T_TEXT("a")) };
+	struct folder *f;
+	struct err err;
+	uint32_t uidv;
+
+	t_ok(account_folder_create(a, ".A", &err));
+	t_ok(folder_append(a, ".A", &item, 1, &uidv, &err));
+	assert_int_equal(renameat(account_dirfd(a), ".A", account_dirfd(a),
+	    "tmp/deleted.0123456789abcdef"), 0);
+	t_write(s, T_HOME "/cur/1000000000.M1P2.other:2,S", "Subject: x\n\n");
+	f = t_folder(a, "");
+	assert_int_equal(folder_exists(f), 1);
+	assert_int_equal(t_count(s->dir, T_HOME "/tmp", NULL), 0);
+	folder_close(&f);
+	account_close(&a);
+}
+
 static void
 folders_and_subscriptions(void **state)
 {
@@ -428,6 +451,7 @@ main(void)
 		T(append_copy_move),
 		T(many_messages_many_groups),
 		T(a_tree_is_renamed_whole),
+		T(what_a_delete_left_is_removed),
 		T(folders_and_subscriptions),
 		T(special_uses_follow_their_folder),
 	};
