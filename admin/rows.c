@@ -114,12 +114,14 @@ rows_ask(struct cli *cli, const char *via, const char *verb,
     struct rows *rows, struct ctl_answer *answer)
 {
 	struct err err = { 0 };
+	struct span why;
 
 	if (ctl_ask(cli->config.conf, via, verb, args, n, timeout_ms,
 	    rows_keep, rows, answer, &err) != 0)
 		return cli_fail(&err);
+	why = span_trim(span_str(answer->error));
 	if (answer->exit != 0)
-		out_complain("postern: %s\n", answer->error[0] != '\0' ?
-		    answer->error : "it did not work");
+		out_complain("postern: %.*s\n", SPAN_ARG(why.n > 0 ? why :
+		    SPAN_LIT("it did not work")));
 	return (int)answer->exit;
 }

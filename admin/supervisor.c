@@ -253,6 +253,7 @@ supervisor_new(struct loop *l, struct instance *in,
 
 	s->magic = SUPERVISOR_MAGIC;
 	s->events = *events;
+	s->started = conf_ref(config->conf);
 	s->shared = (struct child_shared){ .loop = l, .instance = in,
 	    .config = config, .listeners = listeners,
 	    .secrets = secret_set_new(), .started = child_started_cb,
@@ -280,6 +281,7 @@ supervisor_free(struct supervisor **sp)
 	timer_clear(&s->watch);
 	supervisor_stop_fini(s);
 	secret_set_free(&s->shared.secrets);
+	conf_unref(&s->started);
 	s->magic = 0;
 	free(s);
 	*sp = NULL;
@@ -313,7 +315,7 @@ supervisor_reload(struct supervisor *s, struct buf *complaints,
 		configfile_fini(&new);
 		return false;
 	}
-	conf_needs_restart(now->conf, new.conf, notes);
+	conf_needs_restart(s->started, new.conf, notes);
 	configfile_fini(now);
 	*now = new;
 	for (i = 0; i < s->n; i++)

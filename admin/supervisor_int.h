@@ -21,6 +21,7 @@ struct member {
 struct supervisor {
 	uint32_t magic;
 	struct child_shared shared;
+	struct conf *started;		/* with this: the rest may be reloaded */
 	struct supervisor_events events;
 	struct member *v;
 	size_t n;

@@ -1140,23 +1140,34 @@ name_add(struct buf *out, const char *part, const char *name)
 	buf_str(out, name);
 }
 
+/* What a section inherits from the main parts is told of there. */
+static void
+params_need_restart(const struct conf *a, const struct conf *b,
+    const struct conf *main_a, const struct conf *main_b, struct buf *out)
+{
+	size_t i;
+
+	for (i = 0; i < N_PARAMS; i++)
+		if (!params[i].reloadable && !value_same(a, b, &params[i]) &&
+		    (a == main_a || value_same(main_a, main_b, &params[i])))
+			name_add(out, a->name, params[i].name);
+}
+
 void
 conf_needs_restart(const struct conf *a, const struct conf *b,
     struct buf *out)
 {
 	const struct conf *other;
-	size_t i, k;
+	size_t k;
 
-	for (i = 0; i < N_PARAMS; i++)
-		if (!params[i].reloadable && !value_same(a, b, &params[i]))
-			name_add(out, a->name, params[i].name);
+	params_need_restart(a, b, a, b, out);
 	for (k = 0; k < a->n_sections; k++) {
 		other = conf_section(b, a->sections[k]->kind,
 		    a->sections[k]->name);
 		if (other == NULL)
 			name_add(out, a->sections[k]->name, "removed");
 		else
-			conf_needs_restart(a->sections[k], other, out);
+			params_need_restart(a->sections[k], other, a, b, out);
 	}
 	for (k = 0; k < b->n_sections; k++)
 		if (conf_section(a, b->sections[k]->kind,
