@@ -1,8 +1,11 @@
 /* Looking at the configuration. */
 #include "admin/cli.h"
 
+#include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "admin/check_lists.h"
 #include "admin/listen.h"
@@ -133,13 +136,75 @@ check_listeners(const struct conf *conf, struct buf *complaints)
 	map_free(&seen);
 }
 
+/* What the loader says names files; here it is told which line wants them. */
 static void
 check_certificates(const struct conf *conf, struct buf *complaints)
 {
 	struct certs *certs = certs_new(conf);
+	const char *dir = conf->tls_certificate_directory, *name;
+	const char *key = conf->tls_key_file;
+	struct span rest, line;
+	struct buf said;
 
-	certs_load(certs, conf, complaints);
+	buf_init(&said, 1024 * 1024);
+	(void)certs_load(certs, conf, &said);
 	certs_unref(&certs);
+	rest = buf_span(&said);
+	while (span_split(&rest, '\n', &line)) {
+		if (line.n == 0)
+			continue;
+		name = *dir != '\0' && span_starts(line, dir) ?
+		    "tls_certificate_directory" : *key != '\0' &&
+		    span_starts(line, key) ? "tls_key_file" :
+		    "tls_certificate_file";
+		buf_fmt(complaints, "%s: %s: %.*s\n", conf_where(conf, name),
+		    name, SPAN_ARG(line));
+	}
+	buf_fini(&said);
+}
+
+/* posternd would not start, or its processes never reach the database. */
+static void
+check_files(const struct conf *conf, struct buf *complaints)
+{
+	const char *log = conf->maillog_file, *slash = strrchr(log, '/');
+	const char *secret = conf->database_password_file;
+	char *dir = slash == NULL ? NULL :
+	    xmemdup0(log, (size_t)(slash - log) + 1);
+
+	if (dir != NULL && access(dir, F_OK) != 0 && errno == ENOENT)
+		buf_fmt(complaints, "%s: maillog_file: there is no directory "
+		    "%s\n", conf_where(conf, "maillog_file"), dir);
+	free(dir);
+	if (*secret != '\0' && access(secret, F_OK) != 0 && errno == ENOENT)
+		buf_fmt(complaints, "%s: database_password_file: there is no "
+		    "%s\n", conf_where(conf, "database_password_file"),
+		    secret);
+}
+
+/* Only root becomes somebody else. */
+static void
+check_owners(const struct conf *conf, struct buf *complaints)
+{
+	static const char prefix[] = "mail_owner_";
+	const struct conf_param *p;
+	struct buf name;
+	size_t i, n;
+
+	p = conf_params(&n);
+	for (i = 0; geteuid() == 0 && i < n; i++) {
+		if (strncmp(p[i].name, prefix, sizeof(prefix) - 1) != 0)
+			continue;
+		buf_init(&name, 1024);
+		conf_value(conf, &p[i], &name);
+		if (getpwnam(buf_cstr(&name)) == NULL)
+			buf_fmt(complaints, "%s: %s: there is no user `%s'; "
+			    "`postern setup' makes the usual ones\n",
+			    *conf_where(conf, p[i].name) == '\0' ? "default" :
+			    conf_where(conf, p[i].name), p[i].name,
+			    buf_cstr(&name));
+		buf_fini(&name);
+	}
 }
 
 /* Who vouches for client certificates, of each listener. */
@@ -186,6 +251,8 @@ cmd_config_check(struct cli *cli)
 			rc = EX_CONFIG;
 		check_listeners(cli->config.conf, &complaints);
 		check_certificates(cli->config.conf, &complaints);
+		check_files(cli->config.conf, &complaints);
+		check_owners(cli->config.conf, &complaints);
 		check_issuers(cli->config.conf, &complaints);
 		check_exempt_networks(cli->config.conf, &complaints);
 		check_lists(cli->config.conf, &warnings);

@@ -254,7 +254,14 @@ def test_a_config_mistake_names_line_column_and_the_nearest_word(cli):
     assert "listened on twice" in said
     said = check(re.sub(r"tls_key_file = .*", "tls_key_file = /nowhere",
                         good))
-    assert "/nowhere" in said
+    assert re.search(r"postern\.conf:\d+: tls_key_file: /nowhere: No such",
+                     said)
+    said = check(re.sub(r"maillog_file = .*", "maillog_file = /no/where/log",
+                        good))
+    assert re.search(r"postern\.conf:\d+: maillog_file: there is no "
+                     "directory /no/where/", said)
+    said = check("database_password_file = /nowhere\n" + good)
+    assert "postern.conf:1: database_password_file: there is no" in said
     # and nothing starts
     done = subprocess.run(
         paths.as_plain_user([paths.program("posternd"), "-c", conf,
