@@ -234,7 +234,7 @@ sql_get(const struct sql_result *r, size_t row, size_t column)
 }
 
 /* Object identifiers of pg_type, which never change. */
-enum { OID_BOOL = 16, OID_INT8 = 20, OID_INT4 = 23 };
+enum { OID_BOOL = 16, OID_INT8 = 20, OID_INT4 = 23, OID_JSON = 114 };
 
 static enum out_kind
 column_kind(const struct sql_result *r, int column)
@@ -253,6 +253,8 @@ column_kind(const struct sql_result *r, int column)
 
 	if (type == OID_BOOL)
 		return OUT_BOOL;
+	if (type == OID_JSON)
+		return OUT_RAW;
 	if (type != OID_INT8 && type != OID_INT4)
 		return OUT_TEXT;
 	for (i = 0; i < ARRAY_LEN(numbers); i++)

@@ -105,6 +105,11 @@ def test_aliases_and_what_they_resolve_to(cli):
     refused = cli("alias", "add", "loop@a.example", "loop@a.example")
     assert refused.returncode == 65 and "lead back" in refused.stderr
     assert len(cli.rows("alias", "list", "a.example")) == 4
+    assert cli.rows("alias", "show", "all@a.example")["targets"] == [
+        "far@b.example", "kim@a.example", "lee@a.example"]
+    assert re.search(r"(?m)^targets +far@b.example kim@a.example "
+                     "lee@a.example$",
+                     cli("alias", "show", "all@a.example").stdout)
     rows = cli.rows("resolve", "All+x@a.example")
     found = {(r["item"], r["value"]) for r in rows}
     assert {("class", "mailbox"), ("mailbox", "kim@a.example"),
@@ -409,8 +414,8 @@ def test_values_reach_the_database_as_they_are(cli):
         assert done.returncode in (0, 65)
     assert cli("alias", "add", 'o\'b@a.example', '"q\\"x y"@b.example'
                ).returncode == 0
-    assert cli.rows("alias", "show", "o'b@a.example")["target"] == \
-        '"q\\"x y"@b.example'
+    assert cli.rows("alias", "show", "o'b@a.example")["targets"] == \
+        ['"q\\"x y"@b.example']
 
 
 def test_setup_makes_an_instance_of_an_ordinary_user(tmp_path, cli):
