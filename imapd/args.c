@@ -91,31 +91,46 @@ args_unescape(struct args *a)
 			unescape(&a->arg[i].text);
 }
 
+/* "{n}" CRLF at s->p, which goes behind it. */
 static const char *
-take_literal(struct parser *s)
+literal_begin(struct parser *s, struct span *number, uint64_t *n)
 {
-	char *close;
-	struct span number;
-	uint64_t n;
+	char *close = memchr(s->p, '}', (size_t)(s->end - s->p));
 
-	close = memchr(s->p, '}', (size_t)(s->end - s->p));
 	if (close == NULL)
 		return "Bad literal";
-	number = span_of(s->p + 1, (size_t)(close - s->p - 1));
-	if (number.n > 0 && number.p[number.n - 1] == '+')
-		number.n--;
-	if (!span_u64(number, 0, UINT32_MAX, &n) || s->end - close < 3 ||
+	*number = span_of(s->p + 1, (size_t)(close - s->p - 1));
+	if (number->n > 0 && number->p[number->n - 1] == '+')
+		number->n--;
+	if (!span_u64(*number, 0, UINT32_MAX, n) || s->end - close < 3 ||
 	    close[1] != '\r' || close[2] != '\n')
 		return "Bad literal";
 	s->p = close + 3;
-	if (s->p == s->end && s->pending) {
-		arg_add(s, ARG_PENDING, number);
-		return NULL;
-	}
-	if (n > (uint64_t)(s->end - s->p))
-		return "Bad literal";
-	if (memchr(s->p, '\0', n) != NULL)
-		return "NUL in a literal";
+	return s->p == s->end && s->pending ? NULL :
+	    *n > (uint64_t)(s->end - s->p) ? "Bad literal" :
+	    memchr(s->p, '\0', *n) != NULL ? "NUL in a literal" : NULL;
+}
+
+/* False: it is not read yet. */
+static bool
+literal_is_here(struct parser *s, struct span number)
+{
+	if (s->p != s->end || !s->pending)
+		return true;
+	arg_add(s, ARG_PENDING, number);
+	return false;
+}
+
+static const char *
+take_literal(struct parser *s)
+{
+	struct span number;
+	const char *why;
+	uint64_t n;
+
+	why = literal_begin(s, &number, &n);
+	if (why != NULL || !literal_is_here(s, number))
+		return why;
 	arg_add(s, ARG_LITERAL, span_of(s->p, n));
 	s->p += n;
 	return NULL;
@@ -144,25 +159,64 @@ is_atom_char(char c)
 	    c != '{' && c != '"';
 }
 
+/* A field's name as a literal (RFC 3501 9, header-fld-name) becomes a quoted
+ * string, as the section is told to the client again: *here is false when it
+ * is not read yet, and nothing becomes anything before the last one is. */
+static const char *
+section_literal(struct parser *s, bool *here)
+{
+	char *to = s->p;
+	struct span number, name;
+	const char *why;
+	uint64_t n;
+	size_t i;
+
+	why = literal_begin(s, &number, &n);
+	*here = why == NULL && literal_is_here(s, number);
+	if (!*here)
+		return why;
+	name = span_of(s->p, n);
+	s->p += n;
+	for (i = 0; i < name.n; i++)
+		if ((unsigned char)name.p[i] <= ' ' || name.p[i] == '"' ||
+		    name.p[i] == '\\')
+			return "No field has that name";
+	if (s->pending)
+		return NULL;
+	*to = '"';
+	memmove(to + 1, name.p, name.n);
+	to[name.n + 1] = '"';
+	memmove(to + name.n + 2, s->p, (size_t)(s->end - s->p));
+	s->end -= s->p - (to + name.n + 2);
+	s->p = to + name.n + 2;
+	return NULL;
+}
+
 /* To behind the bracket of "BODY[HEADER.FIELDS (From \"To\")]". */
 static const char *
-skip_section(struct parser *s)
+skip_section(struct parser *s, bool *here)
 {
 	bool quoted = false;
+	const char *why;
 
-	for (; s->p < s->end; s->p++) {
+	while (s->p < s->end) {
 		char c = *s->p;
 
 		if (c == '\r' || c == '\n' || c == '\0')
 			break;
+		if (c == '{' && !quoted) {
+			why = section_literal(s, here);
+			if (why != NULL || !*here)
+				return why;
+			continue;
+		}
 		if (quoted && c == '\\' && s->p + 1 < s->end)
 			s->p++;
 		else if (c == '"')
 			quoted = !quoted;
-		else if (c == ']' && !quoted) {
-			s->p++;
+		s->p++;
+		if (c == ']' && !quoted)
 			return NULL;
-		}
 	}
 	return "Section without end";
 }
@@ -180,12 +234,13 @@ take_atom(struct parser *s)
 {
 	char *from = s->p;
 	const char *why;
+	bool here = true;
 
 	while (s->p < s->end && is_atom_char(*s->p)) {
 		if (*s->p == '[' && has_section(span_of(from,
 		    (size_t)(s->p - from)))) {
-			why = skip_section(s);
-			if (why != NULL)
+			why = skip_section(s, &here);
+			if (why != NULL || !here)
 				return why;
 			continue;
 		}

@@ -138,6 +138,17 @@ static const struct {
 	{ "a FETCH 1:* (FLAGS BODY.PEEK[HEADER.FIELDS (To \"X]\")]<0.1> UID)",
 	    "a FETCH 1:* (FLAGS BODY.PEEK[HEADER.FIELDS (To \"X]\")]<0.1> "
 	    "UID ) ", NULL },
+	{ "a FETCH 1 (BODY[HEADER.FIELDS ({4}\r\nFrom To {2+}\r\nCc)]<0.1> UID)",
+	    "a FETCH 1 (BODY[HEADER.FIELDS (\"From\" To \"Cc\")]<0.1> UID ) ",
+	    NULL },
+	{ "a FETCH 1 (UID BODY[HEADER.FIELDS (To {4}\r\n", "a FETCH 1 (UID "
+	    "? ) ", NULL },
+	{ "a FETCH 1 (UID BODY[HEADER.FIELDS ({4}\r\nFrom {2+}\r\n",
+	    "a FETCH 1 (UID ? ) ", NULL },
+	{ "a FETCH 1 BODY[HEADER.FIELDS ({4}\r\nF\"m To)]", NULL,
+	    "No field has that name" },
+	{ "a FETCH 1 BODY[HEADER.FIELDS ({9}\r\nFrom)]", NULL,
+	    "Bad literal" },
 	{ "a SELECT [x]/y", "a SELECT [x]/y ", NULL },
 	{ "a STORE 1 +FLAGS (\\Seen $x)", "a STORE 1 +FLAGS (\\Seen $x ) ",
 	    NULL },

@@ -252,3 +252,26 @@ def test_a_folder_below_inbox_makes_no_second_inbox(postern, kim):
         wire.ok('RENAME "INBOX/sub" "INBOX/other"')
         rows = [line for line in wire.ok('LIST "" "%"') if "LIST" in line]
         assert len(rows) == 1
+
+
+def test_literals_stand_wherever_strings_do(postern, kim):
+    with postern.imap() as wire:
+        wire.send(f'a LOGIN "{kim}" {{6}}\r\n')
+        assert wire.line().startswith("+ ")
+        wire.send("secret\r\n")
+        assert wire.answer("a")[1].startswith("OK")
+        wire.send("b ID (\"name\" {0+}\r\n \"version\" {1+}\r\n1)\r\n")
+        assert wire.answer("b")[1].startswith("OK")
+        wire.send("c APPEND {5+}\r\nINBOX {30+}\r\n"
+                  "Subject: a\"b\\c\r\nTo: x@y\r\n\r\nz\r\n\r\n")
+        assert wire.answer("c")[1].startswith("OK")
+        wire.ok("SELECT INBOX")
+        wire.send("d SEARCH SUBJECT \"a\\\"b\\\\c\" (BODY {1+}\r\nz)\r\n")
+        assert wire.answer("d")[0] == ["* SEARCH 1"]
+        wire.send("e FETCH 1 (BODY.PEEK[HEADER.FIELDS ({4}\r\n")
+        assert wire.line().startswith("+ ")
+        wire.send("From {2+}\r\nTo)] UID)\r\n")
+        lines, tagged = wire.answer("e")
+        assert tagged.startswith("OK")
+        assert lines[:2] == ['* 1 FETCH (UID 1 BODY[HEADER.FIELDS ("From" '
+                             '"To")] {11}', "To: x@y"]
