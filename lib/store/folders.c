@@ -118,10 +118,12 @@ dir_remove(int parent, const char *name, size_t *left)
 	if (fd == -1)
 		return;
 	if (dir_names(fd, &l, NULL) == 0)
-		for (i = 0; i < l.n && *left > 0; i++, --*left)
+		for (i = 0; i < l.n && *left > 0; i++) {
+			--*left;
 			if (disk_unlinkat(fd, l.name[i], 0) == -1 &&
 			    (errno == EISDIR || errno == EPERM))
 				dir_remove(fd, l.name[i], left);
+		}
 	name_list_fini(&l);
 	(void)disk_close(fd);
 	(void)disk_unlinkat(parent, name, AT_REMOVEDIR);
