@@ -759,16 +759,22 @@ exchange_warn_unusable(const struct exchange *ex)
 			    (unsigned long long)a->secrets[i].id);
 }
 
+static void
+exchange_wrong(struct exchange *ex)
+{
+	struct defence_who who = exchange_who(ex);
+
+	defence_wrong(ex->env->defence, exchange_now(ex), &who,
+	    ex->mech->kind == KIND_SCRAM ? SPAN_NONE :
+	    buf_span(&ex->password));
+}
+
 /* A check that ended with this is a wrong password, for whatever reason. */
 static void
 exchange_checked(struct exchange *ex, enum auth_verdict verdict)
 {
-	struct defence_who who = exchange_who(ex);
-
 	if (verdict == AUTH_BAD)
-		defence_wrong(ex->env->defence, exchange_now(ex), &who,
-		    ex->mech->kind == KIND_SCRAM ? SPAN_NONE :
-		    buf_span(&ex->password));
+		exchange_wrong(ex);
 	exchange_end(ex, verdict);
 }
 
@@ -779,6 +785,9 @@ exchange_done_cb(void *arg)
 
 	turnstile_done(ex->env->turnstile);
 	if (ex->cancelled) {
+		/* who hangs up has guessed, and cost a check, all the same */
+		if (ex->step == MECH_DENIED)
+			exchange_wrong(ex);
 		exchange_free(ex);
 		return;
 	}

@@ -752,6 +752,46 @@ test_a_refused_network_is_not_told_what_is_right(void **state)
 	    NULL), AUTH_OK);
 }
 
+static unsigned
+wrong_for(const char *account)
+{
+	struct defence_row row;
+
+	return defence_find(env.defence, fake_now(NULL), DEFENCE_ACCOUNT,
+	    span_str(account), &row) ? row.level : 0;
+}
+
+/* At some turn of the loop the check runs when its client goes. */
+static void
+test_who_hangs_up_has_guessed_all_the_same(void **state)
+{
+	struct msg_auth_start start = { .service = SPAN_LIT("imap"),
+	    .mechanism = SPAN_LIT("PLAIN"), .has_initial = 1 };
+	bool counted = false;
+	char text[64];
+	struct run r;
+	int n;
+
+	(void)state;
+	for (unsigned i = 0; i < 2000 && !counted; i++) {
+		n = snprintf(text, sizeof(text), "%ckim@a.example%cno %u", 0,
+		    0, i);
+		start.initial = span_of(text, (size_t)n);
+		run_start(&r, &start);
+		for (unsigned turns = i % 12; turns > 0; turns--)
+			settle(0);
+		counted = r.results == 0;
+		run_end(&r);
+		for (unsigned k = 0; k < 500 && env.count > 0; k++)
+			settle(1);
+		assert_int_equal(env.count, 0);
+		counted = counted && wrong_for("kim@a.example") > 0;
+		(void)defence_forgive(env.defence, fake_now(NULL),
+		    SPAN_LIT("kim@a.example"));
+	}
+	assert_true(counted);
+}
+
 /* While a login is delayed its client may go, and what was remembered may
  * become void. False: a delay was over before we had come to that. */
 static bool
@@ -1116,6 +1156,7 @@ main(void)
 		T(test_answers_out_of_place_change_nothing),
 		T(test_full_queue),
 		T(test_a_refused_network_is_not_told_what_is_right),
+		T(test_who_hangs_up_has_guessed_all_the_same),
 		T(test_what_happens_during_a_delay),
 		T(test_guesses_at_once_are_counted_one_by_one),
 		T(test_no_secret_is_logged_at_any_level),
