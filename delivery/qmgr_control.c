@@ -210,15 +210,15 @@ each_delete(struct listing *l, struct spool_msg *m)
 static void
 each_hold(struct listing *l, struct spool_msg *m)
 {
+	l->done += !m->held;
 	hold_set(l->c->q, m, true);
-	l->done++;
 }
 
 static void
 each_release(struct listing *l, struct spool_msg *m)
 {
+	l->done += m->held;
 	hold_set(l->c->q, m, false);
-	l->done++;
 }
 
 /* --- queue show --- */
@@ -247,6 +247,8 @@ rcpt_row(const struct spool_msg *m, const struct record *r, uint32_t i,
 	static const char *const names[] = { "due", "active", "sent",
 	    "failed", "done" };
 	const struct envelope_rcpt *rcpt = &r->env.rcpt[i];
+	bool done = i < m->n_rcpt && (m->rcpt[i].state == SPOOL_SENT ||
+	    m->rcpt[i].state == SPOOL_FINAL);
 
 	buf_char(b, '{');
 	put(b, "queue_id", m->queue_id);
@@ -259,7 +261,8 @@ rcpt_row(const struct spool_msg *m, const struct record *r, uint32_t i,
 	json_put_member(b, "sender", r->env.sender);
 	json_put_member(b, "client", r->env.client_ip);
 	json_put_member(b, "helo", r->env.helo);
-	put(b, "reason", m->reason == NULL ? "" : m->reason);
+	/* the message's: who has it does not wait for that */
+	put(b, "reason", done || m->reason == NULL ? "" : m->reason);
 	buf_char(b, '}');
 }
 

@@ -32,10 +32,11 @@ def test_a_deferred_message_says_why_it_waits(queue):
     # The local copy counts as done when a checkpoint covers it.
     until(lambda: queue.rows("list")[0]["open"] == 1, "one open recipient")
     assert "relaying is not built" in row["reason"]
-    states = {r["recipient"]: r["state"] for r in queue.rows("show",
-                                                             queue.id)}
-    assert states["kim@queue.example"] == "done"
-    assert states["far@elsewhere.example"] != "done"
+    shown = {r["recipient"]: r for r in queue.rows("show", queue.id)}
+    assert shown["kim@queue.example"]["state"] == "done"
+    assert shown["kim@queue.example"]["reason"] == ""
+    assert shown["far@elsewhere.example"]["state"] != "done"
+    assert "relaying" in shown["far@elsewhere.example"]["reason"]
     table = queue.postern("queue", "list").stdout
     assert table.startswith("queue_id") and queue.id in table
 
@@ -51,7 +52,10 @@ def test_a_flush_tries_again(queue):
 
 
 def test_held_mail_stays_held_through_a_restart(queue):
+    # what is not held is not released, and only once held
+    assert queue.rows("release", "ALL") == [{"released": 0}]
     queue.postern("queue", "hold", queue.id)
+    assert queue.rows("hold", "ALL") == [{"held": 0}]
     assert queue.rows("list")[0]["state"] == "hold"
     queue.restart()
     until(lambda: queue.rows("list"), "the queue")
