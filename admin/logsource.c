@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "admin/out.h"
 #include "admin/run.h"
 #include "base/xmalloc.h"
 
@@ -65,14 +66,14 @@ older_add(struct logsource *s, const char *path)
 	char *dir, *full;
 	DIR *d;
 
-	dir = slash == NULL ? xstrdup(".") :
+	dir = slash == NULL ? xstrdup("./") :
 	    xmemdup0(path, (size_t)(slash - path) + 1);
 	d = opendir(dir);
 	while (d != NULL && (e = readdir(d)) != NULL) {
 		if (strncmp(e->d_name, base, n) != 0 ||
 		    (e->d_name[n] != '.' && e->d_name[n] != '-'))
 			continue;
-		full = xasprintf("%s/%s", dir, e->d_name);
+		full = xasprintf("%s%s", dir, e->d_name);
 		file_add(s, full);
 		free(full);
 	}
@@ -240,6 +241,20 @@ file_lines(const char *path, void (*line)(struct span, void *), void *arg,
 	return 0;
 }
 
+/* An old file that cannot be read does not hide the others; it is told of
+ * once, though all is read twice. */
+static void
+file_drop(struct logsource *s, size_t i, struct err *err)
+{
+	out_complain("postern: %s is left out: %s\n", s->file[i].path,
+	    err->why);
+	*err = (struct err){ 0 };
+	free(s->file[i].path);
+	s->n--;
+	memmove(&s->file[i], &s->file[i + 1],
+	    (s->n - i) * sizeof(s->file[0]));
+}
+
 int
 logsource_each(struct logsource *s, void (*line)(struct span, void *),
     void *arg, struct err *err)
@@ -255,8 +270,10 @@ logsource_each(struct logsource *s, void (*line)(struct span, void *),
 	}
 	for (i = 0; i < s->n; i++) {
 		rc = file_lines(s->file[i].path, line, arg, err);
-		if (rc != 0)
+		if (rc != 0 && i + 1 == s->n)
 			return rc;
+		if (rc != 0)
+			file_drop(s, i--, err);
 	}
 	return 0;
 }

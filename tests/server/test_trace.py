@@ -131,6 +131,14 @@ def test_rotated_and_compressed_logs_are_read_too(postern, kim):
         paths.give(path)
     found, = json.loads(trace(postern, kim, "--json", f"--log={log}"))
     assert found["log"] == lines
+    # one that is damaged does not hide the others
+    with open(f"{log}.3.gz", "w") as out:
+        out.write("not compressed\n")
+    paths.give(postern.dir / "rotated.log.3.gz")
+    done = postern.postern("trace", kim, "--json", f"--log={log}")
+    found, = json.loads(done.stdout)
+    assert found["log"] == lines
+    assert done.stderr.count("rotated.log.3.gz is left out") == 1
 
 
 def test_standard_input_is_a_log(postern, kim):
