@@ -131,6 +131,9 @@ int cmd_resolve(struct cli *cli);
 int cmd_greylist_waiting(struct cli *cli), cmd_greylist_list(struct cli *cli),
     cmd_greylist_allow(struct cli *cli), cmd_greylist_forget(struct cli *cli),
     cmd_greylist_stats(struct cli *cli);
+/* Tells the database what is in a mailbox. */
+int quota_report(struct cli *cli, uint64_t id, uint64_t bytes,
+    uint64_t messages);
 /* A domain's or mailbox's own choice, "on" or "off". */
 int greylist_choose(struct cli *cli, const char *who, const char *value);
 int cmd_firstcontact_list(struct cli *cli),

@@ -324,6 +324,28 @@ quota_take(struct adopting *x, const char *address)
 	    "unless it had one");
 }
 
+/* deliver was not asked, so nobody else tells the database what is there: the
+ * pools of the domain would not know of it until the next delivery. */
+static int
+usage_tell(struct adopting *x)
+{
+	struct account *a = NULL;
+	struct usage u = { 0 };
+	struct err err = { 0 };
+	int fd, rc;
+
+	if (x->check)
+		return EX_OK;
+	rc = account_home_open(x->store, x->mailbox_id, false, &fd, &err);
+	if (rc == 0 && (a = account_open(fd, x->mailbox_id, &err)) == NULL)
+		rc = PS_EIO;
+	if (rc == 0)
+		rc = account_usage(a, &u, &err);
+	account_close(&a);
+	return rc < 0 ? cli_fail(&err) : quota_report(x->cli, x->mailbox_id,
+	    u.bytes, u.messages);
+}
+
 int
 cmd_mailbox_adopt(struct cli *cli)
 {
@@ -351,6 +373,8 @@ cmd_mailbox_adopt(struct cli *cli)
 		rc = x.check || x.copy ? look(&x) : take(&x);
 	if (rc == EX_OK)
 		rc = quota_take(&x, address);
+	if (rc == EX_OK)
+		rc = usage_tell(&x);
 	if (x.source != -1)
 		(void)close(x.source);
 	if (x.store != -1)

@@ -276,12 +276,12 @@ settle(struct auditing *x)
 	return rc;
 }
 
-static int
-report_fix(struct auditing *x, const struct box_audit *b)
+int
+quota_report(struct cli *cli, uint64_t id, uint64_t bytes, uint64_t messages)
 {
 	char text[4][CLI_NUMBER_MAX + 2];
-	const uint64_t v[4] = { b->id, b->store.index.bytes,
-	    b->store.index.messages, (uint64_t)clock_wall_us() };
+	const uint64_t v[4] = { id, bytes, messages,
+	    (uint64_t)clock_wall_us() };
 	struct span p[4];
 	size_t i;
 
@@ -290,7 +290,7 @@ report_fix(struct auditing *x, const struct box_audit *b)
 		    v[i]);
 		p[i] = span_str(text[i]);
 	}
-	return cli_do(x->cli, "SELECT postern.usage_report($1::bigint[], "
+	return cli_do(cli, "SELECT postern.usage_report($1::bigint[], "
 	    "$2::bigint[], $3::bigint[], $4::bigint[])", p, 4, NULL);
 }
 
@@ -345,7 +345,8 @@ judge(struct auditing *x, struct box_audit *b)
 	if (!store_agrees(b))
 		store_look(x, b, true);
 	if (!b->unreadable && !same(&b->said, &b->store.index))
-		rc = report_fix(x, b);
+		rc = quota_report(x->cli, b->id, b->store.index.bytes,
+		    b->store.index.messages);
 	x->n_fixed += rc == EX_OK && !b->unreadable && store_agrees(b);
 	return rc;
 }

@@ -118,6 +118,9 @@ def test_what_dovecots_clients_knew_ours_tell(postern, kim, theirs, copy):
     assert '"without_uid": 0' in said and '"from": "dovecot"' in said
     assert picture(theirs.talk) == before
     adopt(postern, kim, theirs.maildir, "--yes", *["--copy"][:copy])
+    # the database knows at once how much it is
+    audit = postern.postern("quota", "audit", kim)
+    assert "1 mailboxes: database, index and files agree" in audit.stdout
     after = picture(our_talk(postern, kim))
     for key, value in before.items():
         assert after[key] == value, key
