@@ -240,20 +240,31 @@ database_open(struct doctor *d, struct cli *cli)
 }
 
 /* A name that is not there, after a change of myhostname, makes all mailboxes
- * those of nobody. */
+ * those of nobody; one that `db migrate' has added since, of another host. */
 static void
 host_check(struct doctor *d, struct sql *sql, const char *name)
 {
+	static const char subject[] = "host_name_in_database";
 	struct span p = span_str(name);
 	struct sql_result *r;
 	struct err err = { 0 };
 
 	r = sql_ask(sql, "SELECT postern.need_host($1)", &p, 1, &err);
-	if (r == NULL)
-		doctor_report(d, FINDING_FAULT, "database", "host_name_in_"
-		    "database", "set it to what it was; on a new host run "
+	if (r == NULL) {
+		doctor_report(d, FINDING_FAULT, "database", subject,
+		    "set it to what it was; on a new host run "
 		    "`postern db migrate'", "%s, so no mailbox gets mail",
 		    err.why);
+		return;
+	}
+	sql_result_free(&r);
+	r = sql_ask(sql, "SELECT min(host) FROM postern.mailbox_list(NULL) "
+	    "HAVING NOT bool_or(host = $1)", &p, 1, &err);
+	if (r != NULL && sql_rows(r) == 1)
+		doctor_report(d, FINDING_WARNING, "database", subject,
+		    "if this is the same machine, set it to that name",
+		    "%s has no mailbox; there are some on %.*s", name,
+		    SPAN_ARG(sql_get(r, 0, 0)));
 	sql_result_free(&r);
 }
 

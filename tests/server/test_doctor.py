@@ -206,6 +206,14 @@ def test_a_host_that_has_lost_its_name(postern):
     found, code = doctor(postern, "--only=database")
     fault = about(found, "host_name_in_database", "no host renamed.example")
     assert code == 2 and "set it to what it was" in fault["cure"]
+    # ... and has been given another
+    postern.sql("SELECT host_add('renamed.example');")
+    assert doctor(postern, "--only=database")[1] == 0
+    postern.sql("SELECT mailbox_add('kim@good.example', 'mx.test.example', "
+                "NULL, NULL, NULL);")
+    found, code = doctor(postern, "--only=database")
+    assert code == 1
+    about(found, "host_name_in_database", "some on mx.test.example")
 
 
 def test_people_read_lines_with_cures(postern):
