@@ -148,13 +148,15 @@ static void
 refresh_done(struct session *s)
 {
 	s->refresh_ms = clock_mono_ms() - s->refresh_began_ms;
+	if (s->job_rc == PS_ENOTFOUND) {
+		log_info("%s: user=<%s>: folder=<%s> was deleted while it was "
+		    "selected", s->id, s->user, folder_name(s->folder));
+		session_bye(s, "Mailbox was deleted");
+		return;
+	}
 	if (s->job_rc < 0) {
 		log_error("%s: refresh user=<%s> folder=<%s>: %s", s->id,
 		    s->user, folder_name(s->folder), s->job_err.why);
-		if (s->job_rc == PS_ENOTFOUND) {
-			session_bye(s, "Mailbox was deleted");
-			return;
-		}
 		/* RFC 3501 2.3.1.1: it cannot change in a session */
 		if (s->job_rc == PS_ESTATE) {
 			session_bye(s, "Mailbox got another UIDVALIDITY");
