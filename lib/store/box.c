@@ -45,6 +45,22 @@ adopting_check(const struct box *b, struct err *err)
 }
 
 static int
+head_open(const struct box *b, int *fd, struct err *err)
+{
+	*fd = disk_openat(b->dir, STORE_HEAD, O_RDWR, 0);
+	if (*fd != -1)
+		return 0;
+	if (errno != ENOENT)
+		return err_errno(err, "open %s of folder %s", STORE_HEAD,
+		    b->name[0] == '\0' ? "." : b->name);
+	*fd = disk_openat(b->dir, STORE_HEAD, O_RDWR | O_CREAT,
+	    STORE_FILE_MODE);
+	if (*fd == -1)
+		return err_errno(err, "make %s", STORE_HEAD);
+	return 0;
+}
+
+static int
 files_open(struct box *b, enum box_open_how how, struct err *err)
 {
 	const char *path = b->name[0] == '\0' ? "." : b->name;
@@ -63,16 +79,7 @@ files_open(struct box *b, enum box_open_how how, struct err *err)
 	/* A power cut may have left some of them only. */
 	if (create && (rc = box_dirs_make(b->dir, err)) < 0)
 		return rc;
-	b->head = disk_openat(b->dir, STORE_HEAD, O_RDWR, 0);
-	if (b->head != -1)
-		return 0;
-	if (errno != ENOENT)
-		return err_errno(err, "open %s of folder %s", STORE_HEAD, path);
-	b->head = disk_openat(b->dir, STORE_HEAD, O_RDWR | O_CREAT,
-	    STORE_FILE_MODE);
-	if (b->head == -1)
-		return err_errno(err, "make %s", STORE_HEAD);
-	return 0;
+	return head_open(b, &b->head, err);
 }
 
 struct box *
@@ -196,6 +203,40 @@ header_stands(struct box *b)
 
 /* --- the lock --- */
 
+/* Is the head file that we have open still the folder's? */
+static bool
+head_is_named(const struct box *b)
+{
+	struct stat ours, named;
+
+	return fstat(b->head, &ours) == 0 &&
+	    disk_statat(b->dir, STORE_HEAD, &named) == 0 &&
+	    ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+}
+
+/* Who goes on with one that was removed or replaced would have a lock and a
+ * UIDVALIDITY of his own, and put them into the index again and again. */
+static int
+head_lock(struct box *b, struct err *err)
+{
+	int rc, fd, tries;
+
+	for (tries = 0; tries < 3; tries++) {
+		rc = store_lock(b->head, "folder", err);
+		if (rc < 0 || head_is_named(b))
+			return rc;
+		store_unlock(b->head);
+		rc = head_open(b, &fd, err);
+		if (rc < 0)
+			return rc;
+		fd_drop(&b->head);
+		b->head = fd;
+		memset(&b->hd, 0, sizeof(b->hd));
+	}
+	return err_set(err, ERR_TEMP, PS_EAGAIN, "%s is replaced again and "
+	    "again", STORE_HEAD);
+}
+
 /* Head file: read it, or make it when it is new or damaged. */
 static int
 head_load(struct box *b, struct err *err)
@@ -224,7 +265,7 @@ box_lock(struct box *b, struct err *err)
 	struct err why;
 	int rc;
 
-	rc = store_lock(b->head, "folder", err);
+	rc = head_lock(b, err);
 	if (rc < 0)
 		return rc;
 	b->locked = true;
@@ -569,7 +610,7 @@ box_current(struct box *b, struct err *err)
 static int
 is_behind(struct box *b, bool *behind, struct err *err)
 {
-	int rc = store_lock(b->head, "folder", err);
+	int rc = head_lock(b, err);
 
 	if (rc < 0)
 		return rc;

@@ -340,6 +340,35 @@ what_left_no_trace_is_found_later(void **state)
 	account_close(&a);
 }
 
+/* A session has the old head file open, and its lock. */
+static void
+a_lost_head_is_lost_for_all(void **state)
+{
+	struct folder_new item = { .data = SPAN_LIT(T_TEXT("a")) };
+	struct t_store *s = *state;
+	uint32_t was, uidv;
+	struct account *a;
+	struct folder *f;
+	struct err err;
+
+	three(s);
+	a = t_account_at(s->fd);
+	f = t_folder(a, "");
+	was = folder_uidvalidity(f);
+	t_unlink(s, T_HOME "/postern.head");
+	t_ok(folder_append(a, "", &item, 1, &uidv, &err));
+	assert_true(uidv > was);
+	assert_int_equal(item.uid, 4);
+	assert_int_equal(folder_refresh(f, &err), PS_ESTATE);
+	folder_close(&f);
+	f = t_folder(a, "");
+	assert_int_equal(folder_uidvalidity(f), uidv);
+	assert_int_equal(folder_exists(f), 4);
+	assert_int_equal(folder_uid(f, 4), item.uid);
+	folder_close(&f);
+	account_close(&a);
+}
+
 static void
 a_missed_file_is_told_at_the_next_refresh(void **state)
 {
@@ -431,6 +460,7 @@ main(void)
 		T(damaged_head_gets_a_new_uidvalidity),
 		T(uid_is_never_given_twice),
 		T(what_left_no_trace_is_found_later),
+		T(a_lost_head_is_lost_for_all),
 		T(a_missed_file_is_told_at_the_next_refresh),
 		T(many_foreign_files_come_in_order),
 		T(unreadable_folder_is_an_error_of_its_own),
