@@ -280,6 +280,23 @@ cli_number(const char *text, uint64_t *number)
 	return false;
 }
 
+bool
+cli_time(const struct cli *cli, const char *option, const char *otherwise,
+    struct span *out)
+{
+	const char *text = cli_option(cli, option);
+
+	if (text == NULL)
+		text = otherwise;
+	*out = text == NULL ? SPAN_NONE : span_str(text);
+	if (text == NULL || (strchr(text, '-') == NULL &&
+	    strstr(text, "ago") == NULL))
+		return true;
+	out_complain("postern: %s: `%s' is back in time; a length is wanted, "
+	    "such as '7 days'\n", option, text);
+	return false;
+}
+
 const char *
 cli_setting(const char *setting, const char *value,
     char number[CLI_NUMBER_MAX])

@@ -91,6 +91,11 @@ bool cli_size(const char *text, uint64_t *bytes);
  * written as "2g" or "none". NULL was explained. */
 const char *cli_setting(const char *setting, const char *value,
     char number[CLI_NUMBER_MAX]);
+/* An option that is a time, such as --for='90 days', for PostgreSQL: how long, so
+ * not back in time. `otherwise` (may be NULL) when it was not given; false was
+ * explained. */
+bool cli_time(const struct cli *cli, const char *option, const char *otherwise,
+    struct span *out);
 /* A number or "none" (0). */
 bool cli_number(const char *text, uint64_t *number);
 

@@ -107,8 +107,11 @@ cmd_access_add(struct cli *cli)
 {
 	struct span pattern = span_str(cli->word[1]);
 	struct buf action, why;
+	struct span lives;
 	int rc = EX_DATAERR;
 
+	if (!cli_time(cli, "--for", NULL, &lives))
+		return rc;
 	buf_init(&action, COMPLAINTS_MAX);
 	buf_init(&why, COMPLAINTS_MAX);
 	words_join(cli, 2, &action);
@@ -118,7 +121,7 @@ cmd_access_add(struct cli *cli)
 		goto out;
 	}
 	struct span p[] = { list_name(cli), pattern, buf_span(&action),
-	    option_span(cli, "--note"), option_span(cli, "--for") };
+	    option_span(cli, "--note"), lives };
 
 	rc = cli_do(cli, "SELECT postern.access_set($1, $2, $3, "
 	    "coalesce($4, ''), now() + $5::interval)", p, ARRAY_LEN(p),

@@ -58,13 +58,14 @@ int
 cmd_credential_add(struct cli *cli)
 {
 	bool from_stdin = cli_option(cli, "--password-stdin") != NULL;
-	const char *lives = cli_option(cli, "--for");
-	char *address = cli_address(cli->word[0]);
 	struct buf clear, stored, scope;
 	int rc = EX_DATAERR;
+	struct span lives;
+	char *address;
 	bool good;
 
-	if (address == NULL)
+	if (!cli_time(cli, "--for", NULL, &lives) ||
+	    (address = cli_address(cli->word[0])) == NULL)
 		return EX_DATAERR;
 	buf_init(&clear, 256);
 	buf_init(&stored, STORED_MAX);
@@ -76,8 +77,7 @@ cmd_credential_add(struct cli *cli)
 		good = password_generate(cli->config.conf, &clear, &stored);
 	if (good) {
 		struct span p[] = { span_str(address), span_str(cli->word[1]),
-		    buf_span(&stored), buf_span(&scope),
-		    lives == NULL ? SPAN_NONE : span_str(lives) };
+		    buf_span(&stored), buf_span(&scope), lives };
 
 		rc = cli_do(cli, "SELECT postern.credential_add($1, $2, $3, "
 		    "$4::text[], now() + $5::interval)", p, 5, NULL);

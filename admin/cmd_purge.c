@@ -16,11 +16,12 @@
 static struct sql_result *
 deleted_ask(struct cli *cli, int *rc)
 {
-	const char *older = cli_option(cli, "--older-than");
-	struct span p[] = {
-	    span_str(cli->config.conf->host_name_in_database),
-	    span_str(older == NULL ? OLDER : older) };
+	struct span p[2] = {
+	    span_str(cli->config.conf->host_name_in_database) };
 
+	*rc = EX_DATAERR;
+	if (!cli_time(cli, "--older-than", OLDER, &p[1]))
+		return NULL;
 	return cli_ask(cli, LIST, p, 2, rc);
 }
 

@@ -198,6 +198,11 @@ def test_a_deleted_mailbox_is_purged_when_it_is_time(postern, kim, lee,
     refused(postern, 64, "--yes", "mailbox", "purge", "--older-than", "0")
     refused(postern, 65, "interval", "--yes", "mailbox", "purge",
             "--older-than", "soon")
+    for back in "-5 days", "5 days ago":
+        refused(postern, 65, "back in time", "--yes", "mailbox", "purge",
+                f"--older-than={back}")
+        refused(postern, 65, "back in time", "credential", "add", lee, "x",
+                f"--for={back}")
     assert home.exists()
     told = postern.postern("--yes", "mailbox", "purge", "--older-than", "0")
     assert f"purged {kim} (id {gone})" in told.stdout
