@@ -262,6 +262,13 @@ disk_syncfs(int fd)
 	return would_wait() ? -1 : ops->syncfs(fd);
 }
 
+void
+disk_sync_soon(int fd)
+{
+	if (!nowait)
+		(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
 int
 disk_renameat(int ofd, const char *o, int nfd, const char *n, unsigned flags)
 {

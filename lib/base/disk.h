@@ -58,6 +58,9 @@ int disk_ftruncate(int fd, off_t len);
 int disk_fdatasync(int fd);
 int disk_fsync(int fd);
 int disk_syncfs(int fd);
+/* Begins to write what the file has in memory, for a sync that comes later and
+ * then finds less to do. Promises nothing; a failure is the sync's to tell. */
+void disk_sync_soon(int fd);
 int disk_renameat(int ofd, const char *o, int nfd, const char *n,
     unsigned flags);
 int disk_linkat(int ofd, const char *o, int nfd, const char *n, int flags);

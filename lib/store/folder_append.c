@@ -69,12 +69,17 @@ item_write(struct account *a, struct folder_new *it, struct store_tmp *own,
 		return 0;
 	}
 	rc = account_tmp_new(a, own, err);
-	if (rc == 0 && it->data.n > 0 && disk_pwrite(own->fd, it->data.p,
-	    it->data.n, 0) == -1) {
+	if (rc < 0)
+		return rc;
+	if (it->data.n > 0 && disk_pwrite(own->fd, it->data.p, it->data.n,
+	    0) == -1) {
 		rc = err_errno(err, "write message");
 		account_tmp_drop(a, own);
+		return rc;
 	}
-	return rc;
+	/* while the index is written */
+	disk_sync_soon(own->fd);
+	return 0;
 }
 
 static int
