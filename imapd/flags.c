@@ -110,6 +110,7 @@ static const char *
 take_flag(struct flag_list *l, struct span word)
 {
 	uint32_t bit = system_bit(word);
+	size_t i;
 
 	if (bit != 0) {
 		l->bits |= bit;
@@ -118,6 +119,10 @@ take_flag(struct flag_list *l, struct span word)
 	if (word.n > 0 && *word.p == '\\')
 		return span_is(word, RECENT_NAME) ?
 		    "\\Recent is not yours to set" : "No such flag";
+	/* RFC 3501 9: a keyword is an atom, which is less than our arguments */
+	for (i = 0; i < word.n; i++)
+		if (strchr("%*\"\\]", word.p[i]) != NULL)
+			return "Bad keyword";
 	if (l->n == FLAG_NAMES_MAX)
 		return "Too many keywords";
 	l->name[l->n++] = xmemdup0(word.p, word.n);

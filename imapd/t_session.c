@@ -193,6 +193,8 @@ test_store_and_expunge(void **state)
 	    "* 2 EXPUNGE\r\n* 1 RECENT\r\n");
 	client_do(c, "EXPUNGE", "OK", "* 1 EXPUNGE\r\n* 0 RECENT\r\n");
 	client_do(c, "STORE 1 +FLAGS (\\Bogus)", "BAD", "");
+	client_do(c, "STORE 1 +FLAGS (foo*)", "BAD", "");
+	client_do(c, "STORE 1 +FLAGS (a]b)", "BAD", "");
 	client_do(c, "FETCH 1:* FLAGS", "OK", "");
 	client_free(&c);
 }

@@ -90,12 +90,24 @@ any_add(struct name_list *l, const struct dirent *de)
 		name_list_add(l, span_str(de->d_name));
 }
 
+/* Another program's ".Inbox" or ".inbox.x": INBOX is written in any case, so
+ * that no name can mean them. */
+static bool
+is_beside_inbox(struct span name)
+{
+	struct span rest = span_sub(name, 1, name.n), level;
+
+	return span_split(&rest, '.', &level) && span_is(level, "INBOX") &&
+	    (rest.n == 0 || !span_eq(level, SPAN_LIT("INBOX")));
+}
+
 static void
 folder_add(struct name_list *l, const struct dirent *de)
 {
 	struct span s = span_str(de->d_name);
 
 	if (de->d_name[0] == '.' && s.n > 1 && folder_name_valid(s) &&
+	    !is_beside_inbox(s) &&
 	    (de->d_type == DT_DIR || de->d_type == DT_UNKNOWN) &&
 	    l->n < FOLDERS_MAX)
 		name_list_add(l, s);

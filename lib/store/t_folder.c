@@ -362,16 +362,22 @@ folders_and_subscriptions(void **state)
 
 	t_ok(account_folder_create(a, ".A", &err));
 	t_ok(account_folder_create(a, ".A.B", &err));
+	/* no name can mean these */
+	assert_int_equal(mkdirat(account_dirfd(a), ".Inbox", 0700), 0);
+	assert_int_equal(mkdirat(account_dirfd(a), ".INBOX", 0700), 0);
+	assert_int_equal(mkdirat(account_dirfd(a), ".inbox.x", 0700), 0);
+	assert_int_equal(mkdirat(account_dirfd(a), ".INBOX.x", 0700), 0);
 	t_ok(account_folder_rename(a, ".A", ".C.D", &err));
 	assert_int_equal(account_folder_rename(a, ".A", ".X", &err),
 	    PS_ENOTFOUND);
 	assert_int_equal(account_folder_rename(a, ".C.D", ".C.D.E", &err),
 	    PS_ESYNTAX);
 	t_ok(account_folders(a, &l, &err));
-	assert_int_equal(l.n, 3);
+	assert_int_equal(l.n, 4);
 	assert_string_equal(l.name[0], "");
 	assert_string_equal(l.name[1], ".C.D");
 	assert_string_equal(l.name[2], ".C.D.B");
+	assert_string_equal(l.name[3], ".INBOX.x");
 	name_list_fini(&l);
 	t_ok(account_subscribe(a, ".C.D", true, &err));
 	t_ok(account_subscribe(a, "", true, &err));
