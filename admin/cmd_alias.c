@@ -8,10 +8,12 @@
 
 #define LIST	"SELECT * FROM postern.alias_list($1)"
 /* One alias is one thing, however many targets it has. */
-#define SHOW(targets) \
+#define SHOW_OF(targets) \
 	"SELECT address, " targets " AS targets, bool_and(active) AS active, " \
 	"min(note) AS note FROM postern.alias_list($1) WHERE address = $2 " \
 	"GROUP BY address"
+#define SHOW_TEXT	SHOW_OF("string_agg(target, ' ' ORDER BY target)")
+#define SHOW_JSON	SHOW_OF("json_agg(target ORDER BY target)")
 
 /* An alias's own address; "@domain" is the catch-all. */
 static char *
@@ -105,10 +107,9 @@ cmd_alias_show(struct cli *cli)
 	p[1] = span_str(address);
 	p[0] = span_sub(p[1], (size_t)span_rchr(p[1], '@') + 1, p[1].n);
 	snprintf(missing, sizeof(missing), "there is no alias %s", address);
-	rc = cli_ask_print(cli, cli->json ?
-	    SHOW("json_agg(target ORDER BY target)") :
-	    SHOW("string_agg(target, ' ' ORDER BY target)"), p, 2, true,
-	    missing);
+	rc = cli->json ?
+	    cli_ask_print(cli, SHOW_JSON, p, 2, true, missing) :
+	    cli_ask_print(cli, SHOW_TEXT, p, 2, true, missing);
 	free(address);
 	return rc;
 }

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "gate/netlist.h"
+#include "mail/address.h"
 
 /* --- as JSON: one object, one line --- */
 
@@ -116,6 +117,21 @@ bare(const char *address)
 	return xmemdup0(s.p, s.n);
 }
 
+/* As MAIL and RCPT would take it; "" is "<>". */
+static bool
+address_is_good(const char *command, const char *text)
+{
+	struct address a;
+	struct err err;
+
+	if (*text == '\0' || address_parse(span_str(text), ADDRESS_UTF8 |
+	    ADDRESS_NO_DOMAIN, &a, &err) == 0)
+		return true;
+	out_complain("postern: %s: %s; %s is refused with 501\n", text,
+	    err.why, command);
+	return false;
+}
+
 static int
 answer(struct cli *cli, struct explain *x, const struct explain_who *who)
 {
@@ -133,6 +149,9 @@ answer(struct cli *cli, struct explain *x, const struct explain_who *who)
 		w.first = &first;
 	if (!net_addr_parse(span_str(w.ip), &addr)) {
 		out_complain("postern: %s is no address\n", w.ip);
+		rc = EX_DATAERR;
+	} else if (!address_is_good("MAIL", from) ||
+	    !address_is_good("RCPT", to)) {
 		rc = EX_DATAERR;
 	} else if (explain_run(x, &w, &story, &err) != 0) {
 		out_complain("postern: %s\n", err.why);

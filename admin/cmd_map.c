@@ -155,7 +155,7 @@ cmd_map_query(struct cli *cli)
 	q.table = table_open(span_str(cli->word[0]), &err);
 	if (q.table == NULL) {
 		out_complain("postern: %s\n", err.why);
-		return EX_TEMPFAIL;
+		return err.kind == ERR_PERM ? EX_DATAERR : EX_TEMPFAIL;
 	}
 	rc = query_all(&q);
 	table_unref(&q.table);

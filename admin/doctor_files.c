@@ -117,6 +117,27 @@ secret_check(struct doctor *d, const char *path)
 	}
 }
 
+/* DOMAIN.key */
+static void
+directory_secrets(struct doctor *d, const char *dir)
+{
+	struct dirent *e;
+	DIR *at = opendir(dir);
+	char *path;
+
+	if (at == NULL)		/* told of with the certificates */
+		return;
+	while ((e = readdir(at)) != NULL) {
+		if (!span_ends(span_str(e->d_name), ".key") ||
+		    e->d_name[0] == '.')
+			continue;
+		path = xasprintf("%s/%s", dir, e->d_name);
+		secret_check(d, path);
+		free(path);
+	}
+	closedir(at);
+}
+
 static const char *
 owner_of(const struct conf *conf, enum service_role role)
 {
@@ -146,6 +167,10 @@ doctor_files(struct doctor *d, struct cli *cli)
 	    owner_of(conf, ROLE_DELIVER));
 	if (conf->tls_key_file[0] != '\0')
 		secret_check(d, conf->tls_key_file);
+	if (conf->tls_certificate_directory[0] != '\0')
+		directory_secrets(d, conf->tls_certificate_directory);
+	if (conf->database_password_file[0] != '\0')
+		secret_check(d, conf->database_password_file);
 }
 
 /* --- certificates --- */

@@ -974,6 +974,9 @@ conf_parse(const char *file, struct span text, struct buf *complaints)
 
 	ps.main = ps.part = conf_new("", SPAN_LIT(""));
 	file_note(ps.main, file);
+	/* a byte order mark, as some editors put in front */
+	if (span_starts(text, "\xef\xbb\xbf"))
+		text = span_sub(text, 3, text.n);
 	if (text.n > FILE_MAX_BYTES)
 		complain(&ps, 1, 1, "file is larger than 1 MiB");
 	else if (text.p != NULL)

@@ -126,7 +126,7 @@ static void
 names_expand(void **state)
 {
 	struct conf *c = parse_good(
-	    "myorigin = $mydomain\n"
+	    "\xef\xbb\xbfmyorigin = $mydomain\n"	/* with a BOM */
 	    "mydomain = ${mail_name}.example\n"
 	    "mail_name = a\n"
 	    "smtpd_banner = $myhostname $$5 ${mydomain}x\n"

@@ -21,7 +21,7 @@ def test_map_query_answers_as_postmap_does(postern, domain):
     code, out, err = query(postern, "tcp:127.0.0.1:1", "a")
     assert (code, out) == (75, "") and "refused" in err
     code, out, err = query(postern, "nosuch:x", "a")
-    assert code == 75 and "unknown table type" in err
+    assert code == 65 and "unknown table type" in err
     code, out, _ = query(postern, inline, "a", "c", "--json")
     assert json.loads(out) == [
         {"key": "a", "result": "found", "value": "1"},

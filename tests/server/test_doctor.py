@@ -181,6 +181,18 @@ def test_keys_and_certificates(postern):
     assert about(found, str(key), "everybody may read")["cure"] == \
         "chmod 0600"
     os.chmod(key, 0o600)
+    for name, value in (("a.example.key", "tls_certificate_directory"),
+                        ("word", "database_password_file")):
+        secret = postern.dir / "secrets" / name
+        secret.parent.mkdir(exist_ok=True)
+        secret.write_text("secret")
+        secret.chmod(0o644)
+        postern.set(value, str(secret.parent if name.endswith(".key")
+                               else secret))
+        found, _ = doctor(postern, "--only=files")
+        assert about(found, str(secret), "everybody may read")
+    postern.set("database_password_file", "")
+    postern.set("tls_certificate_directory", "")
     postern.set("tls_key_file", str(postern.dir / "postern.conf"))
     found, code = doctor(postern, "--only=certificates")
     assert code == 2

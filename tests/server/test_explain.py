@@ -111,7 +111,8 @@ def test_nothing_is_changed(server):
 @pytest.mark.parametrize("words, says", [
     (["--helo", "x"], "needed"),
     (usual() + ["--listener", "nope"], "there is no [service nope]"),
-    (usual(to="a b@c d"), "postern:"),
+    (usual(to="a b@c d"), "RCPT is refused with 501"),
+    (usual(**{"from": "a b@c d"}), "MAIL is refused with 501"),
     (usual() + ["--size", "9z"], "size"),
 ])
 def test_mistakes_are_named(server, words, says):
