@@ -261,18 +261,6 @@ state_cb(enum db_state state, void *arg)
 		downs++;
 }
 
-static bool
-waits_for_a_lock(void *arg)
-{
-	char *n = testpg_sql(&pg, "SELECT count(*) FROM pg_locks WHERE "
-	    "locktype = 'advisory' AND NOT granted");
-	bool yes = strcmp(n, "0") != 0;
-
-	(void)arg;
-	free(n);
-	return yes;
-}
-
 static void
 a_restart_is_survived(void **state)
 {
@@ -293,7 +281,8 @@ a_restart_is_survived(void **state)
 	(void)db_ask(db, "SELECT pg_advisory_lock(7), 'x'", NULL, 0, DB_AGAIN,
 	    answer_cb, &again);
 	(void)db_ask(db, "SELECT 3", NULL, 0, DB_ONCE, answer_cb, &once);
-	assert_true(testpg_wait(l, waits_for_a_lock, NULL, TESTPG_PATIENCE));
+	assert_true(testpg_wait(l, testpg_waits_for_lock, &pg,
+	    TESTPG_PATIENCE));
 	testpg_do(&pg, "stop immediate");
 	PQfinish(holder);
 	assert_true(testpg_wait(l, answered, &once, TESTPG_PATIENCE));

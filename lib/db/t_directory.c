@@ -455,18 +455,6 @@ a_flood_of_unknown_names_harms_no_entry(void **state)
  * then the old answer arrives. It may be given, but not kept. Through the
  * proxy the NOTIFY comes in reads of its own: between the answer and its end.
  */
-static bool
-waits_for_a_lock(void *arg)
-{
-	char *n = testpg_sql(&pg, "SELECT count(*) FROM pg_locks WHERE "
-	    "locktype = 'advisory' AND NOT granted");
-	bool yes = strcmp(n, "0") != 0;
-
-	(void)arg;
-	free(n);
-	return yes;
-}
-
 static void
 late_snapshot(const char *host)
 {
@@ -490,7 +478,8 @@ late_snapshot(const char *host)
 	PQclear(PQexec(holder, "SELECT pg_advisory_lock(7)"));
 	(void)directory_resolve(d, SPAN_LIT("kim@a.example"), answer_cb, &a);
 	/* its snapshot is taken */
-	assert_true(testpg_wait(l, waits_for_a_lock, NULL, TESTPG_PATIENCE));
+	assert_true(testpg_wait(l, testpg_waits_for_lock, &pg,
+	    TESTPG_PATIENCE));
 	testpg_run(&pg, "SELECT mailbox_del('kim@a.example')");
 	assert_int_equal(a.calls, 0);
 	PQfinish(holder);

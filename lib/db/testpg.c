@@ -174,6 +174,17 @@ testpg_sql(const struct testpg *pg, const char *sql)
 	return out;
 }
 
+bool
+testpg_waits_for_lock(void *arg)
+{
+	char *n = testpg_sql(arg, "SELECT count(*) FROM pg_locks WHERE "
+	    "locktype = 'advisory' AND NOT granted");
+	bool yes = strcmp(n, "0") != 0;
+
+	free(n);
+	return yes;
+}
+
 void
 testpg_run(const struct testpg *pg, const char *sql)
 {

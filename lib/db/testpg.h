@@ -31,6 +31,9 @@ char *testpg_sql_dir(void);
 char *testpg_sql(const struct testpg *pg, const char *sql);
 /* The same, for the effect only. */
 void testpg_run(const struct testpg *pg, const char *sql);
+/* Does a session wait for an advisory lock? arg is the struct testpg; for
+ * testpg_wait(). */
+bool testpg_waits_for_lock(void *arg);
 /* A configuration with database = url and more lines. Yours. */
 struct conf *testpg_conf(const char *url, const char *more);
 
