@@ -117,25 +117,38 @@ secret_check(struct doctor *d, const char *path)
 	}
 }
 
-/* DOMAIN.key */
-static void
-directory_secrets(struct doctor *d, const char *dir)
+/* Calls `each` for what is named DOMAIN and suffix; -1 and errno when the
+ * directory cannot be read. */
+static int
+directory_each(struct doctor *d, const char *dir, const char *suffix,
+    void (*each)(struct doctor *d, const char *path, const char *domain))
 {
 	struct dirent *e;
+	char *path, *domain;
 	DIR *at = opendir(dir);
-	char *path;
 
-	if (at == NULL)		/* told of with the certificates */
-		return;
+	if (at == NULL)
+		return -1;
 	while ((e = readdir(at)) != NULL) {
-		if (!span_ends(span_str(e->d_name), ".key") ||
+		if (!span_ends(span_str(e->d_name), suffix) ||
 		    e->d_name[0] == '.')
 			continue;
 		path = xasprintf("%s/%s", dir, e->d_name);
-		secret_check(d, path);
+		domain = xmemdup0(e->d_name, strlen(e->d_name) -
+		    strlen(suffix));
+		each(d, path, domain);
+		free(domain);
 		free(path);
 	}
 	closedir(at);
+	return 0;
+}
+
+static void
+domain_secret_check(struct doctor *d, const char *path, const char *domain)
+{
+	(void)domain;
+	secret_check(d, path);
 }
 
 static const char *
@@ -167,8 +180,10 @@ doctor_files(struct doctor *d, struct cli *cli)
 	    owner_of(conf, ROLE_DELIVER));
 	if (conf->tls_key_file[0] != '\0')
 		secret_check(d, conf->tls_key_file);
+	/* one that cannot be read is told of with the certificates */
 	if (conf->tls_certificate_directory[0] != '\0')
-		directory_secrets(d, conf->tls_certificate_directory);
+		(void)directory_each(d, conf->tls_certificate_directory,
+		    ".key", domain_secret_check);
 	if (conf->database_password_file[0] != '\0')
 		secret_check(d, conf->database_password_file);
 }
@@ -227,32 +242,6 @@ certificate_check(struct doctor *d, const char *path, const char *host)
 	X509_free(x);
 }
 
-/* DOMAIN.crt */
-static void
-directory_certificates(struct doctor *d, const char *dir)
-{
-	struct dirent *e;
-	char *path, *name;
-	DIR *at = opendir(dir);
-
-	if (at == NULL) {
-		doctor_report(d, FINDING_FAULT, "certificates", dir, NULL,
-		    "%s", strerror(errno));
-		return;
-	}
-	while ((e = readdir(at)) != NULL) {
-		if (!span_ends(span_str(e->d_name), ".crt") ||
-		    e->d_name[0] == '.')
-			continue;
-		path = xasprintf("%s/%s", dir, e->d_name);
-		name = xmemdup0(e->d_name, strlen(e->d_name) - 4);
-		certificate_check(d, path, name);
-		free(name);
-		free(path);
-	}
-	closedir(at);
-}
-
 void
 doctor_certificates(struct doctor *d, struct cli *cli)
 {
@@ -269,8 +258,12 @@ doctor_certificates(struct doctor *d, struct cli *cli)
 		return;
 	}
 	certificate_check(d, conf->tls_certificate_file, conf->myhostname);
-	if (conf->tls_certificate_directory[0] != '\0')
-		directory_certificates(d, conf->tls_certificate_directory);
+	if (conf->tls_certificate_directory[0] != '\0' &&
+	    directory_each(d, conf->tls_certificate_directory, ".crt",
+	    certificate_check) != 0)
+		doctor_report(d, FINDING_FAULT, "certificates",
+		    conf->tls_certificate_directory, NULL, "%s",
+		    strerror(errno));
 	if (access(conf->tls_key_file, R_OK) != 0 && errno == EACCES) {
 		doctor_report(d, FINDING_NOTE, "certificates",
 		    conf->tls_key_file, "run this as root", "may not be read "
